@@ -1,0 +1,1 @@
+"""TFLite flatbuffer -> Program, and the NumPy integer twin that runs one."""

@@ -1,0 +1,52 @@
+"""The narrow waist: a TFLite graph as typed integer operations, constants and tensors. Nothing below imports a framework."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantization:
+    """real = scale * (integer - zero_point). Arrays have one entry, or one per slice along `axis`."""
+
+    scale: NDArray[np.float32]
+    zero_point: NDArray[np.int64]
+    axis: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """One value of the graph. `data` is set for constants only and has `shape`.
+
+    dtype: int4 (held as int8 in [-8, 7]), int8, int16, int32, int64, float32 or bool, as a string.
+    Shapes include the leading batch dimension of 1.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantization: Quantization | None = None
+    data: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Op:
+    """One operator: TFLite's name (`FULLY_CONNECTED`), tensor indices (-1: optional input left out) and options."""
+
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A graph in execution order. `inputs` and `outputs` index `tensors`; `sha256` is that of the file."""
+
+    tensors: tuple[Tensor, ...]
+    ops: tuple[Op, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    sha256: str
