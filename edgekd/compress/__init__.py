@@ -1,0 +1,1 @@
+"""Structured pruning and quantisation-aware recovery."""

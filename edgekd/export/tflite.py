@@ -1,0 +1,87 @@
+"""ONNX -> TFLite float (through tensorflow) -> integers (through ai-edge-quantizer), with the ranges from training."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ai_edge_quantizer.recipe as recipes
+import numpy as np
+import onnx
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_quantizer import quantizer
+from onnx import numpy_helper
+
+from edgekd.errors import ModelError
+
+Range = tuple[float, float]
+RECIPES: dict[tuple[int, int], Callable[[], Any]] = {(8, 8): recipes.static_wi8_ai8, (8, 16): recipes.static_wi8_ai16}
+
+_BINARY = {"Mul": tf.multiply, "Sub": tf.subtract, "Add": tf.add}
+_UNARY = {"Sigmoid": tf.sigmoid, "Tanh": tf.tanh, "Relu": tf.nn.relu}
+
+
+def float_tflite(model: onnx.ModelProto) -> bytes:
+    """The float flatbuffer of a graph, its tensors named like the values of the ONNX graph."""
+    graph = model.graph
+    constants = {c.name: numpy_helper.to_array(c) for c in graph.initializer}
+
+    def run(*inputs: tf.Tensor) -> tf.Tensor:
+        values: dict[str, Any] = dict(constants)
+        values.update(zip((i.name for i in graph.input), inputs, strict=True))
+        for node in graph.node:
+            values[node.output[0]] = _node(node, [values[name] for name in node.input])
+        return values[graph.output[0].name]
+
+    specs = [tf.TensorSpec([d.dim_value for d in i.type.tensor_type.shape.dim], name=i.name) for i in graph.input]
+    concrete = tf.function(run, input_signature=specs).get_concrete_function()
+    content: bytes = tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert()
+    return content
+
+
+def _node(node: onnx.NodeProto, operands: list[Any]) -> Any:
+    name = node.output[0]
+    if node.op_type == "Gemm":
+        x, weight, bias = operands
+        return tf.add(tf.matmul(x, weight, transpose_b=True, name=name + ".product"), bias, name=name)
+    if node.op_type == "Concat":
+        return tf.concat(operands, axis=node.attribute[0].i, name=name)
+    if node.op_type in _BINARY:
+        return _BINARY[node.op_type](*operands, name=name)
+    if node.op_type in _UNARY:
+        return _UNARY[node.op_type](*operands, name=name)
+    raise ModelError(f"ONNX operator {node.op_type} ('{node.name}') cannot be converted to TFLite")
+
+
+def quantized_tflite(
+    content: bytes, model: onnx.ModelProto, ranges: Mapping[str, Range], bits: tuple[int, int]
+) -> bytes:
+    """Integers from the float flatbuffer of `model`. `ranges` holds every value of the graph by its ONNX name; bits are
+    (weights, activations). ModelError when a value has no range.
+    """
+    order = [i.name for i in model.graph.input] + [node.output[0] for node in model.graph.node]
+    values = {}
+    for name, rank in _activations(content):
+        value = _value(name, order)
+        if value not in ranges:
+            raise ModelError(f"value '{value}' of the graph has no range from training")
+        low, high = ranges[value]
+        values[name] = {key: np.full([1] * rank, v, np.float32) for key, v in (("min", low), ("max", high))}
+    result = quantizer.Quantizer(bytearray(content), RECIPES[bits]()).quantize(values)
+    return bytes(result.quantized_model)
+
+
+def _value(tensor: str, order: list[str]) -> str:
+    """The ONNX value a TFLite tensor holds: fused operators join their names with ';', the last of them is meant."""
+    known = [order.index(part) for part in tensor.split(";") if part in order]
+    return order[max(known)] if known else order[-1]
+
+
+def _activations(content: bytes) -> list[tuple[str, int]]:
+    """Name and rank of every value that is computed or fed in, constants left out."""
+    interpreter = Interpreter(
+        model_content=content, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    )
+    interpreter.allocate_tensors()
+    fed = {d["index"] for d in interpreter.get_input_details()}
+    computed = {int(i) for op in interpreter._get_ops_details() for i in op["outputs"]}
+    return [(d["name"], len(d["shape"])) for d in interpreter.get_tensor_details() if d["index"] in fed | computed]

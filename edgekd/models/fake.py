@@ -1,0 +1,137 @@
+"""Fake quantisation on the integer grid of the export, per member of a population.
+
+A tensor of the exported graph is named where it is computed: `fake("cell.pre", t)`. One `Fake` sees every such tensor
+and, by its mode, lets it pass, records its range, or rounds it to the grid the exported graph will have. Tensors that
+must share a scale (a concatenation and its parts, the state before and after a step) carry the same name.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# TFLite fixes the output scale of these two: LOGISTIC is 1/256 from -128 (int8) or 1/32768 (int16), TANH 1/128 or 1/32768.
+UNIT_RANGES = {"logistic": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """scale [P] and the clamps [P] of (integer - zero_point): value = scale * clamp(round(real / scale), low, high)."""
+
+    scale: Tensor
+    low: Tensor
+    high: Tensor
+
+
+def activation_grid(low: Tensor, high: Tensor, bits: Tensor) -> Grid:
+    """The grid for real ranges [low, high] (each [P]) and bits [P] in {8, 16}.
+
+    8 bits: asymmetric, 255 steps, the range is widened to hold zero. 16 bits: symmetric around 0, zero point 0.
+    """
+    low, high = low.clamp(max=0.0), high.clamp(min=0.0)  # float32 throughout, as ai-edge-quantizer computes it
+    scale8 = (high - low).clamp(min=1e-9) / 255
+    scale16 = torch.maximum(-low, high).clamp(min=1e-9) / 32767
+    wide = bits == 16
+    zero_point = torch.where(wide, torch.zeros_like(low), torch.round(-128 - low / scale8))
+    first, last = torch.where(wide, -32768.0, -128.0), torch.where(wide, 32767.0, 127.0)
+    return Grid(torch.where(wide, scale16, scale8), first - zero_point, last - zero_point)
+
+
+def weight_scale(weight: Tensor, bits: Tensor) -> Tensor:
+    """Symmetric scale of each output channel: weight [P, O, I], bits [P] -> [P, O, 1]."""
+    top = (2.0 ** (bits - 1) - 1).view(-1, 1, 1)
+    return weight.detach().abs().amax(dim=2, keepdim=True).clamp(min=1e-9) / top
+
+
+class _RoundToGrid(torch.autograd.Function):
+    """Rounding with the straight-through gradient: 1 inside the clamps, 0 outside."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> Tensor:  # type: ignore[no-untyped-def,override]
+        ratio = x / scale
+        ctx.save_for_backward((ratio >= low - 0.5) & (ratio <= high + 0.5))
+        return ratio.round_().clamp_(low, high).mul_(scale)
+
+    @staticmethod
+    def backward(ctx, *grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[no-untyped-def,override]
+        (inside,) = ctx.saved_tensors
+        return grad[0] * inside, None, None, None
+
+
+class Fake:
+    """What happens to the named tensors of a population: mode is "off", "observe" or "quantize".
+
+    weight_bits and activation_bits are [P]. `ranges[name]` is (low [P], high [P]) in real units.
+    """
+
+    def __init__(self, weight_bits: Tensor, activation_bits: Tensor) -> None:
+        self.weight_bits, self.activation_bits = weight_bits, activation_bits
+        self.mode = "off"
+        self.ranges: dict[str, tuple[Tensor, Tensor]] = {}
+        self._grids: dict[str, Grid] = {}
+
+    @staticmethod
+    def off(size: int = 1) -> "Fake":
+        bits = torch.full((size,), 8)
+        return Fake(bits, bits)
+
+    def __call__(self, name: str, x: Tensor) -> Tensor:
+        """x [P, ...] under the range called `name`; the names of UNIT_RANGES have TFLite's fixed range."""
+        if self.mode == "off":
+            return x
+        if self.mode == "observe":
+            self._observe(name, x)
+            return x
+        return self._round(x, self._grid(name))
+
+    def weight(self, x: Tensor) -> Tensor:
+        """x [P, O, I], rounded per output channel."""
+        if self.mode != "quantize":
+            return x
+        top = (2.0 ** (self.weight_bits - 1) - 1).view(-1, 1, 1)
+        rounded: Tensor = _RoundToGrid.apply(x, weight_scale(x, self.weight_bits), -top, top)
+        return rounded
+
+    def constant(self, x: Tensor) -> Tensor:
+        """x [P, H], a constant operand of an element-wise operator: quantised as a tensor of its own."""
+        if self.mode != "quantize":
+            return x
+        flat = x.detach()
+        return self._round(x, activation_grid(flat.amin(1), flat.amax(1), self.activation_bits))
+
+    def freeze(self) -> None:
+        """Turn the observed ranges into grids and round from now on."""
+        self._grids = {}
+        self.mode = "quantize"
+
+    def observe(self) -> None:
+        """Forget the ranges and record them anew."""
+        self.ranges, self.mode = {}, "observe"
+
+    def _observe(self, name: str, x: Tensor) -> None:
+        flat = x.detach().flatten(1)
+        low, high = flat.amin(1), flat.amax(1)
+        if name in self.ranges:
+            low, high = torch.minimum(low, self.ranges[name][0]), torch.maximum(high, self.ranges[name][1])
+        self.ranges[name] = (low, high)
+
+    def _grid(self, name: str) -> Grid:
+        if name not in self._grids:
+            self._grids[name] = self._unit_grid(name) if name in UNIT_RANGES else activation_grid(
+                *self.ranges[name], self.activation_bits
+            )
+        return self._grids[name]
+
+    def _unit_grid(self, name: str) -> Grid:
+        low, _ = UNIT_RANGES[name]
+        wide = self.activation_bits == 16
+        steps8, first8 = (256, 0) if low == 0.0 else (128, -128)
+        scale = torch.where(wide, 1 / 32768, 1 / steps8)
+        first = torch.where(wide, -32768, first8).float()
+        return Grid(scale, first, torch.where(wide, 32767, first8 + 255).float())
+
+    @staticmethod
+    def _round(x: Tensor, grid: Grid) -> Tensor:
+        shape = (-1,) + (1,) * (x.dim() - 1)
+        rounded: Tensor = _RoundToGrid.apply(x, grid.scale.view(shape), grid.low.view(shape), grid.high.view(shape))
+        return rounded

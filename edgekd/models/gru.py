@@ -1,0 +1,45 @@
+"""Gated recurrent unit with the reset gate before the matrix product (Cho et al. 2014): bounded in [-1, 1].
+
+z = sigmoid(Wz [x, h]), r = sigmoid(Wr [x, h]), n = tanh(Wn [x, r * h]), h' = n + z * (h - n).
+"""
+
+import torch
+from torch import Tensor
+
+from edgekd.models.fake import Fake
+from edgekd.models.population import Params, Population, steps, uniform
+
+GATES = ("update", "reset", "new")
+
+
+class Gru(Population):
+    kind = "gru"
+    recurrent = True
+    unit_axes = {f"{gate}_weight": (0, 1) for gate in GATES} | {f"{gate}_bias": (0,) for gate in GATES}
+
+    def member(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        inputs = self.features + width
+        params = {f"{gate}_weight": uniform((width, inputs), inputs, generator) for gate in GATES}
+        params |= {f"{gate}_bias": torch.zeros(width) for gate in GATES}
+        params["update_bias"] += 1.0  # start by remembering (Jozefowicz et al. 2015)
+        return params
+
+    def states(self, params: Params, rel: Tensor, lvl: Tensor, fake: Fake) -> list[Tensor]:
+        x = steps(self, rel, lvl, fake)
+        weights = [fake.weight(params[f"{gate}_weight"]) for gate in GATES]
+        outer = torch.matmul(x, torch.cat(weights, 1)[:, :, : self.features].transpose(1, 2).unsqueeze(1))
+        outer = outer + torch.cat([params[f"{gate}_bias"] for gate in GATES], 1)[:, None, None]
+        units = self.live.shape[1]
+        to_gates = torch.cat(weights[:2], 1)[:, :, self.features :].transpose(1, 2)
+        to_new = weights[2][:, :, self.features :].transpose(1, 2)
+        h = torch.zeros_like(outer[:, 0, :, :units])
+        states = []
+        for patch in outer.unbind(1):
+            pre = torch.baddbmm(patch[..., : 2 * units], h, to_gates)
+            z = fake("logistic", torch.sigmoid(fake("cell.update", pre[..., :units])))
+            r = fake("logistic", torch.sigmoid(fake("cell.reset", pre[..., units:])))
+            pre = torch.baddbmm(patch[..., 2 * units :], fake("state", r * h), to_new)
+            n = fake("tanh", torch.tanh(fake("cell.new", pre)))
+            h = fake("state", n + fake("cell.mixed", z * fake("cell.apart", h - n)))
+            states.append(h)
+        return states

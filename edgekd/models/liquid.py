@@ -1,0 +1,50 @@
+"""Liquid (LTC) cell in explicit Euler form, bounded by construction (Hasani et al. 2021, eq. 1).
+
+dx/dt = -leak * x + f * (A - x),  f = sigmoid(W [input, x] + b), one step: x' = keep * x + f * (drive - rate * x)
+with keep = 1 - leak and drive = rate * A. leak and rate lie in (0, 1/2), so leak + rate * f < 1 and every unit stays
+between min(0, A) and max(0, A): a fixed-point range is provable.
+"""
+
+import torch
+from torch import Tensor
+
+from edgekd.models.fake import Fake
+from edgekd.models.population import Params, Population, steps, uniform
+
+
+class Liquid(Population):
+    kind = "liquid"
+    recurrent = True
+    unit_axes = {"gate_weight": (0, 1), "gate_bias": (0,), "leak": (0,), "rate": (0,), "target": (0,)}
+
+    def member(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        inputs = self.features + width
+        return {
+            "gate_weight": uniform((width, inputs), inputs, generator),
+            "gate_bias": torch.zeros(width),
+            "leak": 2 * torch.randn(width, generator=generator) - 2,
+            "rate": 2 * torch.randn(width, generator=generator),
+            "target": torch.randn(width, generator=generator),
+        }
+
+    def states(self, params: Params, rel: Tensor, lvl: Tensor, fake: Fake) -> list[Tensor]:
+        x = steps(self, rel, lvl, fake)
+        weight = fake.weight(params["gate_weight"])
+        inner = weight[:, :, self.features :].transpose(1, 2)
+        outer = torch.matmul(x, weight[:, :, : self.features].transpose(1, 2).unsqueeze(1))
+        outer = outer + params["gate_bias"][:, None, None]
+        keep, rate, drive = (fake.constant(c).unsqueeze(1) for c in constants(params))
+        h = torch.zeros_like(outer[:, 0])
+        states = []
+        for patch in outer.unbind(1):
+            f = fake("logistic", torch.sigmoid(fake("cell.pre", torch.baddbmm(patch, h, inner))))
+            pull = fake("cell.pull", drive - fake("cell.scaled", rate * h))
+            h = fake("state", fake("cell.kept", keep * h) + fake("cell.pushed", f * pull))
+            states.append(h)
+        return states
+
+
+def constants(params: Params) -> tuple[Tensor, Tensor, Tensor]:
+    """keep, rate and drive, each [..., H]: what the exported cell multiplies by and adds."""
+    rate = 0.5 * torch.sigmoid(params["rate"])
+    return 1 - 0.5 * torch.sigmoid(params["leak"]), rate, rate * params["target"]

@@ -1,0 +1,25 @@
+"""Multi-layer perceptron over all patches of the window: one hidden layer of rectified units."""
+
+import torch
+from torch import Tensor
+
+from edgekd.models.fake import Fake
+from edgekd.models.population import Params, Population, linear, uniform
+
+
+class Mlp(Population):
+    kind = "mlp"
+    recurrent = False
+    unit_axes = {"hidden_weight": (0,), "hidden_bias": (0,)}
+
+    def member(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        return {
+            "hidden_weight": uniform((width, self.features), self.features, generator),
+            "hidden_bias": uniform((width,), self.features, generator),
+        }
+
+    def states(self, params: Params, rel: Tensor, lvl: Tensor, fake: Fake) -> list[Tensor]:
+        x = torch.cat([rel.flatten(1), lvl], dim=1)
+        x = fake("input", x.expand(self.size, -1, -1))
+        hidden = torch.relu(linear(x, fake.weight(params["hidden_weight"]), params["hidden_bias"]))
+        return [fake("state", hidden)]

@@ -1,0 +1,142 @@
+"""P members of one kind as one tensor program: weights carry a leading axis P, so a generation trains as one batch.
+
+Each member has its own seed, width and (later) pruned units. The parameters of units that do not exist are masked, which
+holds their state at zero: a member's result does not depend on who else is in the batch.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from edgekd.models.fake import Fake
+
+Params = Mapping[str, Tensor]
+
+
+class Population(nn.Module):
+    """What every kind shares: stacked parameters, the mask of live units, and the head.
+
+    A kind gives `unit_axes` (per parameter, the axes that run over hidden units, P not counted), `member` (the
+    parameters of one member at its own width) and `states`. Input features per step are the F relative ones and the
+    F levels, I = 2F; a feed-forward kind sees all at once, I = N*F + F.
+    """
+
+    kind: str
+    recurrent: bool
+    unit_axes: dict[str, tuple[int, ...]]
+
+    live: Tensor
+
+    def __init__(
+        self, widths: Sequence[int], seeds: Sequence[int], *, patches: int, columns: int, outputs: int, rank: int
+    ) -> None:
+        super().__init__()
+        self.widths, self.seeds = tuple(widths), tuple(seeds)
+        self.patches, self.columns, self.outputs, self.rank = patches, columns, outputs, rank
+        members = [self._seeded(width, seed) for width, seed in zip(widths, seeds, strict=True)]
+        for name in members[0]:
+            padded = [
+                _pad(m[name], self._axes(name), max(widths) - width) for m, width in zip(members, widths, strict=True)
+            ]
+            self.register_parameter(name, nn.Parameter(torch.stack(padded)))
+        self.register_buffer("live", torch.stack([(torch.arange(max(widths)) < w).float() for w in widths]))
+
+    @property
+    def size(self) -> int:
+        """P, the number of members."""
+        return len(self.widths)
+
+    @property
+    def features(self) -> int:
+        """I, the number of inputs of one step (recurrent) or of the whole window (feed-forward)."""
+        return 2 * self.columns if self.recurrent else self.patches * self.columns + self.columns
+
+    def member(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Fresh parameters of one member, without the leading axis."""
+        raise NotImplementedError
+
+    def states(self, params: Params, rel: Tensor, lvl: Tensor, fake: Fake) -> list[Tensor]:
+        """The hidden state [P, B, H] after each step; a feed-forward kind has one."""
+        raise NotImplementedError
+
+    def forward(self, rel: Tensor, lvl: Tensor, fake: Fake) -> tuple[Tensor, list[Tensor]]:
+        """rel [B, N, F], lvl [B, F] -> forecasts [P, B, O] and the states."""
+        params = self.masked()
+        states = self.states(params, rel, lvl, fake)
+        return self._head(params, states[-1], fake), states
+
+    def masked(self) -> dict[str, Tensor]:
+        """The parameters, zero where they belong to a unit that does not exist."""
+        params = {}
+        for name, value in self.named_parameters():
+            for axis in self._axes(name):
+                shape = [self.live.shape[0]] + [1] * (value.dim() - 1)
+                shape[axis + 1] = -1
+                value = value * _unit_mask(self.live, value.shape[axis + 1]).view(shape)
+            params[name] = value
+        return params
+
+    def extract(self, index: int) -> dict[str, Tensor]:
+        """One member's parameters, live units only, without the leading axis: the matrices that are exported."""
+        keep = torch.nonzero(self.live[index]).flatten()
+        units = self.live.shape[1]
+        out = {}
+        for name, value in self.named_parameters():
+            one = value.detach()[index]
+            for axis in self._axes(name):
+                before = one.shape[axis] - units  # a matrix over [inputs, units] keeps its inputs
+                one = one.index_select(axis, torch.cat([torch.arange(before), before + keep]))
+            out[name] = one.clone()
+        return out
+
+    def _seeded(self, width: int, seed: int) -> dict[str, Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        params = self.member(width, generator)
+        inner = self.rank or width
+        if self.rank:
+            params["down_weight"] = uniform((self.rank, width), width, generator)
+            params["down_bias"] = torch.zeros(self.rank)
+        params["out_weight"] = uniform((self.outputs, inner), inner, generator)
+        params["out_bias"] = torch.zeros(self.outputs)
+        return params
+
+    def _axes(self, name: str) -> tuple[int, ...]:
+        if name == ("down_weight" if self.rank else "out_weight"):
+            return (1,)
+        return self.unit_axes.get(name, ())
+
+    def _head(self, params: Params, h: Tensor, fake: Fake) -> Tensor:
+        if self.rank:
+            h = fake("head.code", linear(h, fake.weight(params["down_weight"]), params["down_bias"]))
+        return fake("head.y", linear(h, fake.weight(params["out_weight"]), params["out_bias"]))
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x [P, B, I], weight [P, O, I], bias [P, O] -> [P, B, O]."""
+    return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
+
+
+def uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> Tensor:
+    """Uniform in +-1/sqrt(fan_in), the usual start of a linear layer."""
+    return (2 * torch.rand(shape, generator=generator) - 1) / fan_in**0.5
+
+
+def steps(population: Population, rel: Tensor, lvl: Tensor, fake: Fake) -> Tensor:
+    """The inputs of all steps on the grid they share with the state: [P, N, B, 2F]."""
+    patches = rel.shape[1]
+    x = torch.cat([rel.transpose(0, 1), lvl.expand(patches, -1, -1)], dim=2)
+    return fake("state", x.expand(population.size, -1, -1, -1))
+
+
+def _unit_mask(live: Tensor, length: int) -> Tensor:
+    """[P, length]: ones for leading inputs, then the units."""
+    return torch.nn.functional.pad(live, (length - live.shape[1], 0), value=1.0)
+
+
+def _pad(value: Tensor, axes: tuple[int, ...], missing: int) -> Tensor:
+    """Append `missing` zero units along the unit axes."""
+    pads = [0, 0] * value.dim()
+    for axis in axes:
+        pads[2 * (value.dim() - 1 - axis) + 1] = missing
+    return torch.nn.functional.pad(value, pads)
