@@ -1,0 +1,169 @@
+"""Boards: what a target has and costs, read from boards/*.yaml; and where the files shipped beside the code are."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from edgekd.errors import ConfigError, EdgekdError
+
+CORES = ("cortex-m0plus", "cortex-m4f", "cortex-m7f", "host")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """One target. Every number's source is a comment in its YAML file; all but `name`, `title` and `core` are 0 for `host`."""
+
+    name: str
+    title: str
+    core: str
+    clock_hz: int = 0
+    flash_origin: int = 0
+    """First address of a sketch (after a bootloader, where there is one)."""
+    flash_bytes: int = 0
+    """Of the whole chip."""
+    sketch_flash_bytes: int = 0
+    """What a sketch may use: the limit for an image."""
+    ram_origin: int = 0
+    ram_bytes: int = 0
+    flash_wait_states: int = 0
+    """Extra cycles of an access that reaches the flash itself."""
+    flash_line_bytes: int = 4
+    """Bytes that one such access brings."""
+    code_cache_bytes: int = 0
+    data_cache_bytes: int = 0
+    active_current_ma: float = 0.0
+    supply_v: float = 0.0
+    fqbn: str = ""
+    """Arduino's fully qualified board name."""
+    usb_ids: tuple[str, ...] = ()
+    """vendor:product, lower-case hex: running a sketch first, then its bootloader."""
+    timing_note: str = ""
+    """What is loose in the timing model, to be printed next to every figure."""
+
+    @property
+    def emulated(self) -> bool:
+        """Whether edgekd runs this board's machine code in the emulator."""
+        return self.core != "host"
+
+    @property
+    def dsp(self) -> bool:
+        """Whether the core has SMLAD and its kin."""
+        return self.core in ("cortex-m4f", "cortex-m7f")
+
+    @property
+    def fpu(self) -> bool:
+        """Whether the core adds and multiplies float32 in hardware."""
+        return self.core in ("cortex-m4f", "cortex-m7f")
+
+
+def resource(folder: Literal["firmware", "boards"]) -> Path:
+    """Return the folder: inside the installed package, or beside the package in a checkout."""
+    package = Path(__file__).resolve().parent
+    for parent in (package, package.parent):
+        if (parent / folder).is_dir():
+            return parent / folder
+    raise EdgekdError(f"edgekd's {folder}/ folder is missing beside {package}", hint="reinstall edgekd")
+
+
+def board_names() -> tuple[str, ...]:
+    """Names that `load_board` knows, sorted."""
+    return tuple(sorted(path.stem for path in resource("boards").glob("*.yaml")))
+
+
+@functools.cache
+def load_board(name: str) -> Board:
+    """Load a board by name, or from a file of your own when `name` ends in .yaml.
+
+    Raises ConfigError for an unknown name, and for every unknown, missing or wrongly typed key of the file at once.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise ConfigError(f"board file {name} does not exist", hint=f"known boards: {', '.join(board_names())}")
+    else:
+        path = resource("boards") / f"{name}.yaml"
+        if name not in board_names():
+            close = difflib.get_close_matches(name, board_names(), n=1)
+            meant = f", did you mean '{close[0]}'?" if close else ""
+            raise ConfigError(f"unknown board '{name}'{meant}", hint=f"known boards: {', '.join(board_names())}")
+    return _parse(path)
+
+
+def _parse(path: Path) -> Board:
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: a board file is a list of `key: value` lines", hint="copy one from edgekd's boards/")
+    problems, checked = _check(values)
+    if problems:
+        raise ConfigError("\n  ".join([f"{path}: {len(problems)} problem{'s' * (len(problems) > 1)}", *problems]))
+    return Board(name=path.stem, **checked)
+
+
+def _check(values: dict[Any, Any]) -> tuple[list[str], dict[str, Any]]:
+    """Return the problems found, and the values with their final types."""
+    fields = {field.name: str(field.type) for field in dataclasses.fields(Board) if field.name != "name"}
+    problems, checked = [], {}
+    for key, value in values.items():
+        if key not in fields:
+            close = difflib.get_close_matches(str(key), fields, n=1)
+            problems.append(f"{key}: unknown key" + (f", did you mean '{close[0]}'?" if close else ""))
+            continue
+        convert, wanted = _TYPES[fields[key]]
+        try:
+            checked[key] = convert(value)
+        except (TypeError, ValueError):
+            problems.append(f"{key}: must be {wanted} (got {value!r})")
+    core = checked.get("core")
+    if core is not None and core not in CORES:
+        problems.append(f"core: must be one of {', '.join(CORES)} (got '{core}')")
+    needed = ["title", "core"] + ([] if core == "host" else _NEEDED_TO_EMULATE)
+    problems += [f"{key}: required key is missing" for key in needed if key not in values]
+    return problems, checked
+
+
+_NEEDED_TO_EMULATE = [
+    "clock_hz", "flash_origin", "flash_bytes", "sketch_flash_bytes", "ram_origin", "ram_bytes",
+    "active_current_ma", "supply_v",
+]  # fmt: skip
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0 or value >= 2**32:
+        raise ValueError
+    return value
+
+
+def _quantity(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e6:
+        raise ValueError
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError
+    return tuple(_text(item) for item in value)
+
+
+_TYPES: dict[str, tuple[Any, str]] = {
+    "int": (_count, "a whole number from 0 to 4294967295"),
+    "float": (_quantity, "a number, 0 or more"),
+    "str": (_text, "text"),
+    "tuple[str, ...]": (_texts, "a list of texts"),
+}
