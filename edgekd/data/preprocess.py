@@ -1,0 +1,222 @@
+"""The preprocessing: one definition for training, scores and firmware, causal, in float32, in this order of operations.
+
+The firmware's C does the same operations one sample at a time; both give equal bits as long as no operation is
+reordered or contracted. Change the order here only together with `firmware/`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.data.table import DataSection, target_scale, unit_of
+from edgekd.data.windows import Windows
+from edgekd.errors import DataError
+
+CLEAN_WIDTH = 5
+# A spike is this many times further from its neighbours' median than the noisiest per cent of ordinary samples.
+SPIKE_FACTOR = 10.0
+SPIKE_QUANTILE = 0.99
+
+F32 = NDArray[np.float32]
+_FLOATS = ("scale", "clean_limit", "gain", "level_mean", "level_gain")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Preprocess:
+    """Constants of the preprocessing. Arrays are float32 [F], one entry per input column.
+
+    columns, target: names; units: of the inputs, and of the forecast ('' where unknown or divided by the nominal
+    value); window T, patch p (divides T), level k (odd), horizon O; scale: raw * scale is what follows; clean_limit:
+    distance from the median of five beyond which a sample is replaced by it; gain, level_mean, level_gain: make
+    features about unit size; anchor: index of the target among the columns or -1; target_gain: size of a change over
+    the horizon; target_mean: base of the forecast where the target is not an input.
+    """
+
+    columns: tuple[str, ...]
+    target: str
+    units: tuple[str, ...]
+    target_unit: str
+    window: int
+    patch: int
+    level: int
+    horizon: int
+    scale: F32
+    clean_limit: F32
+    gain: F32
+    level_mean: F32
+    level_gain: F32
+    anchor: int
+    target_mean: np.float32
+    target_gain: np.float32
+    clean_width: int = CLEAN_WIDTH
+
+    @property
+    def steps(self) -> int:
+        """N, the number of patches of a window."""
+        return self.window // self.patch
+
+    @staticmethod
+    def fit(train: Windows, data: DataSection) -> "Preprocess":
+        """Fit the constants on training windows only. DataError when an input is constant or shapes do not fit."""
+        return _fit(train, data)
+
+    def clean(self, raw: F32) -> F32:
+        """Scaled samples with isolated spikes replaced by the median around them: raw [B, T, F] -> [B, T, F]."""
+        v = raw * self.scale
+        m = _median5(v)
+        return np.where(np.abs(v - m) > self.clean_limit, m, v)
+
+    def transform(self, raw: F32) -> tuple[F32, F32, F32]:
+        """Features of windows of raw samples.
+
+        raw float32 [B, T, F] in the table's units, finite -> rel [B, N, F] patch means relative to the recent level,
+        lvl [B, F] that level, standardised, base [B] where the forecast starts from.
+        """
+        self._check(raw)
+        c = self.clean(raw)
+        level = np.sort(c[:, self.window - self.level :], axis=1)[:, self.level // 2]
+        rel = (_patch_means(c, self.patch) - level[:, None]) * self.gain
+        lvl = (level - self.level_mean) * self.level_gain
+        base = level[:, self.anchor] if self.anchor >= 0 else np.full(len(raw), self.target_mean, dtype=np.float32)
+        return rel, lvl, np.ascontiguousarray(base)
+
+    def inverse(self, y: F32, base: F32) -> F32:
+        """Network output y [B, O] -> forecast [B, O] in the target's unit after divide_by."""
+        return base[:, None] + y.astype(np.float32, copy=False) * self.target_gain
+
+    def encode_target(self, target: F32, base: F32) -> F32:
+        """What the network is trained to put out: target [B, O] -> [B, O]. `inverse` of it is the target."""
+        return (target - base[:, None]) / self.target_gain
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists and numbers. A float32 is written as the double it equals, so reading it back is exact."""
+        fields = asdict(self)
+        fields |= {name: [float(value) for value in fields[name]] for name in _FLOATS}
+        fields |= {"target_mean": float(self.target_mean), "target_gain": float(self.target_gain)}
+        return fields | {"columns": list(self.columns), "units": list(self.units)}
+
+    @staticmethod
+    def from_json(fields: Mapping[str, Any]) -> "Preprocess":
+        """Read `to_json` back. DataError when fields are missing, unknown, or do not fit each other."""
+        return _from_json(fields)
+
+    def _check(self, raw: F32) -> None:
+        wanted = (self.window, len(self.columns))
+        if raw.ndim != 3 or raw.shape[1:] != wanted or raw.dtype != np.float32:
+            raise DataError(f"windows must be float32 [B, {wanted[0]}, {wanted[1]}], got {raw.dtype} {list(raw.shape)}")
+
+
+def _median5(v: F32) -> F32:
+    """Median of five consecutive samples along T, of the first or last five at the ends: [B, T, F] -> [B, T, F]."""
+    n = v.shape[1] - CLEAN_WIDTH + 1
+    a, b, c, d, e = (v[:, i : i + n] for i in range(CLEAN_WIDTH))
+    low = np.maximum(np.minimum(a, b), np.minimum(c, d))
+    high = np.minimum(np.maximum(a, b), np.maximum(c, d))
+    middle = np.maximum(np.minimum(low, high), np.minimum(np.maximum(low, high), e))
+    first, last = middle[:, :1], middle[:, -1:]
+    return np.concatenate([first, first, middle, last, last], axis=1)
+
+
+def _patch_means(c: F32, patch: int) -> F32:
+    """Means of p consecutive samples, summed from the oldest: [B, T, F] -> [B, T / p, F]."""
+    total = c[:, 0::patch].copy()
+    for j in range(1, patch):
+        total += c[:, j::patch]
+    return total * np.float32(1.0 / patch)
+
+
+def _fit(train: Windows, data: DataSection) -> Preprocess:
+    columns = tuple(data.inputs)
+    _check_section(train, columns, data)
+    anchor = columns.index(data.target) if data.target in columns else -1
+    scale = np.array([target_scale(data) if i == anchor else 1 for i in range(len(columns))], dtype=np.float32)
+    ones = np.ones(len(columns), dtype=np.float32)
+    v = train.raw * scale
+    draft = Preprocess(
+        columns=columns,
+        target=data.target,
+        units=tuple(unit_of(name) for name in columns),
+        target_unit=unit_of(data.target) if data.divide_by == 1 else "",
+        window=data.window,
+        patch=data.patch,
+        level=data.level,
+        horizon=data.horizon,
+        scale=scale,
+        clean_limit=_spike_limit(v),
+        gain=ones,
+        level_mean=0 * ones,
+        level_gain=ones,
+        anchor=anchor,
+        target_mean=np.float32(np.mean(train.target[train.mask], dtype=np.float64)),
+        target_gain=np.float32(1),
+    )
+    rel, level, base = draft.transform(train.raw)
+    change = np.abs(train.target - base[:, None])[train.mask]
+    level_std = level.std(axis=0, dtype=np.float64)
+    return replace(
+        draft,
+        gain=np.array([_inverse(_spread(rel[..., f])) for f in range(len(columns))], dtype=np.float32),
+        level_mean=level.mean(axis=0, dtype=np.float64).astype(np.float32),
+        level_gain=np.array([_inverse(one) for one in level_std], dtype=np.float32),
+        target_gain=np.float32(np.mean(change, dtype=np.float64) or 1.0),
+    )
+
+
+def _check_section(train: Windows, columns: tuple[str, ...], data: DataSection) -> None:
+    if train.raw.shape[1:] != (data.window, len(columns)) or len(train) == 0:
+        raise DataError(
+            f"training windows are {list(train.raw.shape)}, expected [B, {data.window}, {len(columns)}] with B > 0"
+        )
+    if data.window % data.patch or data.window < CLEAN_WIDTH:
+        raise DataError(f"window {data.window} must be a multiple of patch {data.patch} and at least {CLEAN_WIDTH}")
+    if data.level % 2 == 0 or not 1 <= data.level <= data.window:
+        raise DataError(f"level {data.level} must be odd and at most window {data.window}")
+    for f, name in enumerate(columns):
+        if np.ptp(train.raw[..., f]) == 0:
+            raise DataError(
+                f"input '{name}' is {train.raw[0, 0, f]:g} in every training window", hint="remove it from inputs"
+            )
+
+
+def _spike_limit(v: F32) -> F32:
+    """Distance from the median of five that no ordinary sample reaches: v [B, T, F] -> [F].
+
+    A factor times what is usual: a high quantile, so that a few spikes (below one per cent) do not move it and the ends
+    of a window on a steep knee, where the median lags, stay far below it; or, for readings of coarse resolution that
+    mostly equal their neighbours, the usual distance of those that do not.
+    """
+    limits = []
+    away = np.abs(v - _median5(v))
+    for f in range(v.shape[2]):
+        moved = away[..., f][away[..., f] > 0]
+        usual = max(float(np.quantile(away[..., f], SPIKE_QUANTILE)), float(np.median(moved))) if len(moved) else 0.0
+        limits.append(SPIKE_FACTOR * usual or float(np.ptp(v[..., f])))
+    return np.array(limits, dtype=np.float32)
+
+
+def _spread(values: F32) -> float:
+    """Standard deviation of the values between their 0.5 % and 99.5 % quantiles, clipped there."""
+    low, high = np.quantile(values, [0.005, 0.995])
+    return float(np.clip(values, low, high).std(dtype=np.float64))
+
+
+def _inverse(spread: float) -> float:
+    return 1.0 / spread if spread > 0 else 1.0
+
+
+def _from_json(fields: Mapping[str, Any]) -> Preprocess:
+    names = set(Preprocess.__dataclass_fields__)
+    wrong = sorted(names ^ set(fields))
+    if wrong:
+        what = "missing" if wrong[0] in names else "not known"
+        raise DataError(f"preprocess: '{wrong[0]}' is {what}", hint="was model.json written by this version of edgekd?")
+    columns = tuple(str(name) for name in fields["columns"])
+    arrays = {name: np.array(fields[name], dtype=np.float32) for name in _FLOATS}
+    for name, value in arrays.items():
+        if value.shape != (len(columns),) or not np.isfinite(value).all():
+            raise DataError(f"preprocess: '{name}' must be {len(columns)} finite numbers, got {fields[name]}")
+    scalars = {name: np.float32(fields[name]) for name in ("target_mean", "target_gain")}
+    return Preprocess(**(dict(fields) | arrays | scalars | {"columns": columns, "units": tuple(fields["units"])}))
