@@ -1,0 +1,67 @@
+"""Errors of forecasts: over usable targets only, pooled, by group, by horizon, and their intervals over groups."""
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.data.windows import Windows
+
+F64 = NDArray[np.float64]
+DRAWS = 2000
+
+
+def mae(forecast: NDArray[np.float32], target: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+    """Mean absolute error over the usable targets: three arrays [B, O] -> a number in the target's unit."""
+    if forecast.shape != target.shape or mask.shape != target.shape:
+        raise ValueError(f"forecast {forecast.shape}, target {target.shape} and mask {mask.shape} differ in shape")
+    return float(np.mean(_errors(forecast, target)[mask]))
+
+
+def mae_by_group(forecast: NDArray[np.float32], windows: Windows) -> dict[str, float]:
+    """Mean absolute error of each group that has windows, by name."""
+    total, count = _sums_by_group(forecast, windows)
+    return {name: float(t / c) for name, t, c in zip(windows.groups, total, count, strict=True) if c}
+
+
+def mae_by_horizon(forecast: NDArray[np.float32], windows: Windows) -> F64:
+    """Mean absolute error of each step ahead: float64 [O], NaN where no target of a step is usable."""
+    error = np.where(windows.mask, _errors(forecast, windows.target), 0.0)
+    count = windows.mask.sum(axis=0)
+    return np.where(count > 0, error.sum(axis=0) / np.maximum(count, 1), np.nan)
+
+
+def bootstrap_interval(
+    forecast: NDArray[np.float32], windows: Windows, *, seed: int = 0, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Percentile interval of `mae` when whole groups are drawn with replacement (Efron and Tibshirani 1993, ch. 13).
+
+    Windows of one group overlap and age alike, so groups, not windows, are what was sampled. With one group both ends are
+    its error.
+    """
+    total, count = _sums_by_group(forecast, windows)
+    total, count = total[count > 0], count[count > 0]
+    drawn = _draws(len(total), seed)
+    values = (drawn @ total) / (drawn @ count)
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _draws(groups: int, seed: int) -> F64:
+    """How often each group is in each draw: float64 [DRAWS, groups]. The same draws for every model of a report."""
+    key = int.from_bytes(hashlib.sha256(f"bootstrap:{seed}:{groups}".encode()).digest()[:8], "little")
+    picks = np.random.Generator(np.random.PCG64(key)).integers(0, groups, size=(DRAWS, groups))
+    rows = np.repeat(np.arange(DRAWS), groups)
+    return np.bincount(rows * groups + picks.ravel(), minlength=DRAWS * groups).reshape(DRAWS, groups).astype(np.float64)
+
+
+def _errors(forecast: NDArray[np.float32], target: NDArray[np.float32]) -> F64:
+    return np.abs(forecast.astype(np.float64) - target)
+
+
+def _sums_by_group(forecast: NDArray[np.float32], windows: Windows) -> tuple[F64, F64]:
+    """Sum of absolute errors and number of usable targets of each group: float64 [groups] each."""
+    error = np.where(windows.mask, _errors(forecast, windows.target), 0.0).sum(axis=1)
+    groups = len(windows.groups)
+    total = np.bincount(windows.group, weights=error, minlength=groups)
+    return total, np.bincount(windows.group, weights=windows.mask.sum(axis=1), minlength=groups)
