@@ -4,8 +4,8 @@ Every one is a linear map of the same features, the cleaned window relative to i
 
     forecast = base + [(c - level) * gain, level, 1] @ weights
 
-persistence carries the last cleaned sample on, line and parabola are least-squares fits to the last samples of the target,
-extended over the horizon, and ridge is learnt. Lengths and the penalty are chosen on validation windows.
+persistence carries the last cleaned sample on, line and parabola are least-squares fits to the last samples of the
+target, extended over the horizon, and ridge is learnt. Lengths and the penalty are chosen on validation windows.
 Where the target is not an input there is nothing to extend: the mean of the training targets takes persistence's place.
 """
 

@@ -36,8 +36,8 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile interval of `mae` when whole groups are drawn with replacement (Efron and Tibshirani 1993, ch. 13).
 
-    Windows of one group overlap and age alike, so groups, not windows, are what was sampled. With one group both ends are
-    its error.
+    Windows of one group overlap and age alike, so groups, not windows, are what was sampled. With one group both ends
+    are its error.
     """
     total, count = _sums_by_group(forecast, windows)
     total, count = total[count > 0], count[count > 0]
@@ -52,7 +52,9 @@ def _draws(groups: int, seed: int) -> F64:
     key = int.from_bytes(hashlib.sha256(f"bootstrap:{seed}:{groups}".encode()).digest()[:8], "little")
     picks = np.random.Generator(np.random.PCG64(key)).integers(0, groups, size=(DRAWS, groups))
     rows = np.repeat(np.arange(DRAWS), groups)
-    return np.bincount(rows * groups + picks.ravel(), minlength=DRAWS * groups).reshape(DRAWS, groups).astype(np.float64)
+    return (
+        np.bincount(rows * groups + picks.ravel(), minlength=DRAWS * groups).reshape(DRAWS, groups).astype(np.float64)
+    )
 
 
 def _errors(forecast: NDArray[np.float32], target: NDArray[np.float32]) -> F64:
