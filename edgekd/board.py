@@ -16,7 +16,7 @@ CORES = ("cortex-m0plus", "cortex-m4f", "cortex-m7f", "host")
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """One target. Every number's source is a comment in its YAML file; all but `name`, `title` and `core` are 0 for `host`."""
+    """One target. Every number's source is a comment in its YAML file; `host` has only `name`, `title` and `core`."""
 
     name: str
     title: str
@@ -102,7 +102,7 @@ def _parse(path: Path) -> Board:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: a board file is a list of `key: value` lines", hint="copy one from edgekd's boards/")
+        raise ConfigError(f"{path}: must hold `key: value` lines", hint="copy a file of edgekd's boards/")
     problems, checked = _check(values)
     if problems:
         raise ConfigError("\n  ".join([f"{path}: {len(problems)} problem{'s' * (len(problems) > 1)}", *problems]))
