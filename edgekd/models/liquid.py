@@ -24,7 +24,7 @@ class Liquid(Population):
             "gate_bias": torch.zeros(width),
             "leak": 2 * torch.randn(width, generator=generator) - 2,
             "rate": 2 * torch.randn(width, generator=generator),
-            "target": torch.randn(width, generator=generator),
+            "target": 3 * torch.randn(width, generator=generator),
         }
 
     def states(self, params: Params, rel: Tensor, lvl: Tensor, fake: Fake) -> list[Tensor]:

@@ -5,6 +5,7 @@ holds their state at zero: a member's result does not depend on who else is in t
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,20 @@ from torch import Tensor, nn
 from edgekd.models.fake import Fake
 
 Params = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What all members of a search share: N patches of F columns in, O values out, and R, the rank of the head (0: full).
+
+    Without `feedback` the gates of a recurrent cell do not see its state: an ablation.
+    """
+
+    patches: int
+    columns: int
+    outputs: int
+    rank: int
+    feedback: bool = True
 
 
 class Population(nn.Module):
@@ -28,16 +43,13 @@ class Population(nn.Module):
 
     live: Tensor
 
-    def __init__(
-        self, widths: Sequence[int], seeds: Sequence[int], *, patches: int, columns: int, outputs: int, rank: int
-    ) -> None:
+    def __init__(self, widths: Sequence[int], seeds: Sequence[int], shape: Shape) -> None:
         super().__init__()
-        self.widths, self.seeds = tuple(widths), tuple(seeds)
-        self.patches, self.columns, self.outputs, self.rank = patches, columns, outputs, rank
+        self.widths, self.seeds, self.shape = tuple(widths), tuple(seeds), shape
         members = [self._seeded(width, seed) for width, seed in zip(widths, seeds, strict=True)]
         for name in members[0]:
             padded = [
-                _pad(m[name], self._axes(name), max(widths) - width) for m, width in zip(members, widths, strict=True)
+                _pad(m[name], self.axes(name), max(widths) - width) for m, width in zip(members, widths, strict=True)
             ]
             self.register_parameter(name, nn.Parameter(torch.stack(padded)))
         self.register_buffer("live", torch.stack([(torch.arange(max(widths)) < w).float() for w in widths]))
@@ -50,7 +62,8 @@ class Population(nn.Module):
     @property
     def features(self) -> int:
         """I, the number of inputs of one step (recurrent) or of the whole window (feed-forward)."""
-        return 2 * self.columns if self.recurrent else self.patches * self.columns + self.columns
+        shape = self.shape
+        return 2 * shape.columns if self.recurrent else shape.patches * shape.columns + shape.columns
 
     def member(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Fresh parameters of one member, without the leading axis."""
@@ -70,10 +83,13 @@ class Population(nn.Module):
         """The parameters, zero where they belong to a unit that does not exist."""
         params = {}
         for name, value in self.named_parameters():
-            for axis in self._axes(name):
+            axes = self.axes(name)
+            for axis in axes:
                 shape = [self.live.shape[0]] + [1] * (value.dim() - 1)
                 shape[axis + 1] = -1
                 value = value * _unit_mask(self.live, value.shape[axis + 1]).view(shape)
+            if self.recurrent and not self.shape.feedback and axes == (0, 1):
+                value = torch.cat([value[..., : self.features], torch.zeros_like(value[..., self.features :])], -1)
             params[name] = value
         return params
 
@@ -84,7 +100,7 @@ class Population(nn.Module):
         out = {}
         for name, value in self.named_parameters():
             one = value.detach()[index]
-            for axis in self._axes(name):
+            for axis in self.axes(name):
                 before = one.shape[axis] - units  # a matrix over [inputs, units] keeps its inputs
                 one = one.index_select(axis, torch.cat([torch.arange(before), before + keep]))
             out[name] = one.clone()
@@ -93,21 +109,23 @@ class Population(nn.Module):
     def _seeded(self, width: int, seed: int) -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(seed)
         params = self.member(width, generator)
-        inner = self.rank or width
-        if self.rank:
-            params["down_weight"] = uniform((self.rank, width), width, generator)
-            params["down_bias"] = torch.zeros(self.rank)
-        params["out_weight"] = uniform((self.outputs, inner), inner, generator)
-        params["out_bias"] = torch.zeros(self.outputs)
+        rank, outputs = self.shape.rank, self.shape.outputs
+        inner = rank or width
+        if rank:
+            params["down_weight"] = uniform((rank, width), width, generator)
+            params["down_bias"] = torch.zeros(rank)
+        params["out_weight"] = uniform((outputs, inner), inner, generator)
+        params["out_bias"] = torch.zeros(outputs)
         return params
 
-    def _axes(self, name: str) -> tuple[int, ...]:
-        if name == ("down_weight" if self.rank else "out_weight"):
+    def axes(self, name: str) -> tuple[int, ...]:
+        """The axes of a parameter that run over hidden units, the leading P not counted."""
+        if name == ("down_weight" if self.shape.rank else "out_weight"):
             return (1,)
         return self.unit_axes.get(name, ())
 
     def _head(self, params: Params, h: Tensor, fake: Fake) -> Tensor:
-        if self.rank:
+        if self.shape.rank:
             h = fake("head.code", linear(h, fake.weight(params["down_weight"]), params["down_bias"]))
         return fake("head.y", linear(h, fake.weight(params["out_weight"]), params["out_bias"]))
 

@@ -1,0 +1,54 @@
+"""The kinds of network by name, and populations on disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from edgekd.models.gru import Gru
+from edgekd.models.liquid import Liquid
+from edgekd.models.mlp import Mlp
+from edgekd.models.population import Population, Shape
+
+KINDS: dict[str, type[Population]] = {kind.kind: kind for kind in (Liquid, Gru, Mlp)}
+
+
+def build(kind: str, widths: Sequence[int], seeds: Sequence[int], shape: Shape) -> Population:
+    """A fresh population of one kind, member p with widths[p] units and started from seeds[p]."""
+    return KINDS[kind](widths, seeds, shape)
+
+
+def save(population: Population, path: Path) -> None:
+    """Weights and live units, as safetensors."""
+    save_file({name: value.contiguous() for name, value in population.state_dict().items()}, path)
+
+
+def load(population: Population, path: Path) -> Population:
+    """Fill a population of the same make with saved weights."""
+    with safe_open(path, framework="pt") as tensors:
+        population.load_state_dict({name: tensors.get_tensor(name) for name in tensors.keys()})  # noqa: SIM118
+    return population
+
+
+@torch.no_grad()
+def select(population: Population, members: Sequence[int]) -> Population:
+    """A new population of the given members, copied; one may be taken several times."""
+    rows = torch.tensor(list(members))
+    chosen = KINDS[population.kind](
+        [population.widths[m] for m in members], [population.seeds[m] for m in members], population.shape
+    )
+    width = chosen.live.shape[1]
+    state = {name: _narrow(population, name, value, width)[rows] for name, value in population.state_dict().items()}
+    chosen.load_state_dict(state)
+    return chosen
+
+
+def _narrow(population: Population, name: str, value: torch.Tensor, width: int) -> torch.Tensor:
+    """Cut the padding of units that none of the chosen members has."""
+    units = population.live.shape[1]
+    axes = (0,) if name == "live" else population.axes(name)
+    for axis in axes:
+        value = value.narrow(axis + 1, 0, value.shape[axis + 1] - units + width)
+    return value
