@@ -1,7 +1,12 @@
 """ONNX -> TFLite float (through tensorflow) -> integers (through ai-edge-quantizer), with the ranges from training."""
 
+import contextlib
+import io
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when tensorflow loads; its notes are not for our users
 
 import ai_edge_quantizer.recipe as recipes
 import numpy as np
@@ -66,7 +71,8 @@ def quantized_tflite(
             raise ModelError(f"value '{value}' of the graph has no range from training")
         low, high = ranges[value]
         values[name] = {key: np.full([1] * rank, v, np.float32) for key, v in (("min", low), ("max", high))}
-    result = quantizer.Quantizer(bytearray(content), RECIPES[bits]()).quantize(values)
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints a summary of sizes
+        result = quantizer.Quantizer(bytearray(content), RECIPES[bits]()).quantize(values)
     return bytes(result.quantized_model)
 
 

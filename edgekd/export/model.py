@@ -1,0 +1,114 @@
+"""One member of a trained population as a folder: ONNX, float and integer TFLite, weights, and what the firmware needs."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from edgekd import __version__
+from edgekd.candidate import Candidate
+from edgekd.export import onnx_graph
+from edgekd.export.tflite import float_tflite, quantized_tflite
+from edgekd.models.fake import UNIT_RANGES, Fake
+from edgekd.models.liquid import constants
+from edgekd.models.population import Population
+
+Ranges = dict[str, tuple[float, float]]
+Runner = Any  # Callable[[Sequence[NDArray]], list[NDArray]], as edgekd.program.forecaster calls it
+
+
+def write_model(
+    folder: Path,
+    population: Population,
+    member: int,
+    candidate: Candidate,
+    ranges: Ranges,
+    *,
+    name: str,
+    preprocess: Mapping[str, Any],
+) -> None:
+    """Export one member into `folder`, which exists and is empty. `ranges` are those of `member_ranges`.
+
+    Writes model.json, weights.safetensors and, for `head` and for the `cell` of a recurrent kind, <graph>.onnx,
+    <graph>_float.tflite and <graph>.tflite.
+    """
+    params = {key: value.numpy() for key, value in population.extract(member).items()}
+    save_file(params, folder / "weights.safetensors")
+    for graph, model in graphs(population, member).items():
+        (folder / f"{graph}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+        content = float_tflite(model)
+        (folder / f"{graph}_float.tflite").write_bytes(content)
+        bits = (candidate.weight_bits, candidate.activation_bits)
+        (folder / f"{graph}.tflite").write_bytes(quantized_tflite(content, model, _by_value(model, ranges), bits))
+    info = {
+        "edgekd": __version__,
+        "name": name,
+        "candidate": candidate.name,
+        "kind": population.kind,
+        "units": len(population.live[member].nonzero()),
+        "steps": population.shape.patches,
+        "recurrent": population.recurrent,
+        "preprocess": dict(preprocess),
+    }
+    (folder / "model.json").write_text(json.dumps(info, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def graphs(population: Population, member: int) -> dict[str, onnx.ModelProto]:
+    """The ONNX graphs of one member, live units only: `cell` (recurrent kinds) and `head`."""
+    tensors = population.extract(member)
+    params = {key: value.numpy() for key, value in tensors.items()}
+    if not population.recurrent:
+        return {"head": onnx_graph.mlp_head(params, population.features)}
+    if population.kind == "liquid":
+        folded = zip(("keep", "rate", "drive"), constants(tensors), strict=True)
+        params |= {key: value.numpy() for key, value in folded}
+    units = len(population.live[member].nonzero())
+    return {
+        "cell": onnx_graph.CELLS[population.kind](params, population.features),
+        "head": onnx_graph.head(params, units),
+    }
+
+
+def member_ranges(fake: Fake, member: int) -> Ranges:
+    """The observed range of every named tensor of one member, in real units."""
+    return {name: (float(low[member]), float(high[member])) for name, (low, high) in sorted(fake.ranges.items())}
+
+
+def costs(population: Population, member: int) -> dict[str, int]:
+    """Parameters of one member, and multiply-adds of the matrix products of one forecast."""
+    params = population.extract(member)
+    head = sum(params[name].numel() for name in ("down_weight", "out_weight") if name in params)
+    rest = sum(value.numel() for name, value in params.items() if name.endswith("_weight")) - head
+    repeats = population.shape.patches if population.recurrent else 1
+    return {"params": sum(value.numel() for value in params.values()), "macs": head + repeats * rest}
+
+
+def onnx_runner(path: Path) -> Runner:
+    """Run an ONNX graph of batch 1 over a batch with onnxruntime: inputs [B, ...] -> outputs [B, ...]."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_inputs()]
+
+    def run(inputs: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        rows = [
+            session.run(None, {name: value[i : i + 1] for name, value in zip(names, inputs, strict=True)})
+            for i in range(len(inputs[0]))
+        ]
+        return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+    return run
+
+
+def _by_value(model: onnx.ModelProto, ranges: Ranges) -> Ranges:
+    """Ranges by the values of a graph: those trained under another name, and TFLite's fixed ones, filled in."""
+    known = ranges | UNIT_RANGES
+    values = [one.name for one in model.graph.input] + [node.output[0] for node in model.graph.node]
+    named = {value: onnx_graph.RANGES.get(value, value) for value in values}
+    return {value: known[name] for value, name in named.items() if name in known}
