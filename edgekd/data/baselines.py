@@ -19,7 +19,8 @@ from edgekd.data.metrics import mae
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.windows import Windows
 
-F32, F64 = NDArray[np.float32], NDArray[np.float64]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 LENGTHS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500)
 PENALTIES = tuple(10.0**exponent for exponent in range(-6, 4))
 MOST_FEATURES = 1000  # the longest ridge: its cost is cubic in length times columns
@@ -63,7 +64,7 @@ def fit_baselines(train: Windows, val: Windows, preprocess: Preprocess) -> dict[
 
 
 def _features(raw: F32, preprocess: Preprocess) -> tuple[F64, F32]:
-    """Cleaned samples relative to the level, sample-major, then the level and 1: [B, T, F] -> [B, T*F + F + 1], base [B]."""
+    """Cleaned samples relative to the level, oldest first, the level and 1: [B, T, F] -> [B, T*F + F + 1], base [B]."""
     _, lvl, base = preprocess.transform(raw)
     level = (lvl.astype(np.float64) / preprocess.level_gain + preprocess.level_mean)[:, None]
     away = (preprocess.clean(raw) - level) * preprocess.gain.astype(np.float64)
@@ -85,7 +86,7 @@ def _lengths(preprocess: Preprocess) -> list[int]:
 
 
 def _polynomial(preprocess: Preprocess, *, degree: int, length: int) -> F64:
-    """Weights of the least-squares polynomial through the last `length` samples of the target, extended over the horizon."""
+    """Weights of the least-squares polynomial through the last `length` samples of the target."""
     columns, window = len(preprocess.columns), preprocess.window
     past = np.vander(np.arange(1 - length, 1) / length, degree + 1)
     ahead = np.vander(np.arange(1, preprocess.horizon + 1) / length, degree + 1)
@@ -116,7 +117,7 @@ def _ridges(train: Windows, preprocess: Preprocess) -> Iterator[tuple[dict[str, 
 
 
 def _interpolated(windows: Windows) -> F64:
-    """Targets with unusable ones interpolated between the usable ones of the same window; for fitting, never for scores."""
+    """Targets [B, O], unusable ones interpolated between usable ones of the window; for fitting, never for scores."""
     target = windows.target.astype(np.float64)
     step = np.arange(target.shape[1])
     for i in np.flatnonzero(~windows.mask.all(axis=1)):

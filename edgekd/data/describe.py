@@ -10,7 +10,7 @@ from edgekd.data.windows import Windows
 
 
 def describe(table: Table, split: Split, windows: Mapping[str, Windows]) -> dict[str, Any]:
-    """Counts of rows, groups, windows by part, and problems by kind; groups without a window are named in `left_out`."""
+    """Counts of rows, groups, windows by part, and problems by kind; `left_out` names groups without a window."""
     kept = set(table.groups)
     short = sorted({one.group for one in table.problems if one.kind == "short"} - kept)
     return {

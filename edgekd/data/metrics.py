@@ -1,7 +1,5 @@
 """Errors of forecasts: over usable targets only, pooled, by group, by horizon, and their intervals over groups."""
 
-import hashlib
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,12 +47,8 @@ def bootstrap_interval(
 
 def _draws(groups: int, seed: int) -> F64:
     """How often each group is in each draw: float64 [DRAWS, groups]. The same draws for every model of a report."""
-    key = int.from_bytes(hashlib.sha256(f"bootstrap:{seed}:{groups}".encode()).digest()[:8], "little")
-    picks = np.random.Generator(np.random.PCG64(key)).integers(0, groups, size=(DRAWS, groups))
-    rows = np.repeat(np.arange(DRAWS), groups)
-    return (
-        np.bincount(rows * groups + picks.ravel(), minlength=DRAWS * groups).reshape(DRAWS, groups).astype(np.float64)
-    )
+    picks = np.random.default_rng(seed).integers(0, groups, size=(DRAWS, groups))
+    return np.stack([np.bincount(drawn, minlength=groups) for drawn in picks]).astype(np.float64)
 
 
 def _errors(forecast: NDArray[np.float32], target: NDArray[np.float32]) -> F64:
@@ -64,6 +58,8 @@ def _errors(forecast: NDArray[np.float32], target: NDArray[np.float32]) -> F64:
 def _sums_by_group(forecast: NDArray[np.float32], windows: Windows) -> tuple[F64, F64]:
     """Sum of absolute errors and number of usable targets of each group: float64 [groups] each."""
     error = np.where(windows.mask, _errors(forecast, windows.target), 0.0).sum(axis=1)
-    groups = len(windows.groups)
-    total = np.bincount(windows.group, weights=error, minlength=groups)
-    return total, np.bincount(windows.group, weights=windows.mask.sum(axis=1), minlength=groups)
+    total = np.zeros(len(windows.groups), dtype=np.float64)
+    count = np.zeros(len(windows.groups), dtype=np.float64)
+    np.add.at(total, windows.group, error)
+    np.add.at(count, windows.group, windows.mask.sum(axis=1))
+    return total, count

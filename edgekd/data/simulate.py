@@ -42,7 +42,7 @@ COLUMNS = (
 
 
 class Draws:
-    """Random numbers that are the same for every NumPy: PCG64's raw stream is fixed, its Generator's methods are not."""
+    """Random numbers equal for every NumPy: PCG64's raw stream is fixed, its Generator's methods are not."""
 
     def __init__(self, seed: int) -> None:
         self._bits = np.random.PCG64(seed)
@@ -50,11 +50,12 @@ class Draws:
     def uniform(self, low: float, high: float, size: int = 1) -> F64:
         """Uniform in [low, high), float64 [size]."""
         raw = np.asarray(self._bits.random_raw(size), dtype=np.uint64)
-        return low + (high - low) * ((raw >> np.uint64(11)) * 2.0**-53)
+        return low + (high - low) * (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def normal(self, size: int) -> F64:
         """Sums of twelve uniforms: mean 0, variance 1, within 6; no logarithm, so no difference between libraries."""
-        return self.uniform(0, 1, 12 * size).reshape(size, 12).sum(axis=1) - 6.0
+        twelve: F64 = self.uniform(0, 1, 12 * size).reshape(size, 12)
+        return np.asarray(twelve.sum(axis=1) - 6.0, dtype=np.float64)
 
     def one(self, low: float, high: float) -> float:
         """One number, uniform in [low, high)."""
@@ -96,7 +97,7 @@ def losses(cell: Cell, n: F64) -> tuple[F64, F64, F64]:
 
 
 def measure(cell: Cell, draws: Draws) -> tuple[F64, NDArray[np.bool_], F64, F64]:
-    """What a cycler would log, to the end of test: capacity in Ah, outlier flags, resistance in ohm, temperature in degC."""
+    """What a cycler logs to the end of test: capacity (Ah), outlier flags, resistance (ohm), temperature (degC)."""
     n = np.arange(1, LONGEST + 1, dtype=np.float64)
     film, linear, knee = losses(cell, n)
     soh = cell.s0 + cell.g * (1 - np.exp(-n / 40)) - film - linear - knee
@@ -146,7 +147,7 @@ def sample_csv() -> bytes:
 
 
 def compressed(csv: bytes) -> bytes:
-    """gzip without a time or a name: equal bytes each time (from one version of zlib)."""
+    """Compress with gzip, without a time or a name: equal bytes each time (from one version of zlib)."""
     out = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=out, mtime=0) as file:
         file.write(csv)

@@ -411,7 +411,7 @@ def _note(
     if not wrong.any():
         return
     at = np.flatnonzero(wrong)
-    shown = ", ".join(f"row {number[i]}" + (f" ('{str(text[i])[:30]}')" if text[i] else "") for i in at[:SHOWN])
+    shown = ", ".join(f"row {number[i]}" + (f" ('{str(text[i])[:30]}')" if text[i] else " (empty)") for i in at[:SHOWN])
     mistakes.append(
         f"column '{name}' {what} in {len(at)} row{'s' * (len(at) > 1)}: {shown}{', ...' * (len(at) > SHOWN)}"
     )
@@ -465,7 +465,7 @@ def _series_of_group(rows: _Rows, data: DataSection) -> tuple[list[Series], list
                 piece.number[0],
                 f"{len(one.order)} samples, {data.window + data.horizon} needed for one window: left out",
             )
-    return series, problems
+    return series, sorted(problems, key=lambda one: one.row)
 
 
 def _one_split(rows: _Rows, group: str) -> str | None:

@@ -3,20 +3,37 @@
 import contextlib
 import io
 import os
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when tensorflow loads; its notes are not for our users
-
-import ai_edge_quantizer.recipe as recipes
 import numpy as np
 import onnx
-import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from ai_edge_quantizer import quantizer
 from onnx import numpy_helper
 
 from edgekd.errors import ModelError
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what tensorflow's C++ writes to the terminal; its errors come as exceptions."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+with _quiet():
+    import ai_edge_quantizer.recipe as recipes
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    from ai_edge_quantizer import quantizer
 
 Range = tuple[float, float]
 RECIPES: dict[tuple[int, int], Callable[[], Any]] = {(8, 8): recipes.static_wi8_ai8, (8, 16): recipes.static_wi8_ai16}
@@ -39,7 +56,8 @@ def float_tflite(model: onnx.ModelProto) -> bytes:
 
     specs = [tf.TensorSpec([d.dim_value for d in i.type.tensor_type.shape.dim], name=i.name) for i in graph.input]
     concrete = tf.function(run, input_signature=specs).get_concrete_function()
-    content: bytes = tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert()
+    with _quiet():
+        content: bytes = tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert()
     return content
 
 
@@ -71,7 +89,7 @@ def quantized_tflite(
             raise ModelError(f"value '{value}' of the graph has no range from training")
         low, high = ranges[value]
         values[name] = {key: np.full([1] * rank, v, np.float32) for key, v in (("min", low), ("max", high))}
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints a summary of sizes
+    with _quiet():
         result = quantizer.Quantizer(bytearray(content), RECIPES[bits]()).quantize(values)
     return bytes(result.quantized_model)
 
@@ -84,10 +102,11 @@ def _value(tensor: str, order: list[str]) -> str:
 
 def _activations(content: bytes) -> list[tuple[str, int]]:
     """Name and rank of every value that is computed or fed in, constants left out."""
-    interpreter = Interpreter(
-        model_content=content, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    )
-    interpreter.allocate_tensors()
+    with _quiet():
+        interpreter = Interpreter(
+            model_content=content, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        )
+        interpreter.allocate_tensors()
     fed = {d["index"] for d in interpreter.get_input_details()}
     computed = {int(i) for op in interpreter._get_ops_details() for i in op["outputs"]}
     return [(d["name"], len(d["shape"])) for d in interpreter.get_tensor_details() if d["index"] in fed | computed]
