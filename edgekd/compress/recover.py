@@ -1,27 +1,16 @@
 """Pruned and quantised students: take units away, let the rest recover, then train on the integer grid of the export."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 
 from edgekd.candidate import Candidate
 from edgekd.compress.prune import importance, prune
-from edgekd.distill.train import Examples, Loss, Recipe, evaluate, fit, forecast
+from edgekd.distill.train import Examples, Loss, Recipe, fit, forecast
 from edgekd.models.fake import Fake
 from edgekd.models.kinds import select
 from edgekd.models.population import Population
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """Compressed members in the order of the candidates, the ranges of their tensors, and validation errors [P] as
-    float and on the integer grid (normalised units)."""
-
-    population: Population
-    fake: Fake
-    float_error: torch.Tensor
-    grid_error: torch.Tensor
 
 
 def recover(
@@ -32,8 +21,9 @@ def recover(
     loss: Loss,
     recipe: Recipe,
     each_epoch: Callable[[int], None] = lambda epoch: None,
-) -> Recovered:
-    """Make all candidates of one kind from their stage-1 students, as one batch.
+) -> tuple[Population, Fake]:
+    """Make all candidates of one kind from their stage-1 students, as one batch: the members in the order of the
+    candidates, and the ranges and grids of their tensors.
 
     Half of the epochs are float after pruning; the other half run on the grid, whose ranges are those of the recovered
     float members over all training windows.
@@ -42,13 +32,12 @@ def recover(
     scores = importance(population, train.rel, train.lvl, train.target, train.mask, recipe.batch)
     prune(population, scores, [c.kept for c in candidates])
     half = recipe.epochs // 2
-    float_error = fit(population, train, val, loss, replace(recipe, epochs=half), each_epoch=each_epoch)
-    fake = Fake(
-        torch.tensor([c.weight_bits for c in candidates]), torch.tensor([c.activation_bits for c in candidates])
-    )
+    fit(population, train, val, loss, replace(recipe, epochs=half), each_epoch=each_epoch)
+    bits = [[c.weight_bits for c in candidates], [c.activation_bits for c in candidates]]
+    fake = Fake(*torch.tensor(bits, device=train.rel.device))
     fake.observe()
     forecast(population, train, fake)
     fake.freeze()
     quiet = replace(recipe, epochs=recipe.epochs - half, learning_rate=recipe.learning_rate / 2)
     fit(population, train, val, loss, quiet, fake=fake, each_epoch=lambda epoch: each_epoch(half + epoch))
-    return Recovered(population, fake, float_error, evaluate(population, val, fake))
+    return population, fake

@@ -9,15 +9,16 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.torch import load_file, save_file
 
 from edgekd import __version__
 from edgekd.candidate import Candidate
 from edgekd.export import onnx_graph
 from edgekd.export.tflite import float_tflite, quantized_tflite
 from edgekd.models.fake import UNIT_RANGES, Fake
+from edgekd.models.kinds import build
 from edgekd.models.liquid import constants
-from edgekd.models.population import Population
+from edgekd.models.population import Population, Shape
 
 Ranges = dict[str, tuple[float, float]]
 Runner = Any  # Callable[[Sequence[NDArray]], list[NDArray]], as edgekd.program.forecaster calls it
@@ -38,8 +39,7 @@ def write_model(
     Writes model.json, weights.safetensors and, for `head` and for the `cell` of a recurrent kind, <graph>.onnx,
     <graph>_float.tflite and <graph>.tflite.
     """
-    params = {key: value.numpy() for key, value in population.extract(member).items()}
-    save_file(params, folder / "weights.safetensors")
+    save_file(population.extract(member), folder / "weights.safetensors")
     for graph, model in graphs(population, member).items():
         (folder / f"{graph}.onnx").write_bytes(model.SerializeToString(deterministic=True))
         content = float_tflite(model)
@@ -57,6 +57,21 @@ def write_model(
         "preprocess": dict(preprocess),
     }
     (folder / "model.json").write_text(json.dumps(info, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load_member(folder: Path) -> Population:
+    """The float network of an exported folder, as a population of one."""
+    info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    params = load_file(folder / "weights.safetensors")
+    shape = Shape(
+        patches=info["steps"],
+        columns=len(info["preprocess"]["columns"]),
+        outputs=len(params["out_bias"]),
+        rank=len(params["down_bias"]) if "down_bias" in params else 0,
+    )
+    population = build(info["kind"], [info["units"]], [0], shape)
+    population.load_state_dict({name: value[None] for name, value in params.items()} | {"live": population.live})
+    return population
 
 
 def graphs(population: Population, member: int) -> dict[str, onnx.ModelProto]:

@@ -117,8 +117,10 @@ class Fake:
 
     def _grid(self, name: str) -> Grid:
         if name not in self._grids:
-            self._grids[name] = self._unit_grid(name) if name in UNIT_RANGES else activation_grid(
-                *self.ranges[name], self.activation_bits
+            self._grids[name] = (
+                self._unit_grid(name)
+                if name in UNIT_RANGES
+                else activation_grid(*self.ranges[name], self.activation_bits)
             )
         return self._grids[name]
 
