@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from edgekd.errors import ConfigError
 
-_NAME = re.compile(r"^(?P<kind>[a-z]+)(?P<hidden>\d+)_w(?P<w>\d+)a(?P<a>\d+)_s(?P<s>\d\d)$")
+_NAME = re.compile(r"(?P<kind>[a-z]+)(?P<hidden>\d+)_w(?P<w>\d+)a(?P<a>\d+)_s(?P<s>\d\d)")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -32,7 +32,7 @@ class Candidate:
     @staticmethod
     def parse(name: str) -> "Candidate":
         """Read a name back. ConfigError when it is not one."""
-        found = _NAME.match(name)
+        found = _NAME.fullmatch(name)
         if not found:
             raise ConfigError(f"'{name}' is not a candidate's name", hint="names look like liquid16_w8a16_s50")
         return Candidate(

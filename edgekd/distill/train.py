@@ -94,10 +94,9 @@ def fit(
     fake = fake or Fake.off(population.size)
     parameters = list(population.parameters())
     optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    batches = -(-len(train) // recipe.batch)
-    rate = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=recipe.epochs * batches, pct_start=0.1
-    )
+    total = max(4, recipe.epochs * -(-len(train) // recipe.batch))  # OneCycleLR divides by zero below
+    rise = max(0.1, 2 / total)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=total, pct_start=rise)
     order = torch.Generator().manual_seed(recipe.seed)
     best = torch.full((population.size,), torch.inf)
     kept = [p.detach().clone() for p in parameters]

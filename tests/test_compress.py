@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from edgekd.candidate import Candidate
+from edgekd.compress.prune import importance, prune
+from edgekd.compress.recover import recover
+from edgekd.distill.train import Examples, Recipe, evaluate, fit, supervised
+from edgekd.models.fake import Fake
+from edgekd.models.kinds import KINDS, build
+from edgekd.models.population import Shape
+
+SHAPE = Shape(patches=4, columns=1, outputs=3, rank=2)
+
+
+def examples(count: int = 64, seed: int = 0) -> Examples:
+    g = torch.Generator().manual_seed(seed)
+    rel, lvl = torch.randn(count, 4, 1, generator=g), torch.randn(count, 1, generator=g)
+    return Examples(rel=rel, lvl=lvl, target=rel[:, -3:, 0].cumsum(1) + lvl, mask=torch.ones(count, 3))
+
+
+def test_a_unit_nothing_reads_is_the_least_important() -> None:
+    population = build("mlp", [5], [0], SHAPE)
+    with torch.no_grad():
+        population.down_weight[0, :, 2] = 0
+    data = examples()
+    scores = importance(population, data.rel, data.lvl, data.target, data.mask, 16)
+    assert scores[0].argmin() == 2
+    assert scores[0, 2] == 0
+    prune(population, scores, [4])
+    assert population.live[0].tolist() == [1, 1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_recovered_candidates_have_the_units_and_bits_of_their_names(kind: str) -> None:
+    train, val = examples(), examples(32, seed=1)
+    students = build(kind, [4, 8], [0, 0], SHAPE)
+    recipe = Recipe(epochs=40, learning_rate=1e-2, batch=32, seed=0)
+    fit(students, train, val, supervised, recipe)
+    wanted = [
+        Candidate(kind=kind, hidden=hidden, weight_bits=8, activation_bits=bits, sparsity=sparsity)
+        for hidden, sparsity, bits in ((8, 0.5, 8), (8, 0.5, 16), (4, 0.0, 16), (8, 0.0, 8))
+    ]
+    population, fake = recover(students, wanted, train, val, supervised, recipe)
+    assert population.live.sum(1).tolist() == [4, 4, 4, 8]
+    assert fake.activation_bits.tolist() == [8, 16, 16, 8]
+    pruned = build(kind, [8], [0], SHAPE)
+    fit(pruned, train, val, supervised, recipe)
+    scores = importance(pruned, train.rel, train.lvl, train.target, train.mask, 32)
+    prune(pruned, scores, [4])
+    unrecovered = evaluate(pruned, val, Fake.off())
+    assert float(evaluate(population, val, fake)[1]) < float(unrecovered)

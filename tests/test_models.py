@@ -1,0 +1,166 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from edgekd.models.dlnet import Dlnet
+from edgekd.models.fake import Fake, activation_grid
+from edgekd.models.kinds import KINDS, build, load, save, select
+from edgekd.models.liquid import Liquid
+from edgekd.models.population import Population, Shape
+
+SHAPE = Shape(patches=6, columns=2, outputs=5, rank=3)
+KIND = pytest.mark.parametrize("kind", sorted(KINDS))
+
+
+def windows(count: int = 7, seed: int = 0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, 6, 2, generator=generator), torch.randn(count, 2, generator=generator)
+
+
+def run(population: Population, fake: Fake | None = None) -> Tensor:
+    with torch.no_grad():
+        y: Tensor = population(*windows(), fake or Fake.off(population.size))[0]
+    return y
+
+
+@KIND
+@pytest.mark.parametrize("rank", [0, 3])
+def test_a_member_computes_the_same_alone_and_in_a_batch(kind: str, rank: int) -> None:
+    shape = Shape(patches=6, columns=2, outputs=5, rank=rank)
+    together = run(build(kind, [3, 8, 5], [1, 2, 3], shape))
+    for member, (width, seed) in enumerate(((3, 1), (8, 2), (5, 3))):
+        alone = run(build(kind, [width], [seed], shape))
+        torch.testing.assert_close(together[member], alone[0], rtol=1e-5, atol=1e-6)
+
+
+@KIND
+def test_equal_seeds_give_equal_bits(kind: str) -> None:
+    one, other = build(kind, [4], [9], SHAPE), build(kind, [4], [9], SHAPE)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert not torch.equal(run(one), run(build(kind, [4], [10], SHAPE)))
+
+
+@KIND
+def test_extracted_matrices_hold_live_units_only_and_compute_the_same(kind: str) -> None:
+    population = build(kind, [4, 6], [0, 1], SHAPE)
+    population.live[1] = torch.tensor([1.0, 0, 1, 0, 0, 1])
+    params = population.extract(1)
+    assert params["down_weight"].shape == (3, 3)
+    small = build(kind, [3], [0], SHAPE)
+    small.load_state_dict({name: value[None] for name, value in params.items()} | {"live": small.live})
+    torch.testing.assert_close(run(small)[0], run(population)[1], rtol=1e-5, atol=1e-6)
+
+
+@KIND
+def test_pruning_every_unit_changes_the_forecast(kind: str) -> None:
+    population = build(kind, [4], [0], SHAPE)
+    before = run(population)
+    population.live.zero_()
+    after = run(population)
+    assert not torch.allclose(before, after)
+    torch.testing.assert_close(after[0], after[0, :1].expand_as(after[0]))  # no unit left: the same for every window
+
+
+@KIND
+def test_saved_and_selected_members_are_the_same(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    population = build(kind, [3, 8, 5], [1, 2, 3], SHAPE)
+    save(population, path)
+    assert torch.equal(run(load(build(kind, [3, 8, 5], [7, 7, 7], SHAPE), path)), run(population))
+    chosen = select(population, [2, 0, 2])
+    assert chosen.widths == (5, 3, 5)
+    assert chosen.live.shape == (3, 5)
+    torch.testing.assert_close(run(chosen), run(population)[[2, 0, 2]], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["liquid", "gru"])
+def test_without_feedback_the_gates_do_not_see_the_state(kind: str) -> None:
+    shape = Shape(patches=6, columns=2, outputs=5, rank=3, feedback=False)
+    population = build(kind, [4], [0], shape)
+    plain = run(population)
+    with torch.no_grad():
+        for name, value in population.named_parameters():
+            if population.axes(name) == (0, 1):
+                value[..., population.features :] = 100.0
+    assert torch.equal(run(population), plain)
+
+
+def test_the_liquid_state_is_bounded_by_its_targets() -> None:
+    population = Liquid([8], [0], SHAPE)
+    with torch.no_grad():
+        for value in population.parameters():
+            value.copy_(10 * torch.randn(value.shape, generator=torch.Generator().manual_seed(1)))
+        rel, lvl = windows()
+        states = population(100 * rel, lvl, Fake.off())[1]
+    target = population.target.detach()[0]
+    for h in states:
+        assert (h <= target.clamp(min=0) + 1e-5).all()
+        assert (h >= target.clamp(max=0) - 1e-5).all()
+
+
+def test_the_liquid_step_is_the_euler_step_of_the_published_equation() -> None:
+    """dx/dt = -leak x + rate f (A - x) with f = sigmoid(W [input, x] + b), one step of 1."""
+    population = Liquid([4], [0], SHAPE)
+    params = {name: value[0] for name, value in population.named_parameters()}
+    rel, lvl = windows()
+    leak, rate = 0.5 * torch.sigmoid(params["leak"]), 0.5 * torch.sigmoid(params["rate"])
+    with torch.no_grad():
+        h = torch.zeros(len(rel), 4)
+        for n in range(6):
+            f = torch.sigmoid(torch.cat([rel[:, n], lvl, h], 1) @ params["gate_weight"].T + params["gate_bias"])
+            h = h - leak * h + rate * f * (params["target"] - h)
+        states = population(rel, lvl, Fake.off())[1]
+    torch.testing.assert_close(states[-1][0], h)
+
+
+def test_the_gru_is_the_published_cell() -> None:
+    """Against torch.nn.functional's building blocks, with the reset gate before the matrix product."""
+    population = build("gru", [4], [0], SHAPE)
+    p = {name: value[0] for name, value in population.named_parameters()}
+    rel, lvl = windows()
+    with torch.no_grad():
+        h = torch.zeros(len(rel), 4)
+        for n in range(6):
+            x = torch.cat([rel[:, n], lvl], 1)
+            z = torch.sigmoid(torch.nn.functional.linear(torch.cat([x, h], 1), p["update_weight"], p["update_bias"]))
+            r = torch.sigmoid(torch.nn.functional.linear(torch.cat([x, h], 1), p["reset_weight"], p["reset_bias"]))
+            new = torch.tanh(torch.nn.functional.linear(torch.cat([x, r * h], 1), p["new_weight"], p["new_bias"]))
+            h = (1 - z) * new + z * h
+        states = population(rel, lvl, Fake.off())[1]
+    torch.testing.assert_close(states[-1][0], h)
+
+
+@pytest.mark.parametrize(("student", "width", "params"), [(False, 128, 155_749), (True, 4, None)])
+def test_dlnet_has_the_published_size(student: bool, width: int, params: int | None) -> None:
+    population = Dlnet([width], [0], Shape(patches=100, columns=1, outputs=100, rank=0), student=student)
+    level_input = 256  # DLNet has no level: one more input of its first layer
+    count = sum(value.numel() for value in population.parameters())
+    assert params is None or count == params + level_input
+    y, _ = population(torch.randn(3, 100, 1), torch.randn(3, 1), Fake.off())
+    assert y.shape == (1, 3, 100)
+
+
+def test_grids_are_those_of_tflite() -> None:
+    bits = torch.tensor([8, 16, 8])
+    grid = activation_grid(torch.tensor([-1.0, -1.0, 0.5]), torch.tensor([3.0, 3.0, 2.0]), bits)
+    torch.testing.assert_close(grid.scale, torch.tensor([4 / 255, 3 / 32767, 2 / 255]))
+    zero_points = torch.tensor([-128.0, -32768.0, -128.0]) - grid.low
+    assert zero_points.tolist() == [-64, 0, -128]  # 0.5..2 is widened to hold zero
+
+
+@KIND
+def test_fake_quantisation_rounds_and_keeps_the_gradient(kind: str) -> None:
+    population = build(kind, [4, 4], [0, 0], SHAPE)
+    fake = Fake(torch.tensor([8, 8]), torch.tensor([8, 16]))
+    fake.observe()
+    plain = run(population, fake)
+    fake.freeze()
+    y, _ = population(*windows(), fake)
+    coarse, fine = (y.detach() - plain).abs().amax((1, 2))
+    assert 0 < fine < coarse
+    y.square().sum().backward()
+    assert all(value.grad is not None and value.grad.abs().sum() > 0 for value in population.parameters())
+    steps = y.detach()[0] / fake._grid("head.y").scale[0]
+    torch.testing.assert_close(steps, steps.round(), rtol=0, atol=1e-3)
