@@ -1,0 +1,112 @@
+"""Other interpreters behind the twin's interface: TFLite-Micro, which is the oracle, and TFLite's reference kernels."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.errors import ModelError, ToolMissing
+from edgekd.program.reader import read_tflite
+
+ALIGNMENT = 16
+LARGEST_ARENA = 1 << 26
+
+
+class TfliteMicro:
+    """TFLite-Micro's interpreter, from the tflite-micro wheel. ModelError when it cannot prepare the graph."""
+
+    def __init__(self, content: bytes, arena_size: int = LARGEST_ARENA) -> None:
+        self._outputs = len(read_tflite(content).outputs)
+        self._interpreter = _micro(content, arena_size)
+        self._interpreter.reset()
+
+    def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run the graph over a batch, window by window: inputs [B, ...] -> outputs [B, ...]."""
+        return _by_window(inputs, self._one)
+
+    def _one(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        for index, value in enumerate(inputs):
+            self._interpreter.set_input(value, index)
+        self._interpreter.invoke()
+        return [np.array(self._interpreter.get_output(index)) for index in range(self._outputs)]
+
+
+class Tflite:
+    """TFLite's interpreter with its reference kernels, for integer and float graphs."""
+
+    def __init__(self, content: bytes) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        with _silent():
+            self._interpreter = Interpreter(
+                model_content=content, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+            )
+            self._interpreter.allocate_tensors()
+        self._inputs = [one["index"] for one in self._interpreter.get_input_details()]
+        self._outputs = [one["index"] for one in self._interpreter.get_output_details()]
+
+    def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run the graph over a batch, window by window: inputs [B, ...] -> outputs [B, ...]."""
+        return _by_window(inputs, self._one)
+
+    def _one(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        for index, value in zip(self._inputs, inputs, strict=True):
+            self._interpreter.set_tensor(index, value)
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+
+def arena_bytes(content: bytes) -> int:
+    """The smallest arena TFLite-Micro runs the graph in, found by trying, in steps of its alignment."""
+    low, high = 0, LARGEST_ARENA // ALIGNMENT  # in steps; `low` is too small, `high` is enough
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _fits(content, middle * ALIGNMENT):
+            high = middle
+        else:
+            low = middle
+    return high * ALIGNMENT
+
+
+def _fits(content: bytes, size: int) -> bool:
+    try:
+        _micro(content, size)
+    except ModelError:
+        return False
+    return True
+
+
+def _micro(content: bytes, arena_size: int) -> Any:
+    try:
+        from tflite_micro import runtime
+    except ImportError:
+        raise ToolMissing(
+            "TFLite-Micro's interpreter is not installed",
+            hint="pip install tflite-micro (Linux on x86-64, Python 3.10 to 3.13 only)",
+        ) from None
+    try:
+        with _silent():
+            return runtime.Interpreter.from_bytes(content, arena_size=arena_size)
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"TFLite-Micro cannot run this graph: {error}") from None
+
+
+def _by_window(inputs: Sequence[NDArray[Any]], one: Any) -> list[NDArray[Any]]:
+    rows = [one([value[i : i + 1] for value in inputs]) for i in range(len(inputs[0]))]
+    return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keep the C++ libraries' notes off the terminal; what is wrong comes as an exception."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

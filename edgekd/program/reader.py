@@ -1,0 +1,228 @@
+"""TFLite file -> Program. The file is not trusted: whatever is wrong with it ends in a ModelError that says where."""
+
+import hashlib
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.errors import ModelError
+from edgekd.program.flatbuffer import Table, root
+from edgekd.program.program import Op, Program, Quantization, Tensor
+
+# Numbers of the schema: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs
+TYPES = {0: "float32", 2: "int32", 4: "int64", 6: "bool", 7: "int16", 9: "int8", 17: "int4"}
+ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}
+PADDINGS = {0: "SAME", 1: "VALID"}
+OPERATORS = {
+    0: "ADD", 1: "AVERAGE_POOL_2D", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 9: "FULLY_CONNECTED",
+    14: "LOGISTIC", 17: "MAX_POOL_2D", 18: "MUL", 19: "RELU", 20: "RELU_N1_TO_1", 21: "RELU6", 22: "RESHAPE",
+    25: "SOFTMAX", 28: "TANH", 40: "MEAN", 41: "SUB", 44: "UNIDIRECTIONAL_SEQUENCE_LSTM", 45: "STRIDED_SLICE",
+    49: "SPLIT", 65: "SLICE", 74: "SUM", 76: "RSQRT", 83: "PACK", 88: "UNPACK", 99: "SQUARED_DIFFERENCE",
+    114: "QUANTIZE",
+}  # fmt: skip
+
+# Options of an operator: name -> (field of its options table, how to read it, default).
+_CONV = {"padding": (0, "int8", PADDINGS), "stride_w": (1, "int32", None), "stride_h": (2, "int32", None)}
+OPTIONS: dict[str, dict[str, tuple[int, str, dict[int, str] | None]]] = {
+    "FULLY_CONNECTED": {"activation": (0, "int8", ACTIVATIONS), "weights_format": (1, "int8", None)},
+    "ADD": {"activation": (0, "int8", ACTIVATIONS)},
+    "SUB": {"activation": (0, "int8", ACTIVATIONS)},
+    "MUL": {"activation": (0, "int8", ACTIVATIONS)},
+    "CONCATENATION": {"axis": (0, "int32", None), "activation": (1, "int8", ACTIVATIONS)},
+    "CONV_2D": _CONV
+    | {"activation": (3, "int8", ACTIVATIONS), "dilation_w": (4, "int32", None), "dilation_h": (5, "int32", None)},
+    "DEPTHWISE_CONV_2D": _CONV
+    | {
+        "depth_multiplier": (3, "int32", None),
+        "activation": (4, "int8", ACTIVATIONS),
+        "dilation_w": (5, "int32", None),
+        "dilation_h": (6, "int32", None),
+    },
+    "AVERAGE_POOL_2D": _CONV
+    | {
+        "filter_w": (3, "int32", None),
+        "filter_h": (4, "int32", None),
+        "activation": (5, "int8", ACTIVATIONS),
+    },
+    "SOFTMAX": {"beta": (0, "float32", None)},
+    "MEAN": {"keep_dims": (0, "bool", None)},
+    "SUM": {"keep_dims": (0, "bool", None)},
+    "STRIDED_SLICE": {
+        name: (i, "int32", None)
+        for i, name in enumerate(("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"))
+    },
+    "PACK": {"count": (0, "int32", None), "axis": (1, "int32", None)},
+    "UNPACK": {"count": (0, "int32", None), "axis": (1, "int32", None)},
+    "SPLIT": {"count": (0, "int32", None)},
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": {"activation": (0, "int8", None), "time_major": (3, "bool", None)},
+}
+OPTIONS["MAX_POOL_2D"] = OPTIONS["AVERAGE_POOL_2D"]
+DEFAULTS = {"dilation_w": 1, "dilation_h": 1}
+LARGEST_RANK = 8
+LARGEST_TENSOR_BYTES = 1 << 28  # of values that are computed, so that a short file cannot ask for much memory
+
+
+def read_tflite(content: bytes) -> Program:
+    """Read a .tflite file with one subgraph. ModelError names the operator or tensor that cannot be used, and why."""
+    model = root(content, b"TFL3", "TFLite")
+    subgraphs = model.tables(2, "subgraph")
+    if len(subgraphs) != 1:
+        raise ModelError(f"the model has {len(subgraphs)} subgraphs, one is supported")
+    graph = subgraphs[0]
+    buffers = model.tables(4, "buffer")
+    tensors = tuple(_tensor(one, buffers) for one in graph.tables(0, "tensor"))
+    codes = [_operator_name(one) for one in model.tables(1, "operator code")]
+    ops = tuple(_op(i, one, codes, tensors) for i, one in enumerate(graph.tables(3, "operator")))
+    inputs, outputs = (_indices(graph, field, len(tensors), "graph") for field in (1, 2))
+    program = Program(
+        tensors=tensors, ops=ops, inputs=inputs, outputs=outputs, sha256=hashlib.sha256(content).hexdigest()
+    )
+    _check_order(program)
+    return program
+
+
+def _operator_name(code: Table) -> str:
+    """The operator's name, or a description of one that is not supported; only those in use are refused."""
+    number = max(code.integer(0, "int8"), code.integer(3, "int32"))
+    custom = code.text(1)
+    return OPERATORS.get(number) or (f"custom operator '{custom}'" if custom else f"operator number {number}")
+
+
+def _tensor(table: Table, buffers: list[Table]) -> Tensor:
+    name = table.text(3)
+    what = f"{table.what} '{name}'"
+    number = table.integer(1, "int8")
+    if number not in TYPES:
+        raise ModelError(f"{what} has type number {number}", hint=f"supported: {', '.join(TYPES.values())}")
+    if table.table(6, what) is not None:
+        raise ModelError(f"{what} is stored sparse, which is not supported")
+    shape = _shape(table, what)
+    dtype = TYPES[number]
+    return Tensor(
+        name=name,
+        shape=shape,
+        dtype=dtype,
+        quantization=_quantization(table, shape, what),
+        data=_constant(table, buffers, shape, dtype, what),
+    )
+
+
+def _shape(table: Table, what: str) -> tuple[int, ...]:
+    raw = table.array(0, "int32")
+    shape = () if raw is None else tuple(int(size) for size in raw)
+    if len(shape) > LARGEST_RANK or any(size < 1 for size in shape):
+        raise ModelError(f"{what} has shape {list(shape)}; up to {LARGEST_RANK} fixed sizes of 1 or more are supported")
+    if math.prod(shape) * 4 > LARGEST_TENSOR_BYTES:
+        raise ModelError(f"{what} of shape {list(shape)} is larger than {LARGEST_TENSOR_BYTES >> 20} MiB")
+    return shape
+
+
+def _quantization(table: Table, shape: tuple[int, ...], what: str) -> Quantization | None:
+    params = table.table(4, what)
+    scale = None if params is None else params.array(2, "float32")
+    if params is None or scale is None or len(scale) == 0:
+        return None
+    stored = params.array(3, "int64")
+    zero_point = np.zeros(len(scale), np.int64) if stored is None else stored.astype(np.int64)
+    axis = params.integer(6)
+    if not (np.isfinite(scale) & (scale > 0)).all():
+        raise ModelError(f"{what}: scales must be finite and above zero")
+    if len(zero_point) != len(scale) or np.abs(zero_point).max() > 2**31:
+        raise ModelError(f"{what}: {len(scale)} scales with zero points {zero_point[:4].tolist()}")
+    if len(scale) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scale)):
+        raise ModelError(f"{what} of shape {list(shape)}: {len(scale)} scales along axis {axis}")
+    return Quantization(scale=scale.astype(np.float32), zero_point=zero_point, axis=axis)
+
+
+def _constant(
+    table: Table, buffers: list[Table], shape: tuple[int, ...], dtype: str, what: str
+) -> NDArray[Any] | None:
+    """The values of a constant; None for a value that is computed (it names an empty buffer)."""
+    index = table.integer(2, "uint32")
+    if index == 0:
+        return None
+    if index >= len(buffers):
+        raise ModelError(f"{what} names buffer {index} of {len(buffers)}")
+    if buffers[index].integer(1, "uint64") > 1:
+        raise ModelError(f"{what} is stored behind the flatbuffer, as in files over 2 GB, which is not supported")
+    data = buffers[index].array(0, "uint8")
+    if data is None or len(data) == 0:
+        return None
+    count = math.prod(shape)
+    needed = (count + 1) // 2 if dtype == "int4" else count * np.dtype(dtype).itemsize
+    if len(data) != needed:
+        raise ModelError(f"{what} of shape {list(shape)} and type {dtype} needs {needed} bytes, its buffer has {len(data)}")
+    if dtype == "int4":
+        return _nibbles(data, count).reshape(shape)
+    return np.frombuffer(data.tobytes(), np.dtype(dtype).newbyteorder("<")).astype(dtype).reshape(shape)
+
+
+def _nibbles(data: NDArray[Any], count: int) -> NDArray[np.int8]:
+    """Two signed four-bit numbers per byte, the lower one first."""
+    pairs = np.stack([data & 15, data >> 4], axis=1).reshape(-1)[:count].astype(np.int8)
+    return np.where(pairs > 7, pairs - 16, pairs).astype(np.int8)
+
+
+def _op(index: int, table: Table, codes: list[str], tensors: tuple[Tensor, ...]) -> Op:
+    code = table.integer(0, "uint32")
+    if code >= len(codes):
+        raise ModelError(f"operator {index} names operator code {code} of {len(codes)}")
+    kind = codes[code]
+    what = f"operator {index} ({kind})"
+    if kind not in OPERATORS.values():
+        outputs = _indices(table, 2, len(tensors), what)
+        result = f", which makes '{tensors[outputs[0]].name}'," if outputs else ""
+        raise ModelError(
+            f"operator {index}: {kind}{result} is not supported",
+            hint=f"supported: {', '.join(sorted(OPERATORS.values()))}",
+        )
+    return Op(
+        kind=kind,
+        inputs=_indices(table, 1, len(tensors), what, optional=True),
+        outputs=_indices(table, 2, len(tensors), what),
+        options=_options(kind, table.table(4, f"{what} options"), what),
+    )
+
+
+def _options(kind: str, table: Table | None, what: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, (field, how, names) in OPTIONS.get(kind, {}).items():
+        default = DEFAULTS.get(name, 0)
+        value = table.scalar(field, how, default) if table else default
+        if names is not None:
+            if value not in names:
+                raise ModelError(f"{what}: {name} number {value} is not supported", hint=f"supported: {list(names.values())}")
+            value = names[int(value)]
+        found[name] = value
+    return found
+
+
+def _indices(table: Table, field: int, count: int, what: str, *, optional: bool = False) -> tuple[int, ...]:
+    raw = table.array(field, "int32")
+    indices = () if raw is None else tuple(int(i) for i in raw)
+    lowest = -1 if optional else 0
+    for index in indices:
+        if not lowest <= index < count:
+            raise ModelError(f"{what} names tensor {index} of {count}")
+    return indices
+
+
+def _check_order(program: Program) -> None:
+    """ModelError unless every value is a constant, an input, or computed once before it is read."""
+    known = {i for i, tensor in enumerate(program.tensors) if tensor.data is not None} | set(program.inputs)
+    if not program.inputs or not program.outputs:
+        raise ModelError(f"the graph has {len(program.inputs)} inputs and {len(program.outputs)} outputs")
+    for index, op in enumerate(program.ops):
+        what = f"operator {index} ({op.kind})"
+        for i in op.inputs:
+            if i >= 0 and i not in known:
+                raise ModelError(f"{what} reads '{program.tensors[i].name}' before it is computed")
+        for i in op.outputs:
+            if i in known:
+                raise ModelError(f"{what} computes '{program.tensors[i].name}' a second time")
+            known.add(i)
+    for i in program.outputs:
+        if i not in known:
+            raise ModelError(f"output '{program.tensors[i].name}' is never computed")

@@ -1,0 +1,67 @@
+"""TFLite-Micro's fixed-point arithmetic, in NumPy: the one definition of rounding, which C repeats.
+
+A real factor is a multiplier in [2^30, 2^31) and a power of two. Every function takes int64 arrays that hold the values
+of narrower C types, and works element by element.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+I64 = NDArray[np.int64]
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+
+
+def quantize_multiplier(factor: float) -> tuple[int, int]:
+    """factor = multiplier * 2^(shift - 31) with multiplier in [2^30, 2^31), rounded half away from zero.
+
+    Factors below 2^-32 become (0, 0), as in TFLite.
+    """
+    if factor == 0:
+        return 0, 0
+    mantissa, shift = math.frexp(factor)
+    multiplier = math.floor(mantissa * 2**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier, shift = multiplier // 2, shift + 1
+    return (0, 0) if shift < -31 else (multiplier, shift)
+
+
+def quantize_multipliers(factors: NDArray[np.float64]) -> tuple[I64, I64]:
+    """`quantize_multiplier` of each factor: multipliers and shifts."""
+    pairs = np.array([quantize_multiplier(float(factor)) for factor in factors], dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def doubling_high_mul(a: I64, b: I64 | int) -> I64:
+    """High 32 bits of 2 * a * b, rounded; the one overflow, INT32_MIN squared, saturates (gemmlowp's SQRDMULH)."""
+    product = a * b
+    nudge = np.where(product >= 0, 1 << 30, 1 - (1 << 30))
+    total = product + nudge
+    high = np.where(total >= 0, total >> 31, -(-total >> 31))  # C's division truncates
+    return np.minimum(high, INT32_MAX)
+
+
+def rounding_shift_right(x: I64, exponent: I64 | int) -> I64:
+    """x / 2^exponent, rounded half away from zero (gemmlowp's RoundingDivideByPOT)."""
+    mask = (np.int64(1) << exponent) - 1
+    threshold = (mask >> 1) + (x < 0)
+    return (x >> exponent) + ((x & mask) > threshold)
+
+
+def requantize(x: I64, multiplier: I64 | int, shift: I64 | int) -> I64:
+    """x * multiplier * 2^(shift - 31) for int32 x, rounded twice: TFLite's MultiplyByQuantizedMultiplier."""
+    left, right = np.maximum(shift, 0), np.maximum(-np.asarray(shift), 0)
+    return rounding_shift_right(doubling_high_mul(wrap32(x << left), multiplier), right)
+
+
+def requantize_wide(x: I64, multiplier: I64 | int, shift: I64 | int) -> I64:
+    """The same for int64 accumulators of 16-bit activations: the multiplier is cut to 16 bits, one rounding."""
+    reduced = np.where(np.asarray(multiplier) < 0x7FFF0000, (np.asarray(multiplier) + (1 << 15)) >> 16, 0x7FFF)
+    total = 15 - np.asarray(shift)
+    return (x * reduced + (np.int64(1) << (total - 1))) >> total
+
+
+def wrap32(x: I64) -> I64:
+    """What is left of x in an int32."""
+    return x.astype(np.int32).astype(np.int64)
