@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from edgekd.errors import ModelError, ToolMissing
 from edgekd.program.reader import read_tflite
 
-ALIGNMENT = 16
 LARGEST_ARENA = 1 << 26
 
 
@@ -20,7 +19,7 @@ class TfliteMicro:
 
     def __init__(self, content: bytes, arena_size: int = LARGEST_ARENA) -> None:
         self._outputs = len(read_tflite(content).outputs)
-        self._interpreter = _micro(content, arena_size)
+        self._interpreter = prepare_micro(content, arena_size)
         self._interpreter.reset()
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
@@ -59,27 +58,8 @@ class Tflite:
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
-def arena_bytes(content: bytes) -> int:
-    """The smallest arena TFLite-Micro runs the graph in, found by trying, in steps of its alignment."""
-    low, high = 0, LARGEST_ARENA // ALIGNMENT  # in steps; `low` is too small, `high` is enough
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _fits(content, middle * ALIGNMENT):
-            high = middle
-        else:
-            low = middle
-    return high * ALIGNMENT
-
-
-def _fits(content: bytes, size: int) -> bool:
-    try:
-        _micro(content, size)
-    except ModelError:
-        return False
-    return True
-
-
-def _micro(content: bytes, arena_size: int) -> Any:
+def prepare_micro(content: bytes, arena_size: int) -> Any:
+    """TFLite-Micro's interpreter with its tensors allocated. An arena that is far too small can crash the process."""
     try:
         from tflite_micro import runtime
     except ImportError:
