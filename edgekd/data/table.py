@@ -72,6 +72,8 @@ class DataSection(Protocol):
     @property
     def stride(self) -> int: ...
     @property
+    def train_stride(self) -> int: ...
+    @property
     def patch(self) -> int: ...
     @property
     def level(self) -> int: ...
@@ -159,7 +161,7 @@ def read_table(data: DataSection, base_dir: Path) -> Table:
     and the same factor is the preprocessing's `scale`, so that the device is fed physical units.
     DataError for what makes the table unusable, with row numbers; what can be worked around is listed in `problems`.
     """
-    path = SAMPLE if data.table == "sample" else base_dir / data.table
+    path = table_path(data, base_dir)
     rows = _columns(_read_file(path, _needed(data)), data, path.name)
     series: list[Series] = []
     problems: list[Problem] = []
@@ -174,6 +176,11 @@ def read_table(data: DataSection, base_dir: Path) -> Table:
         )
     problems += _unit_problems(series, rows, data)
     return Table(series=tuple(series), problems=tuple(problems), rows=len(rows.number), ignored=int(rows.ignored.sum()))
+
+
+def table_path(data: DataSection, base_dir: Path) -> Path:
+    """The file that `data.table` names."""
+    return SAMPLE if data.table == "sample" else base_dir / data.table
 
 
 def target_scale(data: DataSection) -> np.float32:

@@ -45,7 +45,7 @@ class Windows:
         )
 
 
-def cut(series: Sequence[Series], groups: Sequence[str], data: DataSection) -> Windows:
+def cut(series: Sequence[Series], groups: Sequence[str], data: DataSection, stride: int) -> Windows:
     """All windows of `groups`, one every `stride` samples within each series.
 
     A window is kept when its `window` samples and `horizon` targets lie inside the series and at least half of the
@@ -54,14 +54,15 @@ def cut(series: Sequence[Series], groups: Sequence[str], data: DataSection) -> W
     index = {name: i for i, name in enumerate(groups)}
     ours = sorted((one for one in series if one.group in index), key=lambda one: (index[one.group], one.order[0]))
     columns = ours[0].inputs.shape[1] if ours else len(list(data.inputs))
-    pieces = [_cut_one(one, index[one.group], data) for one in ours] or [_nothing(columns, data)]
+    pieces = [_cut_one(one, index[one.group], data, stride) for one in ours] or [_nothing(columns, data)]
     raw, target, mask, group, start = (np.concatenate(part) for part in zip(*pieces, strict=True))
     return Windows(raw=raw, target=target, mask=mask, group=group, start=start, groups=tuple(groups))
 
 
 def cut_split(table: Table, split: Split, data: DataSection) -> dict[str, Windows]:
-    """Windows of train, val and test. DataError when a part has none."""
-    parts = {part: cut(table.series, groups, data) for part, groups in split.parts().items()}
+    """Windows of train, cut every `train_stride` samples, and of val and test. DataError when a part has none."""
+    strides = {"train": data.train_stride, "val": data.stride, "test": data.stride}
+    parts = {part: cut(table.series, groups, data, strides[part]) for part, groups in split.parts().items()}
     empty = [part for part, windows in parts.items() if len(windows) == 0]
     if empty:
         counts = ", ".join(f"{part} {len(windows)}" for part, windows in parts.items())
@@ -75,9 +76,9 @@ def cut_split(table: Table, split: Split, data: DataSection) -> dict[str, Window
 _Piece = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]
 
 
-def _cut_one(one: Series, group: int, data: DataSection) -> _Piece:
+def _cut_one(one: Series, group: int, data: DataSection, stride: int) -> _Piece:
     t, o = data.window, data.horizon
-    starts = np.arange(0, len(one.order) - t - o + 1, data.stride)
+    starts = np.arange(0, len(one.order) - t - o + 1, stride)
     if len(starts) == 0:
         return _nothing(one.inputs.shape[1], data)
     mask = sliding_window_view(one.usable, o)[starts + t]

@@ -89,9 +89,13 @@ class Forecaster:
             h = self._runners["cell"]([x, h])[0]
         return self._runners["head"]([h])[0]
 
+    def real(self, integers: Integers) -> F32:
+        """Outputs of the head as real numbers, [B, O]."""
+        return dequantize(integers, self._output)
+
     def __call__(self, rel: F32, lvl: F32) -> F32:
         """The network's output as real numbers: rel [B, N, F] and lvl [B, F] -> float32 [B, O]."""
-        return dequantize(self.integers(rel, lvl), self._output)
+        return self.real(self.integers(rel, lvl))
 
 
 def unroll(cell: Runner | None, head: Runner, units: int, rel: F32, lvl: F32) -> F32:

@@ -1,0 +1,137 @@
+"""START HERE: `compress` takes a configuration and a table all the way to firmware and a report."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from edgekd import report
+from edgekd.board import load_board
+from edgekd.candidate import Candidate
+from edgekd.config import Config
+from edgekd.errors import DoesNotFit
+from edgekd.models.population import Population
+from edgekd.pipeline import deploy, prepare, summary, train
+from edgekd.pipeline.prepare import Prepared
+from edgekd.run import Progress, Run, read_json, write_json
+from edgekd.search.pareto import front
+
+Scores = dict[str, dict[str, Any]]
+
+
+def compress(config: Config, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Teach, compress, export, choose, verify and report. What `folder` holds already is not done again."""
+    with Run(folder, progress) as run:
+        prepared = _prepare(run, config)
+        teacher = _teach(run, config, prepared)
+        students = {kind: _train(run, config, kind, prepared, teacher) for kind in config.students.kinds}
+        scores = _export(run, config, prepared, students)
+        chosen = _choose(config, scores)
+        comparisons = _compare(run, config, scores, prepared, teacher)
+        parity = _verify(run, scores, prepared)
+        _write_firmware(run, config, chosen, prepared)
+        found = summary.assemble(run, config, prepared, teacher, students, scores, chosen, comparisons, parity)
+        report.write(found, folder / "report")
+        return found
+
+
+def _prepare(run: Run, config: Config) -> Prepared:
+    key = {"data": config.data.model_dump(), "table": prepare.table_sha256(config), "seed": config.search.seed}
+    return prepare.load_prepared(run.piece("data", key, partial(prepare.prepare, config)))
+
+
+def _teach(run: Run, config: Config, prepared: Prepared) -> Population:
+    key = [config.teacher.model_dump(), _training(config)]
+    build = partial(train.train_teacher, config, prepared, tick=run.progress.advance)
+    folder = run.piece("teacher", key, build, steps=config.teacher.epochs, needs=("data",))
+    return train.load_teacher(config, train.shape_of(config, prepared), folder)
+
+
+def _train(run: Run, config: Config, kind: str, prepared: Prepared, teacher: Population) -> train.Students:
+    """Stage 1, then stage 2, of one kind."""
+    shape, tick = train.shape_of(config, prepared), run.progress.advance
+    ours = [one for one in train.candidates_of(config) if one.kind == kind]
+    names = [one.name for one in ours]
+    first, second = f"search/{kind}_stage1", f"search/{kind}_stage2"
+    build = partial(train.train_students, config, kind, prepared, teacher, tick=tick)
+    key = [config.distill.stage1, _training(config), sorted({one.hidden for one in ours})]
+    folder = run.piece(first, key, build, steps=config.students.epochs, needs=("data", "teacher"))
+    stage1 = train.load_students(config, kind, shape, folder)
+    build = partial(train.compress_students, config, kind, prepared, teacher, stage1, tick=tick)
+    key = [config.distill.stage2, config.compress.epochs, names]
+    folder = run.piece(second, key, build, steps=config.compress.epochs, needs=(first,))
+    return train.load_candidates(config, ours, stage1, shape, folder)
+
+
+def _export(run: Run, config: Config, prepared: Prepared, students: dict[str, train.Students]) -> Scores:
+    scores = {}
+    for kind, found in students.items():
+        for member, one in enumerate(found.candidates):
+            build = partial(deploy.export_candidate, config, prepared, found, member)
+            needs = (f"search/{kind}_stage2",)
+            scores[one.name] = read_json(run.piece(f"models/{one.name}", config.name, build, needs=needs) / "score.json")
+    return scores
+
+
+def _choose(config: Config, scores: Scores) -> Candidate:
+    """The most accurate candidate, on validation, that meets the budget and fits the board. DoesNotFit when none does."""
+    board = load_board(config.board)
+    flash = min(config.budget.flash_bytes, board.sketch_flash_bytes or config.budget.flash_bytes)
+    ram = min(config.budget.ram_bytes, board.ram_bytes or config.budget.ram_bytes)
+    for score in scores.values():
+        score["meets_budget"] = score["tflite_bytes"] <= flash and score["arena_bytes"] <= ram
+    points = [(score["val"]["mae"], score["tflite_bytes"]) for score in scores.values()]
+    for index, score in enumerate(scores.values()):
+        score["on_front"] = index in front(points)
+    fitting = [name for name, score in scores.items() if score["meets_budget"]]
+    if not fitting:
+        least = min(scores, key=lambda name: scores[name]["tflite_bytes"])
+        raise DoesNotFit(
+            f"no candidate meets the budget of {flash} bytes of flash and {ram} of RAM: the smallest, {least}, has "
+            f"{scores[least]['tflite_bytes']} bytes of .tflite and an arena of {scores[least]['arena_bytes']}",
+            hint="raise budget.flash_bytes or budget.ram_bytes, or try smaller students.hidden",
+        )
+    return Candidate.parse(min(fitting, key=lambda name: scores[name]["val"]["mae"]))
+
+
+def _compare(run: Run, config: Config, scores: Scores, prepared: Prepared, teacher: Population) -> list[dict[str, Any]]:
+    """Networks that are not candidates: the best recurrent student without its recurrence, and DLNet."""
+    recurrent = [name for name in scores if Candidate.parse(name).kind in ("liquid", "gru")]
+    best = Candidate.parse(min(recurrent, key=lambda name: scores[name]["val"]["mae"])) if recurrent else None
+
+    def build(folder: Path) -> None:
+        write_json(folder / "rows.json", train.compare(config, best, prepared, teacher, run.progress.advance))
+
+    key = [best.name if best else None, config.distill.stage1, _training(config)]
+    steps = config.students.epochs * (3 if best else 2)
+    found: list[dict[str, Any]] = read_json(
+        run.piece("search/comparisons", key, build, steps=steps, needs=("data", "teacher")) / "rows.json"
+    )
+    return found
+
+
+def _verify(run: Run, scores: Scores, prepared: Prepared) -> dict[str, Any]:
+    """Parity of every candidate on every validation and test window. Disagreement when an exact pair differs."""
+
+    def build(folder: Path) -> None:
+        found = {}
+        for done, name in enumerate(scores, start=1):
+            found[name] = deploy.check_parity(run.folder / "models" / name, prepared)
+            run.progress.advance(done)
+        write_json(folder / "parity.json", found)
+
+    needs = ("data", *(f"models/{name}" for name in scores))
+    parity: dict[str, Any] = read_json(run.piece("search/parity", 1, build, steps=len(scores), needs=needs) / "parity.json")
+    for name, pairs in parity.items():
+        deploy.require_parity(pairs, name)
+    return parity
+
+
+def _write_firmware(run: Run, config: Config, chosen: Candidate, prepared: Prepared) -> None:
+    model = f"models/{chosen.name}"
+    build = partial(deploy.write_firmware, run.folder / model, prepared)
+    run.piece(f"firmware/{chosen.name}", config.board, build, needs=(model, "data"))
+
+
+def _training(config: Config) -> list[Any]:
+    """What every training depends on."""
+    return [config.students.model_dump(exclude={"kinds", "hidden"}), config.search.seed]

@@ -1,0 +1,118 @@
+"""Trained candidates become models on disk, scored as integers, proved equal on every engine, and put into sketches."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.codegen import tflm
+from edgekd.config import Config
+from edgekd.data.metrics import bootstrap_interval, mae
+from edgekd.data.preprocess import Preprocess
+from edgekd.data.windows import Windows
+from edgekd.errors import Disagreement
+from edgekd.export.model import costs, write_model
+from edgekd.pipeline.engines import FLOAT, Engine, engine, integer_forecaster
+from edgekd.pipeline.prepare import Prepared
+from edgekd.pipeline.train import Students
+from edgekd.program.arena import arena_bytes
+from edgekd.program.forecaster import load_model
+from edgekd.run import read_json, write_json
+
+F32 = NDArray[np.float32]
+FLOAT_TOLERANCE = 1e-5  # of the target's unit
+PAIRS: dict[tuple[str, str], float | None] = {
+    ("twin", "tflm"): 0.0,
+    ("twin", "tflite"): None,
+    ("torch", "onnx"): FLOAT_TOLERANCE,
+    ("onnx", "tflite_float"): FLOAT_TOLERANCE,
+}
+SELF_TEST_WINDOWS = 5
+
+
+def export_candidate(config: Config, prepared: Prepared, students: Students, member: int, folder: Path) -> None:
+    """Write models/<candidate>/ and, beside the graphs, score.json: the integer model on validation, and its size."""
+    one, population = students.candidates[member], students.compressed
+    constants = prepared.preprocess.to_json()
+    write_model(folder, population, member, one, students.ranges[member], name=config.name, preprocess=constants)
+    graphs = list(load_model(folder).graphs().values())
+    val = prepared.windows["val"]
+    score = {
+        **costs(population, member),
+        "tflite_bytes": sum(map(len, graphs)),
+        "arena_bytes": sum(map(arena_bytes, graphs)),
+        "val": errors(engine(folder, "twin"), prepared.preprocess, val),
+        "float": {"val": errors(engine(folder, "torch"), prepared.preprocess, val)},
+    }
+    write_json(folder / "score.json", score)
+
+
+def forecast(run: Engine, preprocess: Preprocess, raw: F32) -> F32:
+    """Raw windows [B, T, F] in physical units -> forecasts [B, O] in the target's unit after divide_by."""
+    rel, lvl, base = preprocess.transform(raw)
+    return preprocess.inverse(run(rel, lvl), base)
+
+
+def errors(run: Engine, preprocess: Preprocess, windows: Windows) -> dict[str, Any]:
+    """Mean absolute error of an engine on some windows, with its interval over groups."""
+    return errors_of(forecast(run, preprocess, windows.raw), windows)
+
+
+def errors_of(forecasts: F32, windows: Windows) -> dict[str, Any]:
+    """mae and interval of forecasts [B, O]."""
+    interval = bootstrap_interval(forecasts, windows)
+    return {"mae": mae(forecasts, windows.target, windows.mask), "interval": list(interval)}
+
+
+def check_parity(folder: Path, prepared: Prepared) -> dict[str, Any]:
+    """Compare engines on every validation and test window, from raw samples to the forecast in physical units.
+
+    Per pair: windows, how many are equal, the largest difference, and the tolerance: 0, to the last bit, between the
+    twin and TFLite-Micro; FLOAT_TOLERANCE between float engines; none for desktop TFLite, which rounds matrix products
+    once where TFLite-Micro rounds twice, so that it can only be near.
+    """
+    raw = np.concatenate([prepared.windows[part].raw for part in ("val", "test")])
+    rel, lvl, base = prepared.preprocess.transform(raw)
+    integer = {name: integer_forecaster(folder, name) for name in ("twin", "tflm", "tflite")}
+    codes = {name: one.integers(rel, lvl) for name, one in integer.items()}
+    found = {name: prepared.preprocess.inverse(one.real(codes[name]), base) for name, one in integer.items()}
+    found |= {name: prepared.preprocess.inverse(engine(folder, name)(rel, lvl), base) for name in FLOAT}
+    result = {}
+    for (a, b), tolerance in PAIRS.items():
+        away = np.abs(found[a].astype(np.float64) - found[b]).max(axis=1)
+        same = (codes[a] == codes[b]).all(axis=1) if a in codes else away <= FLOAT_TOLERANCE
+        result[f"{a}_{b}"] = {
+            "windows": len(raw),
+            "equal": int(same.sum()),
+            "max_abs": float(away.max()),
+            "tolerance": tolerance,
+        }
+    return result
+
+
+def write_firmware(model_folder: Path, prepared: Prepared, folder: Path) -> None:
+    """The sketches of one model, with a self-test of a few validation windows."""
+    val = prepared.windows["val"].raw
+    raw = val[np.linspace(0, len(val) - 1, min(SELF_TEST_WINDOWS, len(val))).astype(int)]
+    rel, lvl, base = prepared.preprocess.transform(raw)
+    forecaster = integer_forecaster(model_folder, "twin")
+    vectors = tflm.Vectors(
+        raw=raw,
+        forecast=prepared.preprocess.inverse(forecaster(rel, lvl), base),
+        output=forecaster.integers(rel, lvl),
+    )
+    arena = read_json(model_folder / "score.json")["arena_bytes"]
+    tflm.write_sketch(folder, model_folder, arena_bytes=arena, vectors=vectors)
+
+
+def require_parity(parity: Mapping[str, Mapping[str, Any]], candidate: str) -> None:
+    """Disagreement when any window of any pair differs."""
+    for pair, one in parity.items():
+        if one["tolerance"] is not None and one["equal"] != one["windows"]:
+            raise Disagreement(
+                f"{candidate}: {pair.replace('_', ' and ')} differ in {one['windows'] - one['equal']} of "
+                f"{one['windows']} windows, by up to {one['max_abs']:g}",
+                hint="please report this with the folder of the model",
+            )

@@ -1,0 +1,84 @@
+"""Everything that can run a deployed model, by name. All take features and give the network's output as real numbers."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.errors import ConfigError
+from edgekd.program import interpreters, twin
+from edgekd.program.forecaster import Forecaster, Runner, load_model, unroll
+from edgekd.program.reader import read_tflite
+
+F32 = NDArray[np.float32]
+Engine = Callable[[F32, F32], F32]
+"""rel [B, N, F] and lvl [B, F] -> y [B, O]."""
+
+
+def _twin(content: bytes) -> Runner:
+    return partial(twin.run, read_tflite(content))
+
+
+def _tflite(content: bytes) -> Runner:
+    return interpreters.Tflite(content).run
+
+
+def _tflm(content: bytes) -> Runner:
+    return interpreters.TfliteMicro(content).run
+
+
+INTEGER: dict[str, Callable[[bytes], Runner]] = {"twin": _twin, "tflite": _tflite, "tflm": _tflm}
+FLOAT = ("torch", "onnx", "tflite_float")
+NAMES = (*INTEGER, *FLOAT)
+
+
+def integer_forecaster(folder: Path, name: str) -> Forecaster:
+    """The integer model in models/<candidate>/ on one of INTEGER."""
+    return Forecaster(load_model(folder), INTEGER[name])
+
+
+def engine(folder: Path, name: str) -> Engine:
+    """The model in models/<candidate>/ on an engine of NAMES. ConfigError for another name."""
+    if name in INTEGER:
+        return integer_forecaster(folder, name)
+    if name == "torch":
+        return _torch(folder)
+    if name not in FLOAT:
+        raise ConfigError(f"unknown engine '{name}'", hint=f"engines: {', '.join(NAMES)}")
+    return _float_graphs(folder, name)
+
+
+def _float_graphs(folder: Path, name: str) -> Engine:
+    from edgekd.export.model import onnx_runner
+
+    def runner(graph: str) -> Runner:
+        if name == "onnx":
+            return onnx_runner(folder / f"{graph}.onnx")
+        return _tflite((folder / f"{graph}_float.tflite").read_bytes())
+
+    model = load_model(folder)
+    cell = runner("cell") if model.cell else None
+    return partial(unroll, cell, runner("head"), _units(model.head))
+
+
+def _torch(folder: Path) -> Engine:
+    import torch
+
+    from edgekd.export.model import load_member
+    from edgekd.models.fake import Fake
+
+    population = load_member(folder)
+
+    def run(rel: F32, lvl: F32) -> F32:
+        with torch.no_grad():
+            y: F32 = population(torch.from_numpy(rel), torch.from_numpy(lvl), Fake.off())[0][0].numpy()
+        return y
+
+    return run
+
+
+def _units(head: bytes) -> int:
+    program = read_tflite(head)
+    return program.tensors[program.inputs[0]].shape[-1]

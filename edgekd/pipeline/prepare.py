@@ -1,0 +1,102 @@
+"""The data of a run: read, checked, split, cut, preprocessed, and scored by the baselines; kept in the run folder."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from edgekd.config import Config
+from edgekd.data.baselines import Baseline, fit_baselines
+from edgekd.data.describe import describe
+from edgekd.data.preprocess import Preprocess
+from edgekd.data.split import split_groups
+from edgekd.data.table import read_table, table_path
+from edgekd.data.windows import Windows, cut_split
+from edgekd.distill.train import Examples
+
+PARTS = ("train", "val", "test")
+_ARRAYS = ("raw", "target", "mask", "group", "start")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Windows by part, the preprocessing fitted on `train`, the baselines, and counts for the report."""
+
+    windows: Mapping[str, Windows]
+    preprocess: Preprocess
+    baselines: Mapping[str, Baseline]
+    description: Mapping[str, Any]
+
+    def examples(self, part: str, *, preprocess: Preprocess | None = None) -> Examples:
+        """What the networks learn from: features and encoded targets of one part."""
+        use = preprocess or self.preprocess
+        windows = self.windows[part]
+        rel, lvl, base = use.transform(windows.raw)
+        target = use.encode_target(windows.target, base)
+        return Examples(
+            rel=torch.from_numpy(rel),
+            lvl=torch.from_numpy(lvl),
+            target=torch.from_numpy(target),
+            mask=torch.from_numpy(windows.mask.astype(np.float32)),
+        )
+
+
+def table_sha256(config: Config) -> str:
+    """Hash of the table's file: what was read decides whether a run goes on from what it has."""
+    path = table_path(config.data, config.base_dir)
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""  # reading it says what is wrong
+
+
+def prepare(config: Config, folder: Path) -> None:
+    """Read the table and write everything that training needs into `folder`."""
+    table = read_table(config.data, config.base_dir)
+    split = split_groups(table, config.data.split, config.search.seed)
+    windows = cut_split(table, split, config.data)
+    preprocess = Preprocess.fit(windows["train"], config.data)
+    for part, one in windows.items():
+        arrays = {name: getattr(one, name) for name in _ARRAYS}
+        np.savez(folder / f"{part}.npz", groups=np.array(one.groups, dtype=np.str_), **arrays)
+    _write(folder / "preprocess.json", preprocess.to_json())
+    _write(folder / "description.json", describe(table, split, windows))
+    baselines = fit_baselines(windows["train"], windows["val"], preprocess)
+    np.savez(folder / "baselines.npz", **{name: one.weights for name, one in baselines.items()})
+    _write(folder / "baselines.json", {name: dict(one.settings) for name, one in baselines.items()})
+
+
+def load_prepared(folder: Path) -> Prepared:
+    """Read back what `prepare` wrote."""
+    preprocess = Preprocess.from_json(_read(folder / "preprocess.json"))
+    settings = _read(folder / "baselines.json")
+    with np.load(folder / "baselines.npz", allow_pickle=False) as weights:
+        baselines = {
+            name: Baseline(name=name, preprocess=preprocess, weights=weights[name], settings=settings[name])
+            for name in settings
+        }
+    return Prepared(
+        windows={part: _load_windows(folder / f"{part}.npz") for part in PARTS},
+        preprocess=preprocess,
+        baselines=baselines,
+        description=_read(folder / "description.json"),
+    )
+
+
+def _load_windows(path: Path) -> Windows:
+    with np.load(path, allow_pickle=False) as file:
+        groups = tuple(str(name) for name in file["groups"])
+        return Windows(groups=groups, **{name: file[name] for name in _ARRAYS})
+
+
+def _write(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,230 @@
+"""What a run found, as plain numbers: the contents of report.json."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edgekd import __version__
+from edgekd.candidate import Candidate
+from edgekd.config import Config
+from edgekd.data.metrics import mae_by_group, mae_by_horizon
+from edgekd.data.windows import Windows
+from edgekd.distill.train import forecast as forecast_all
+from edgekd.models.population import Population
+from edgekd.pipeline.deploy import errors, errors_of, forecast
+from edgekd.pipeline.engines import engine
+from edgekd.pipeline.prepare import Prepared, table_sha256
+from edgekd.pipeline.train import Students
+from edgekd.run import Run
+
+F32 = NDArray[np.float32]
+PACKAGES = ("torch", "onnx", "onnxruntime", "tensorflow", "ai-edge-litert", "ai-edge-quantizer", "tflite-micro", "numpy")
+SHOWN_WINDOWS = 4  # forecasts drawn per group
+
+
+def assemble(
+    run: Run,
+    config: Config,
+    prepared: Prepared,
+    teacher: Population,
+    students: Mapping[str, Students],
+    scores: Mapping[str, dict[str, Any]],
+    chosen: Candidate,
+    comparisons: list[dict[str, Any]],
+    parity: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Everything a run found. Test windows are scored here and nowhere else: what is chosen was chosen before."""
+    windows = prepared.windows
+    found = students[chosen.kind]
+    stage1 = _stage1_errors(students, prepared)
+    firmware = run.folder / "firmware" / chosen.name
+    return {
+        "edgekd": __version__,
+        "name": config.name,
+        "board": config.board,
+        "simulated": config.data.table == "sample",
+        "config": config.model_dump(mode="json"),
+        "versions": versions(),
+        "hashes": {"table": table_sha256(config)}
+        | hashes(run.folder, [*(run.folder / "models" / chosen.name).iterdir(), *_files(firmware)]),
+        "target": config.data.target,
+        "unit": prepared.preprocess.target_unit,
+        "divide_by": config.data.divide_by,
+        "window": config.data.window,
+        "horizon": config.data.horizon,
+        "data": dict(prepared.description),
+        "baselines": baselines_section(prepared),
+        "teacher": {
+            "kind": config.teacher.kind,
+            "hidden": config.teacher.hidden,
+            "members": config.teacher.members,
+            **{part: errors_of(_mean_forecast(teacher, prepared, part), windows[part]) for part in ("val", "test")},
+        },
+        "candidates": [
+            {**_named(name), **score, "stage1": {"val": {"mae": stage1[_width(name)]}}} for name, score in scores.items()
+        ],
+        "comparisons": comparisons,
+        "chosen": _chosen(run.folder / "models" / chosen.name, chosen, scores[chosen.name], found, teacher, prepared),
+        "parity": _parity_totals(parity),
+        "parity_by_candidate": dict(parity),
+        "budget": config.budget.model_dump(),
+        "seconds": run.seconds(),
+    }
+
+
+def _chosen(
+    folder: Path, chosen: Candidate, score: Mapping[str, Any], found: Students, teacher: Population, prepared: Prepared
+) -> dict[str, Any]:
+    """The chosen candidate on the test groups, and what each step before it would have scored there."""
+    preprocess, test = prepared.preprocess, prepared.windows["test"]
+    forecasts = {part: forecast(engine(folder, "twin"), preprocess, prepared.windows[part].raw) for part in ("val", "test")}
+    member = found.stage1.widths.index(chosen.hidden)
+    stage1 = _physical(forecast_all(found.stage1, prepared.examples("test"))[member], prepared, "test")
+    best = min(prepared.baselines, key=lambda name: errors_of(prepared.baselines[name](test.raw), test)["mae"])
+    return {
+        "name": chosen.name,
+        "params": score["params"],
+        "macs": score["macs"],
+        "tflite_bytes": score["tflite_bytes"],
+        "arena_bytes": score["arena_bytes"],
+        **{part: errors_of(forecasts[part], prepared.windows[part]) for part in ("val", "test")},
+        "teacher_test_mae": errors_of(_mean_forecast(teacher, prepared, "test"), test)["mae"],
+        "stage1_test_mae": errors_of(stage1, test)["mae"],
+        "float_test_mae": errors(engine(folder, "torch"), preprocess, test)["mae"],
+        "by_horizon": {part: by_horizon(forecasts[part], prepared.windows[part]) for part in ("val", "test")},
+        "baseline_by_horizon": {"name": best, "test": by_horizon(prepared.baselines[best](test.raw), test)},
+        "by_group": by_group(forecasts["test"], test),
+        "forecasts": examples_of_forecasts(forecasts["test"], test, prepared),
+    }
+
+
+def _stage1_errors(students: Mapping[str, Students], prepared: Prepared) -> dict[tuple[str, int], float]:
+    """Validation error of every stage-1 student, by kind and width."""
+    val = prepared.windows["val"]
+    found = {}
+    for kind, one in students.items():
+        everyone = forecast_all(one.stage1, prepared.examples("val"))
+        for width, y in zip(one.stage1.widths, everyone, strict=True):
+            found[kind, width] = errors_of(_physical(y, prepared, "val"), val)["mae"]
+    return found
+
+
+def _physical(y: torch.Tensor, prepared: Prepared, part: str) -> F32:
+    """A network's output [B, O] for the windows of a part, in the target's unit after divide_by."""
+    _, _, base = prepared.preprocess.transform(prepared.windows[part].raw)
+    return prepared.preprocess.inverse(y.numpy(), base)
+
+
+def _mean_forecast(teacher: Population, prepared: Prepared, part: str) -> F32:
+    return _physical(forecast_all(teacher, prepared.examples(part)).mean(0), prepared, part)
+
+
+def _named(name: str) -> dict[str, Any]:
+    one = Candidate.parse(name)
+    return {"name": name, **dataclasses.asdict(one), "kept": one.kept}
+
+
+def _width(name: str) -> tuple[str, int]:
+    one = Candidate.parse(name)
+    return one.kind, one.hidden
+
+
+def _parity_totals(parity: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Per pair of engines, over all candidates: windows, how many are equal, the largest difference."""
+    totals: dict[str, Any] = {}
+    for pairs in parity.values():
+        for pair, one in pairs.items():
+            before = totals.get(pair, {"windows": 0, "equal": 0, "max_abs": 0.0})
+            totals[pair] = {
+                "windows": before["windows"] + one["windows"],
+                "equal": before["equal"] + one["equal"],
+                "max_abs": max(before["max_abs"], one["max_abs"]),
+                "tolerance": one["tolerance"],
+            }
+    return totals
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def baselines_section(prepared: Prepared) -> dict[str, Any]:
+    """Errors of each baseline on validation and test, and what was chosen for it."""
+    return {
+        name: {
+            **{part: errors_of(one(prepared.windows[part].raw), prepared.windows[part]) for part in ("val", "test")},
+            "options": dict(one.settings),
+        }
+        for name, one in prepared.baselines.items()
+    }
+
+
+def by_horizon(forecasts: F32, windows: Windows) -> list[float | None]:
+    """Error of each step ahead, None where nothing was measured."""
+    return [None if np.isnan(value) else float(value) for value in mae_by_horizon(forecasts, windows)]
+
+
+def by_group(forecasts: F32, windows: Windows) -> dict[str, Any]:
+    """Error and number of windows of each group."""
+    counts = np.bincount(windows.group, minlength=len(windows.groups))
+    found = mae_by_group(forecasts, windows)
+    return {
+        name: {"mae": found[name], "windows": int(n)} for name, n in zip(windows.groups, counts, strict=True) if n
+    }
+
+
+def examples_of_forecasts(forecasts: F32, windows: Windows, prepared: Prepared) -> list[dict[str, Any]]:
+    """A good, a median and the worst group of the test part: what was measured, and a few forecasts from it."""
+    ranked = sorted(mae_by_group(forecasts, windows).items(), key=lambda item: item[1])
+    picks = {"good": ranked[len(ranked) // 10], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
+    return [
+        {"label": label, "group": name, "mae": error, **_drawn(name, forecasts, windows, prepared)}
+        for label, (name, error) in picks.items()
+    ]
+
+
+def versions() -> dict[str, str]:
+    """edgekd, Python and the packages that shape the numbers."""
+    found = {"edgekd": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def hashes(root: Path, files: Sequence[Path]) -> dict[str, str]:
+    """SHA-256 of files, by their path below `root`."""
+    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
+
+
+def _drawn(name: str, forecasts: F32, windows: Windows, prepared: Prepared) -> dict[str, Any]:
+    rows = np.flatnonzero(windows.group == windows.groups.index(name))
+    picks = rows[np.unique(np.linspace(0, len(rows) - 1, SHOWN_WINDOWS).round().astype(int))]
+    length, horizon = prepared.preprocess.window, prepared.preprocess.horizon
+    points: dict[int, float] = {}
+    for row in rows:
+        first = int(windows.start[row])
+        if prepared.preprocess.anchor >= 0:
+            scaled = windows.raw[row] * prepared.preprocess.scale
+            points |= {first + t: float(v) for t, v in enumerate(scaled[:, prepared.preprocess.anchor])}
+        ahead = zip(windows.target[row], windows.mask[row], strict=True)
+        points |= {first + length + t: float(v) for t, (v, usable) in enumerate(ahead) if usable}
+    order = sorted(points)
+    shown = [
+        {
+            "order": list(range(int(windows.start[row]) + length, int(windows.start[row]) + length + horizon)),
+            "forecast": [float(v) for v in forecasts[row]],
+        }
+        for row in picks
+    ]
+    return {"order": order, "measured": [points[at] for at in order], "windows": shown}
