@@ -28,6 +28,7 @@ class Section:
     window: int = 6
     horizon: int = 4
     stride: int = 1
+    train_stride: int = 1
     patch: int = 2
     level: int = 3
     max_gap: int = 2
@@ -173,7 +174,16 @@ def test_short_groups_are_left_out_and_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("word", "ignored"),
-    [("1", True), ("true", True), ("Yes", True), ("2.5", True), ("0", False), ("", False), ("no", False), ("0.0", False)],
+    [
+        ("1", True),
+        ("true", True),
+        ("Yes", True),
+        ("2.5", True),
+        ("0", False),
+        ("", False),
+        ("no", False),
+        ("0.0", False),
+    ],
 )
 def test_ignored_rows_stay_inputs_and_are_no_targets(tmp_path, word, ignored):
     table = [[*row, "0"] for row in rows()]
@@ -221,7 +231,12 @@ BROKEN: dict[str, tuple[list[list[Any]], str, Section, list[str]]] = {
     ),
     "decimal comma": (with_text(rows(), [2], 2, '"0,998"'), "cell,cycle,q_Ah", Section(), ["row 4 ('0,998')"]),
     "fraction in order": (with_text(rows(), [2], 1, "2.5"), "cell,cycle,q_Ah", Section(), ["whole", "row 4 ('2.5')"]),
-    "no order": (with_text(rows(), [2], 1, ""), "cell,cycle,q_Ah", Section(), ["'cycle' is not a whole", "row 4 (empty)"]),
+    "no order": (
+        with_text(rows(), [2], 1, ""),
+        "cell,cycle,q_Ah",
+        Section(),
+        ["'cycle' is not a whole", "row 4 (empty)"],
+    ),
     "huge order": (with_text(rows(), [2], 1, "1e300"), "cell,cycle,q_Ah", Section(), ["'cycle' is not a whole"]),
     "no group": (with_text(rows(), [2], 0, ""), "cell,cycle,q_Ah", Section(), ["'cell' is empty in 1 row: row 4"]),
     "all short": (rows(9), "cell,cycle,q_Ah", Section(), ["10 consecutive rows", "longest has 9"]),

@@ -20,6 +20,7 @@ class Section:
     window: int = 6
     horizon: int = 4
     stride: int = 3
+    train_stride: int = 3
     inputs: tuple[str, ...] = ("q", "t")
     table: str = "t.csv"
     group: str = "cell"
@@ -51,7 +52,7 @@ def table(*pieces: Series, problems: tuple[Problem, ...] = ()) -> Table:
 
 
 def test_targets_follow_the_window_in_every_column():
-    windows = cut([series("a", 20)], ["a"], Section())
+    windows = cut([series("a", 20)], ["a"], Section(), 3)
     assert windows.raw.shape == (4, 6, 2) and windows.target.shape == (4, 4)
     assert windows.raw.dtype == windows.target.dtype == np.float32
     np.testing.assert_array_equal(windows.start, [1, 4, 7, 10])
@@ -65,7 +66,7 @@ def test_targets_follow_the_window_in_every_column():
 def test_a_window_never_crosses_a_gap_or_a_group(pieces, stride):
     """Each series has values of its own range, so a window or target from two of them would show."""
     made = [series(g, n, first=100 * i, at=1e4 * (i + 1)) for i, (g, n) in enumerate(pieces)]
-    windows = cut(made, ["a", "b", "c"], Section(stride=stride))
+    windows = cut(made, ["a", "b", "c"], Section(), stride)
     both = np.concatenate([windows.raw[:, :, 0], windows.target], axis=1)
     np.testing.assert_array_equal(np.diff(both, axis=1), np.ones_like(both[:, 1:]))
     for i in range(len(windows)):
@@ -78,7 +79,7 @@ def test_a_window_never_crosses_a_gap_or_a_group(pieces, stride):
 
 @pytest.mark.parametrize(("bad", "kept"), [((), True), ((6, 7), True), ((6, 7, 8), False), ((0, 1, 2, 3), True)])
 def test_half_of_the_targets_must_be_usable(bad, kept):
-    windows = cut([series("a", 10, bad=bad)], ["a"], Section())
+    windows = cut([series("a", 10, bad=bad)], ["a"], Section(), 3)
     assert len(windows) == kept
     if kept:
         np.testing.assert_array_equal(windows.mask[0], ~np.isin(np.arange(6, 10), bad))
@@ -93,9 +94,19 @@ def test_parts_hold_their_own_groups_only():
     assert seen == {"train": {0.0, 3.0}, "val": {1.0}, "test": {2.0}}
 
 
+def test_training_windows_are_cut_more_densely_than_those_that_are_scored():
+    data = table(*(series(name, 20) for name in "abc"))
+    parts = cut_split(data, Split(train=("a",), val=("b",), test=("c",)), Section(train_stride=1))
+    assert {part: windows.start.tolist() for part, windows in parts.items()} == {
+        "train": list(range(1, 12)),
+        "val": [1, 4, 7, 10],
+        "test": [1, 4, 7, 10],
+    }
+
+
 def test_windows_do_not_depend_on_the_order_of_series():
     pieces = [series("b", 15), series("a", 15, first=50), series("a", 15)]
-    one, other = cut(pieces, ["a", "b"], Section()), cut(pieces[::-1], ["a", "b"], Section())
+    one, other = cut(pieces, ["a", "b"], Section(), 3), cut(pieces[::-1], ["a", "b"], Section(), 3)
     np.testing.assert_array_equal(one.raw, other.raw)
     np.testing.assert_array_equal(one.group, other.group)
     assert (np.diff(one.group) >= 0).all()
@@ -111,7 +122,12 @@ def test_part_without_windows_is_an_error_with_counts():
 def test_describe_counts_what_was_read():
     problems = tuple(
         Problem(kind=kind, group=group, row=row, message="")
-        for kind, group, row in [("short", "z", 9), ("missing_input", "a", 3), ("missing_input", "b", 4), ("short", "a", 7)]
+        for kind, group, row in [
+            ("short", "z", 9),
+            ("missing_input", "a", 3),
+            ("missing_input", "b", 4),
+            ("short", "a", 7),
+        ]
     )
     data = table(series("a", 20), series("b", 20, bad=(7,)), series("c", 20), series("u", 20), problems=problems)
     split = Split(train=("a",), val=("b",), test=("c",), unused=("u",))
