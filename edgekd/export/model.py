@@ -67,7 +67,7 @@ def load_member(folder: Path) -> Population:
         patches=info["steps"],
         columns=len(info["preprocess"]["columns"]),
         outputs=len(params["out_bias"]),
-        rank=len(params["down_bias"]) if "down_bias" in params else 0,
+        rank=len(params["down_weight"]) if "down_weight" in params else 0,
     )
     population = build(info["kind"], [info["units"]], [0], shape)
     population.load_state_dict({name: value[None] for name, value in params.items()} | {"live": population.live})

@@ -33,9 +33,11 @@ class Graph:
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 
-    def dense(self, x: str, weight: Array, bias: Array, output: str) -> str:
-        """x [1, I], weight [O, I], bias [O] -> [1, O]."""
-        operands = [x, self.constant(output + ".weight", weight), self.constant(output + ".bias", bias)]
+    def dense(self, x: str, weight: Array, bias: Array | None, output: str) -> str:
+        """x [1, I], weight [O, I], bias [O] or none -> [1, O]."""
+        operands = [x, self.constant(output + ".weight", weight)]
+        if bias is not None:
+            operands.append(self.constant(output + ".bias", bias))
         return self.add("Gemm", operands, output, transB=1)
 
     def model(self, inputs: dict[str, int], outputs: dict[str, int]) -> onnx.ModelProto:
@@ -120,5 +122,5 @@ def mlp_head(params: Params, features: int) -> onnx.ModelProto:
 
 def _readout(graph: Graph, h: str, params: Params) -> str:
     if "down_weight" in params:
-        h = graph.dense(h, params["down_weight"], params["down_bias"], "head.code")
+        h = graph.dense(h, params["down_weight"], None, "head.code")
     return graph.dense(h, params["out_weight"], params["out_bias"], "y")

@@ -64,8 +64,9 @@ def float_tflite(model: onnx.ModelProto) -> bytes:
 def _node(node: onnx.NodeProto, operands: list[Any]) -> Any:
     name = node.output[0]
     if node.op_type == "Gemm":
-        x, weight, bias = operands
-        return tf.add(tf.matmul(x, weight, transpose_b=True, name=name + ".product"), bias, name=name)
+        x, weight, *bias = operands
+        product = tf.matmul(x, weight, transpose_b=True, name=name + ".product" if bias else name)
+        return tf.add(product, bias[0], name=name) if bias else product
     if node.op_type == "Concat":
         return tf.concat(operands, axis=node.attribute[0].i, name=name)
     if node.op_type in _BINARY:

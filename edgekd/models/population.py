@@ -113,7 +113,6 @@ class Population(nn.Module):
         inner = rank or width
         if rank:
             params["down_weight"] = uniform((rank, width), width, generator)
-            params["down_bias"] = torch.zeros(rank)
         params["out_weight"] = uniform((outputs, inner), inner, generator)
         params["out_bias"] = torch.zeros(outputs)
         return params
@@ -126,7 +125,8 @@ class Population(nn.Module):
 
     def _head(self, params: Params, h: Tensor, fake: Fake) -> Tensor:
         if self.shape.rank:
-            h = fake("head.code", linear(h, fake.weight(params["down_weight"]), params["down_bias"]))
+            # No bias: what follows is linear, and the converter would fold it away from under the recorded range.
+            h = fake("head.code", torch.matmul(h, fake.weight(params["down_weight"]).transpose(1, 2)))
         return fake("head.y", linear(h, fake.weight(params["out_weight"]), params["out_bias"]))
 
 
