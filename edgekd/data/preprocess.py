@@ -107,6 +107,12 @@ class Preprocess:
         wanted = (self.window, len(self.columns))
         if raw.ndim != 3 or raw.shape[1:] != wanted or raw.dtype != np.float32:
             raise DataError(f"windows must be float32 [B, {wanted[0]}, {wanted[1]}], got {raw.dtype} {list(raw.shape)}")
+        if not np.isfinite(raw).all():
+            b, t, f = np.argwhere(~np.isfinite(raw))[0].tolist()
+            raise DataError(
+                f"window {b}, sample {t}: '{self.columns[f]}' is {raw[b, t, f]}",
+                hint="carry the last finite sample forward, as the firmware's push does",
+            )
 
 
 def _median5(v: F32) -> F32:

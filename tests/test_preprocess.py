@@ -1,0 +1,234 @@
+"""Preprocessing: the order of its operations, what it is robust to, and that its constants survive being written."""
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgekd.data.preprocess import Preprocess
+from edgekd.data.windows import Windows
+from edgekd.errors import DataError
+
+F32 = np.float32
+
+
+@dataclass(frozen=True)
+class Section:
+    window: int = 20
+    horizon: int = 5
+    stride: int = 1
+    train_stride: int = 1
+    inputs: tuple[str, ...] = ("q_Ah", "t_C")
+    target: str = "q_Ah"
+    divide_by: float = 1.1
+    table: str = "t.csv"
+    group: str = "cell"
+    order: str = "cycle"
+    ignore: str | None = None
+    split: None = None
+    patch: int = 4
+    level: int = 5
+    max_gap: int = 2
+
+
+def made(seed: int = 0, b: int = 40, section: Section | None = None) -> Windows:
+    """Ageing capacity beside a wandering temperature: raw [B, T, 2], target [B, O] divided by 1.1."""
+    section = section or Section()
+    random = np.random.default_rng(seed)
+    n = np.arange(section.window + section.horizon)
+    rate = random.uniform(0.0005, 0.003, (b, 1))
+    soh = random.uniform(0.8, 1, (b, 1)) - rate * n - 1e-5 * n**2 + 0.0005 * random.standard_normal((b, len(n)))
+    temperature = 30 + random.standard_normal((b, 1)) + 0.2 * random.standard_normal((b, len(n)))
+    raw = np.stack([1.1 * soh, temperature], axis=2)[:, : section.window].astype(F32)
+    target = soh[:, section.window :].astype(F32)
+    return Windows(
+        raw=raw[:, :, : len(section.inputs)],
+        target=target,
+        mask=np.ones_like(target, dtype=bool),
+        group=np.zeros(b, dtype=np.int64),
+        start=np.arange(b),
+        groups=("a",),
+    )
+
+
+def one_window(p: Preprocess, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.float32]:
+    """The definition, one float32 operation at a time and in the order of the firmware: raw [T, F]."""
+    columns = len(p.columns)
+    rel, lvl = np.empty((p.steps, columns), dtype=F32), np.empty(columns, dtype=F32)
+    base = p.target_mean
+    for f in range(columns):
+        v = [F32(x) * p.scale[f] for x in raw[:, f]]
+        c = []
+        for t in range(p.window):
+            a = min(max(t - 2, 0), p.window - 5)
+            median = sorted(v[a : a + 5])[2]
+            c.append(median if abs(v[t] - median) > p.clean_limit[f] else v[t])
+        level = sorted(c[p.window - p.level :])[p.level // 2]
+        for n in range(p.steps):
+            total = c[n * p.patch]
+            for j in range(1, p.patch):
+                total = F32(total + c[n * p.patch + j])
+            mean = total * F32(1.0 / p.patch)
+            rel[n, f] = (mean - level) * p.gain[f]
+        lvl[f] = (level - p.level_mean[f]) * p.level_gain[f]
+        base = level if f == p.anchor else base
+    return rel, lvl, base
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    patch=st.sampled_from([1, 2, 4, 5]),
+    level=st.sampled_from([1, 3, 5, 19]),
+    target=st.sampled_from(["q_Ah", "t_C", "elsewhere"]),
+)
+def test_transform_equals_the_definition_to_the_last_bit(seed, patch, level, target):
+    section = Section(patch=patch, level=level, target=target)
+    windows = made(seed, b=6, section=section)
+    p = Preprocess.fit(windows, section)
+    random = np.random.default_rng(seed)
+    raw = windows.raw.copy()
+    spikes = random.uniform(size=raw.shape) < 0.05
+    raw[spikes] *= random.uniform(-2, 3, int(spikes.sum())).astype(F32)
+    rel, lvl, base = p.transform(raw)
+    assert rel.dtype == lvl.dtype == base.dtype == F32
+    for b in range(len(raw)):
+        for found, wanted in zip((rel[b], lvl[b], base[b]), one_window(p, raw[b]), strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_batched_equals_one_by_one():
+    windows = made()
+    p = Preprocess.fit(windows, Section())
+    whole = p.transform(windows.raw)
+    for i in range(len(windows)):
+        for many, single in zip(whole, p.transform(windows.raw[i : i + 1]), strict=True):
+            np.testing.assert_array_equal(many[i], single[0])
+
+
+def test_fitted_features_have_about_unit_size():
+    windows = made(b=300)
+    p = Preprocess.fit(windows, Section())
+    rel, lvl, base = p.transform(windows.raw)
+    np.testing.assert_allclose(rel.std(axis=(0, 1)), 1, atol=0.2)
+    np.testing.assert_allclose(lvl.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(lvl.std(axis=0), 1, atol=1e-3)
+    np.testing.assert_allclose(np.abs(p.encode_target(windows.target, base)).mean(), 1, rtol=1e-5)
+
+
+def test_only_the_target_is_divided_by_its_nominal_value():
+    p = Preprocess.fit(made(), Section())
+    np.testing.assert_array_equal(p.scale, np.array([1 / 1.1, 1], dtype=F32))
+    assert (p.anchor, p.units, p.target_unit) == (0, ("Ah", "C"), "")
+
+
+@given(st.integers(0, 2**31))
+def test_inverse_of_the_encoded_target_is_the_target(seed):
+    windows = made(seed, b=4)
+    p = Preprocess.fit(windows, Section())
+    base = p.transform(windows.raw)[2]
+    again = p.inverse(p.encode_target(windows.target, base), base)
+    np.testing.assert_allclose(again, windows.target, rtol=0, atol=2e-7)
+
+
+def test_a_spike_anywhere_changes_little_and_ordinary_samples_nothing():
+    windows = made()
+    p = Preprocess.fit(windows, Section())
+    np.testing.assert_array_equal(p.clean(windows.raw), windows.raw * p.scale)
+    for t in range(20):
+        raw = windows.raw.copy()
+        raw[:, t, 0] = 0.1
+        clean = p.clean(raw)[:, :, 0]
+        assert np.abs(clean - windows.raw[:, :, 0] / F32(1.1)).max() < 0.02
+        assert np.abs(p.transform(raw)[2] - p.transform(windows.raw)[2]).max() < 0.01
+
+
+def test_without_the_target_among_inputs_the_base_is_the_mean_of_training_targets():
+    section = Section(inputs=("t_C",), target="q_Ah")
+    windows = made()
+    windows = replace(windows, raw=windows.raw[:, :, 1:])
+    p = Preprocess.fit(windows, section)
+    base = p.transform(windows.raw)[2]
+    assert p.anchor == -1
+    np.testing.assert_array_equal(base, np.full(len(base), np.float32(windows.target.mean(dtype=np.float64))))
+
+
+def test_targets_that_are_no_targets_do_not_reach_the_constants():
+    windows = made()
+    spoiled = windows.target.copy()
+    spoiled[::3, 1] = 100
+    masked = replace(windows, target=spoiled, mask=spoiled < 100)
+    p = Preprocess.fit(masked, Section())
+    assert abs(p.target_mean - Preprocess.fit(windows, Section()).target_mean) < 1e-3
+    assert p.target_gain < 1
+
+
+def test_constants_survive_json_exactly():
+    p = Preprocess.fit(made(), Section())
+    again = Preprocess.from_json(json.loads(json.dumps(p.to_json())))
+    for name in Preprocess.__dataclass_fields__:
+        before, after = getattr(p, name), getattr(again, name)
+        assert type(before) is type(after), name
+        np.testing.assert_array_equal(before, after, err_msg=name, strict=isinstance(before, np.ndarray))
+    for one, other in zip(p.transform(made(1).raw), again.transform(made(1).raw), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"gain": None}, "gain"),
+        ({"gain": [1.0]}, "'gain' must be 2 finite numbers"),
+        ({"scale": [1.0, float("nan")]}, "'scale' must be 2 finite numbers"),
+        ({"gian": [1.0, 1.0]}, "'gian' is not known"),
+    ],
+)
+def test_broken_constants_are_refused(change, words):
+    fields = Preprocess.fit(made(), Section()).to_json() | change
+    if change == {"gain": None}:
+        del fields["gain"]
+    with pytest.raises(DataError, match=words):
+        Preprocess.from_json(fields)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_not_finite_are_refused_with_their_place(value):
+    windows = made()
+    p = Preprocess.fit(windows, Section())
+    windows.raw[3, 7, 1] = value
+    with pytest.raises(DataError, match=f"window 3, sample 7: 't_C' is {value}") as caught:
+        p.transform(windows.raw)
+    assert "carry" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        (Section(patch=3), "window 20 must be a multiple of patch 3"),
+        (Section(level=4), "level 4 must be odd"),
+        (Section(level=21), "level 21 must be odd and at most window 20"),
+        (Section(window=30), r"training windows are \[40, 20, 2\], expected \[B, 30, 2\]"),
+    ],
+)
+def test_lengths_that_do_not_fit_each_other(section, words):
+    with pytest.raises(DataError, match=words):
+        Preprocess.fit(made(), section)
+
+
+def test_constant_input_is_refused_by_name():
+    windows = made()
+    windows.raw[:, :, 1] = 25
+    with pytest.raises(DataError, match="input 't_C' is 25 in every training window") as caught:
+        Preprocess.fit(windows, Section())
+    assert caught.value.hint == "remove it from inputs"
+
+
+def test_wrong_shape_or_type_is_refused():
+    p = Preprocess.fit(made(), Section())
+    with pytest.raises(DataError, match=r"float32 \[B, 20, 2\], got float64 \[1, 20, 2\]"):
+        p.transform(np.zeros((1, 20, 2)))
+    with pytest.raises(DataError, match=r"got float32 \[1, 20, 3\]"):
+        p.transform(np.zeros((1, 20, 3), dtype=F32))
