@@ -69,7 +69,10 @@ def test_one_group_has_no_interval():
 def test_interval_holds_the_error_and_is_repeatable(seed):
     random = np.random.default_rng(seed)
     many = windows(
-        random.normal(size=(60, 3)).tolist(), np.ones((60, 3)).tolist(), [i // 6 for i in range(60)], tuple("abcdefghij")
+        random.normal(size=(60, 3)).tolist(),
+        np.ones((60, 3)).tolist(),
+        [i // 6 for i in range(60)],
+        tuple("abcdefghij"),
     )
     forecast = np.zeros((60, 3), dtype=np.float32)
     low, high = bootstrap_interval(forecast, many, seed=1)

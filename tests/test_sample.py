@@ -1,7 +1,6 @@
 """The built-in sample: rebuilt byte for byte, of the promised size, called simulated, and hard enough to be of use."""
 
 import gzip
-import hashlib
 import subprocess
 import sys
 import zlib
@@ -44,7 +43,7 @@ def test_sample_is_what_the_model_gives():
 
 
 def test_script_rebuilds_the_file_byte_for_byte(tmp_path):
-    """In a copy of the checkout. Another zlib may pack the same table differently: its contents are then compared."""
+    """In a copy of the checkout. zlib-ng packs differently: there the contents are compared."""
     (tmp_path / "edgekd" / "data").mkdir(parents=True)
     (tmp_path / "scripts").mkdir()
     for name in ("edgekd/__init__.py", "edgekd/data/__init__.py", "edgekd/data/simulate.py", "scripts/make_sample"):
@@ -54,11 +53,8 @@ def test_script_rebuilds_the_file_byte_for_byte(tmp_path):
     built = (tmp_path / "edgekd" / "data" / "sample.csv.gz").read_bytes()
     assert done.stdout == f"edgekd/data/sample.csv.gz: {len(built)} bytes\n"
     assert gzip.decompress(built) == gzip.decompress(SAMPLE.read_bytes())
-    if hashlib.sha256(zlib.compress(b"edgekd" * 999, 9)).hexdigest() == ZLIB_OF_THE_SAMPLE:
+    if "ng" not in zlib.ZLIB_RUNTIME_VERSION:
         assert built == SAMPLE.read_bytes()
-
-
-ZLIB_OF_THE_SAMPLE = "0"
 
 
 def test_size_and_number_of_cells(table):
