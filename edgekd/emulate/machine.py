@@ -305,7 +305,7 @@ class Machine:
         return free.size < STACK_MARGIN_WORDS or bool((free[:STACK_MARGIN_WORDS] != PAINT).any())
 
     def _check_overrun(self, function: Symbol, words: list[int | float], before: tuple[Bytes, Bytes]) -> None:
-        """Repeat the call from the memory `before` it, instruction by instruction. EdgekdError where the stack overran."""
+        """Repeat the call from the memory `before` it, by single instructions. EdgekdError where the stack overran."""
         last = [function.address]
         overran: list[int] = []
 

@@ -199,6 +199,7 @@ _COST: Mapping[str, Callable[[Instruction, Instruction | None], Range]] = {
     "cortex-m7f": _cortex_m4,
 }
 
+
 @functools.cache
 def _decoder() -> Any:
     import capstone
