@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,9 +59,7 @@ class Compiler:
     kind: Kind
     command: tuple[str, ...]
     version: str
-
-    def __str__(self) -> str:
-        return self.version
+    """Name and version, for people."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,8 @@ class Image:
 
     path: Path
     board: Board
-    compiler: str
+    toolchain: Compiler
+    profile: Profile
     flags: tuple[str, ...]
     flash_bytes: int
     static_ram_bytes: int
@@ -93,6 +93,11 @@ class Image:
     """Every function, static ones included, by address."""
     segments: tuple[tuple[int, bytes], ...]
     """(load address, contents)."""
+
+    @property
+    def compiler(self) -> str:
+        """Name and version of the compiler, for reports."""
+        return self.toolchain.version
 
     def symbol(self, name: str) -> Symbol:
         """Find a symbol; EdgekdError with the nearest names when the linker did not keep one."""
@@ -178,7 +183,7 @@ def compile_image(
         + (["-lgcc"] if compiler.kind == "gcc" else ["-Wl,--entry=Reset_Handler"]),
         what=f"{', '.join(path.name for path in sources) or 'the empty image'} for {board.name}",
     )
-    image = _read(out, board, str(compiler), all_flags)
+    image = _read(out, board, compiler, profile, all_flags)
     _check_fit(image)
     return image
 
@@ -186,6 +191,13 @@ def compile_image(
 def empty_image(board: Board, out: Path, *, profile: Profile = "speed", compiler: Compiler | None = None) -> Image:
     """Link start-up code and an empty main(): what any image costs before it does something."""
     return compile_image([], [], board, out, profile=profile, compiler=compiler)
+
+
+@functools.cache
+def empty_flash_bytes(board: Board, profile: Profile, compiler: Compiler) -> int:
+    """Flash of the empty image, linked once per process."""
+    with tempfile.TemporaryDirectory(prefix="edgekd-") as folder:
+        return empty_image(board, Path(folder) / "empty.elf", profile=profile, compiler=compiler).flash_bytes
 
 
 def _machine_flags(compiler: Compiler, board: Board, profile: Profile) -> tuple[str, ...]:
@@ -227,7 +239,7 @@ def _run(command: Sequence[str], *, what: str) -> None:
     raise EdgekdError(f"compiling {what} failed:\n  {shown}")
 
 
-def _read(path: Path, board: Board, compiler: str, flags: tuple[str, ...]) -> Image:
+def _read(path: Path, board: Board, compiler: Compiler, profile: Profile, flags: tuple[str, ...]) -> Image:
     from elftools.elf.constants import SH_FLAGS
     from elftools.elf.elffile import ELFFile
 
@@ -243,7 +255,8 @@ def _read(path: Path, board: Board, compiler: str, flags: tuple[str, ...]) -> Im
     return Image(
         path=path,
         board=board,
-        compiler=compiler,
+        toolchain=compiler,
+        profile=profile,
         flags=flags,
         flash_bytes=flash_end - board.flash_origin,
         static_ram_bytes=sum(section["sh_size"] for section in in_ram),

@@ -3,6 +3,7 @@
     machine = Machine(image)
     machine.write("samples", windows[0])                 # a global variable of the image
     status = machine.call("model_run", x, y)             # arrays are passed as pointers and written in place
+    machine.call("model_push", "state", sample)          # text is passed as the address of that variable
     machine.last.cycles, machine.last.stack_bytes        # of that call
     machine.profile("model_run", x, y).calls             # cycles of every function that model_run calls, in order
 
@@ -23,7 +24,7 @@ from edgekd.emulate.compiler import Image, Symbol
 from edgekd.emulate.trace import BlockTable, Profile, Run, profile, run_cost
 from edgekd.errors import EdgekdError, ToolMissing
 
-Argument = int | float | NDArray[np.generic]
+Argument = int | float | str | NDArray[np.generic]
 
 PAINT = 0xA5C3F00F
 """Fills unused RAM, so that what the stack has touched can be seen afterwards."""
@@ -43,8 +44,14 @@ Bytes = NDArray[np.uint8]
 class Machine:
     """An emulated board with one image in its flash, reset and run up to main()."""
 
-    def __init__(self, image: Image, *, instruction_limit: int = 500_000_000) -> None:
-        """Load an image and run its start-up code. `instruction_limit` holds for each call."""
+    def __init__(
+        self, image: Image, *, counting: bool = True, instruction_limit: int = 500_000_000, seconds_limit: float = 60.0
+    ) -> None:
+        """Load an image and run its start-up code.
+
+        counting: keep what every call costs. Without it long calls are about ten times as fast, `last` and `profile`
+        cannot be asked, and a call may take `seconds_limit`; with it, `instruction_limit`.
+        """
         try:
             import unicorn
         except ImportError:
@@ -52,7 +59,9 @@ class Machine:
         self._unicorn: Any = unicorn
         self.image = image
         self.board = image.board
+        self.counting = counting
         self.instruction_limit = instruction_limit
+        self.seconds_limit = seconds_limit
         self._blocks = BlockTable(image, self.read)
         self._sizes: dict[int, int] = {}
         self._trace: list[int] = []
@@ -121,15 +130,16 @@ class Machine:
     def call(self, symbol: str, *args: Argument) -> int:
         """Call a function of the image and return its 32-bit result, signed (arbitrary for a void function).
 
-        args: int for any integer of up to 32 bits, float for float32, a C-contiguous array for a pointer to a copy of
-        it outside the board's RAM, copied back afterwards. What the call cost is in `last`.
+        args: int for any integer of up to 32 bits, float for float32, text for the address of a variable of the image,
+        a C-contiguous array for a pointer to a copy of it outside the board's RAM, copied back afterwards.
+        What the call cost is in `last`.
         Raises EdgekdError naming the function and offset of a fault; `reset` makes the machine usable again.
         """
         function = self.image.symbol(symbol)
         if not function.is_function:
             raise EdgekdError(f"'{symbol}' is not a function")
         kept = self._scratch_used
-        words = [self._to_scratch(value) if isinstance(value, np.ndarray) else value for value in args]
+        words = [self._word(value) for value in args]
         self._run(function, words)
         for value, word in zip(args, words, strict=True):
             if isinstance(value, np.ndarray) and value.flags.writeable:
@@ -142,6 +152,7 @@ class Machine:
     @property
     def last(self) -> Run:
         """Cost of the last call that returned."""
+        self._check_counting()
         if self._last is None:
             self._last = run_cost(self._blocks, self._whole_trace(), self._sizes, self._stack_bytes)
         return self._last
@@ -152,7 +163,16 @@ class Machine:
         inside: the function whose calls are told apart (a function that runs the layers), `entry` when None.
         """
         self.call(entry, *args)
-        return profile(self._blocks, self._whole_trace(), self._sizes, self.image.symbol(inside or entry), self.last)
+        return self.profile_last(inside or entry)
+
+    def profile_last(self, inside: str) -> Profile:
+        """Say where the cycles of the last call that returned went: by the calls that function `inside` made."""
+        self._check_counting()
+        return profile(self._blocks, self._whole_trace(), self._sizes, self.image.symbol(inside), self.last)
+
+    def _check_counting(self) -> None:
+        if not self.counting:
+            raise ValueError("this machine was made with counting=False")
 
     def _run(self, function: Symbol, words: list[int | float]) -> None:
         self._trace.clear()
@@ -190,7 +210,8 @@ class Machine:
             uc.mem_map_ptr(origin, memory.nbytes, unicorn_const.UC_PROT_ALL, memory.ctypes.data)
         uc.mem_map(SYSTEM_CONTROL_SPACE, PAGE_BYTES)
         # Hooks on valid reads and writes corrupt execution in unicorn 2.1.4; these two kinds do not.
-        uc.hook_add(unicorn_const.UC_HOOK_BLOCK, self._on_block)
+        if self.counting:
+            uc.hook_add(unicorn_const.UC_HOOK_BLOCK, self._on_block)
         uc.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._on_bad_access)
         return uc
 
@@ -232,10 +253,17 @@ class Machine:
 
     def _emulate(self, address: int, *, until: int) -> None:
         self._bad_access = ""
+        microseconds = 0 if self.counting else int(1e6 * self.seconds_limit)
         try:
-            self._uc.emu_start(address | 1, until)
+            self._uc.emu_start(address | 1, until, timeout=microseconds)
         except self._unicorn.UcError as error:
             raise self._fault(error) from None
+        if microseconds and self._uc.query(self._unicorn.UC_QUERY_TIMEOUT):
+            where = self.image.where(self._uc.reg_read(self._registers.UC_ARM_REG_PC))
+            raise EdgekdError(
+                f"no return within {self.seconds_limit:g} s, stopped in {where}",
+                hint="an endless loop, or a larger `seconds_limit`",
+            )
 
     def _fault(self, error: Exception) -> EdgekdError:
         """Say what happened and in which function."""
@@ -250,6 +278,11 @@ class Machine:
         return EdgekdError(f"fault on the emulated {self.board.name} in {where}: {what}")
 
     # -- arguments -------------------------------------------------------------------------------------------------
+
+    def _word(self, value: Argument) -> int | float:
+        if isinstance(value, np.ndarray):
+            return self._to_scratch(value)
+        return self.address_of(value) if isinstance(value, str) else value
 
     def _to_scratch(self, value: NDArray[np.generic]) -> int:
         if not value.flags.c_contiguous:

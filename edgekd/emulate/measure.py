@@ -1,0 +1,227 @@
+"""What a firmware needs on its board: flash, RAM, cycles, time and energy, read off the linked image and its run.
+
+    entries = ["battery_init", "battery_push", "battery_predict", "state"]
+    image = compile_image([..., Path("state.c")], include, board, out, entries=entries)
+    calls = [Call("battery_init", "state"), *(Call("battery_push", "state", x) for x in window),
+             Call("battery_predict", "state", forecast)]
+    found = measure(image, "battery_predict", calls)
+    found.flash_bytes, found.ms, found.functions["battery_push"].cycles
+
+Memory that the caller of the model owns belongs into a variable of the image ("state" above), so that it is counted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgekd.board import Board
+from edgekd.emulate.compiler import Image, empty_flash_bytes
+from edgekd.emulate.machine import Argument, Machine
+from edgekd.emulate.trace import CallCost, Profile, Run
+from edgekd.errors import EdgekdError
+
+OWN = "(own)"
+"""Name of the row with what the entry function does itself: loops, and callees that the compiler put in line."""
+
+
+@dataclass(frozen=True, init=False)
+class Call:
+    """One call of a function of the image; arguments as `Machine.call` takes them."""
+
+    symbol: str
+    args: tuple[Argument, ...]
+
+    def __init__(self, symbol: str, *args: Argument) -> None:
+        object.__setattr__(self, "symbol", symbol)
+        object.__setattr__(self, "args", args)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """What is known of a layer before it runs: `function` is called for it, once per call site, in this order."""
+
+    name: str
+    function: str
+    macs: int = 0
+    """Multiply-adds of one execution."""
+    bytes: int = 0
+    """Constants it reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCost:
+    """Share of a layer in one call of the entry function. `macs` and `bytes` are 0 where they are not known.
+
+    calls: executions (steps of a recurrence); cycles, instructions and macs of all of them together.
+    """
+
+    name: str
+    function: str
+    calls: int
+    instructions: int
+    cycles: int
+    macs: int
+    bytes: int
+
+    @property
+    def cycles_per_mac(self) -> float | None:
+        """None for a layer without multiply-adds."""
+        return self.cycles / self.macs if self.macs else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionRun:
+    """The dearest of the calls of one function, and their mean.
+
+    Time and energy are those of `cycles` (zero-wait flash), `ms_high` that of `cycles_high` (every stall counted).
+    """
+
+    calls: int
+    instructions: int
+    cycles: int
+    cycles_mean: float
+    cycles_low: int
+    cycles_high: int
+    ms: float
+    ms_high: float
+    energy_uj: float
+    stack_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What one image needs on one board. The figures of `entry` are repeated at the top: they are what budgets limit.
+
+    flash_bytes: code, constants, vector table and initial values; flash_above_empty_bytes: without what an image with
+    an empty main() has; ram_bytes: variables and the deepest stack of all calls made.
+    """
+
+    board: str
+    compiler: str
+    flags: tuple[str, ...]
+    entry: str
+    flash_bytes: int
+    flash_above_empty_bytes: int
+    ram_bytes: int
+    static_ram_bytes: int
+    stack_bytes: int
+    instructions: int
+    cycles: int
+    cycles_low: int
+    cycles_high: int
+    ms: float
+    ms_high: float
+    energy_uj: float
+    functions: Mapping[str, FunctionRun]
+    layers: tuple[LayerCost, ...]
+    note: str
+    """What is loose in the timing model: to be shown next to the figures."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers and text; layers with their cycles per multiply-add."""
+        fields = dataclasses.asdict(self)
+        fields["flags"] = list(self.flags)
+        fields["layers"] = [
+            dataclasses.asdict(layer) | {"cycles_per_mac": layer.cycles_per_mac} for layer in self.layers
+        ]
+        return fields
+
+
+def measure(
+    image: Image, entry: str, calls: Iterable[Call], *, inside: str | None = None, layers: Sequence[Layer] = ()
+) -> Measurement:
+    """Make `calls` in order on a board that was just reset, and report the dearest call of `entry`.
+
+    inside: the function below `entry` whose callees are the layers, `entry` itself when None. Output arrays in `calls`
+    are written in place, so results can be compared. EdgekdError for faults, and when `entry` is never called.
+    """
+    machine = Machine(image)
+    runs: dict[str, list[Run]] = {}
+    profile: Profile | None = None
+    for call in calls:
+        machine.call(call.symbol, *call.args)
+        runs.setdefault(call.symbol, []).append(machine.last)
+        if call.symbol == entry and (profile is None or machine.last.cycles > profile.run.cycles):
+            profile = machine.profile_last(inside or entry)
+    if profile is None:
+        raise EdgekdError(f"nothing was measured: '{entry}' is not among the calls")
+    functions = {symbol: _function_run(image.board, made) for symbol, made in runs.items()}
+    stack = max(one.stack_bytes for one in functions.values())
+    dearest = functions[entry]
+    return Measurement(
+        board=image.board.name,
+        compiler=image.compiler,
+        flags=image.flags,
+        entry=entry,
+        flash_bytes=image.flash_bytes,
+        flash_above_empty_bytes=image.flash_bytes - empty_flash_bytes(image.board, image.profile, image.toolchain),
+        ram_bytes=image.static_ram_bytes + stack,
+        static_ram_bytes=image.static_ram_bytes,
+        stack_bytes=stack,
+        instructions=dearest.instructions,
+        cycles=dearest.cycles,
+        cycles_low=dearest.cycles_low,
+        cycles_high=dearest.cycles_high,
+        ms=dearest.ms,
+        ms_high=dearest.ms_high,
+        energy_uj=dearest.energy_uj,
+        functions=functions,
+        layers=_layers(profile, layers),
+        note=image.board.timing_note,
+    )
+
+
+def milliseconds(board: Board, cycles: float) -> float:
+    """Time of so many cycles at the board's clock."""
+    return 1e3 * cycles / board.clock_hz
+
+
+def microjoules(board: Board, cycles: float) -> float:
+    """Energy of so many cycles: time x active current x supply voltage (ms x mA x V = uJ)."""
+    return milliseconds(board, cycles) * board.active_current_ma * board.supply_v
+
+
+def _function_run(board: Board, runs: list[Run]) -> FunctionRun:
+    dearest = max(runs, key=lambda run: run.cycles)
+    return FunctionRun(
+        calls=len(runs),
+        instructions=dearest.instructions,
+        cycles=dearest.cycles,
+        cycles_mean=sum(run.cycles for run in runs) / len(runs),
+        cycles_low=dearest.cycles_low,
+        cycles_high=dearest.cycles_high,
+        ms=milliseconds(board, dearest.cycles),
+        ms_high=milliseconds(board, dearest.cycles_high),
+        energy_uj=microjoules(board, dearest.cycles),
+        stack_bytes=max(run.stack_bytes for run in runs),
+    )
+
+
+def _layers(profile: Profile, known: Sequence[Layer]) -> tuple[LayerCost, ...]:
+    """The calls by call site in the order of execution, then what is around them; together they are the whole run."""
+    left = list(known)
+    rows = [_layer(call, left) for call in profile.calls]
+    instructions = profile.own.instructions + profile.outside.instructions
+    cycles = profile.own.cycles + profile.outside.cycles
+    own = LayerCost(
+        name=OWN, function=profile.own.name, calls=1, instructions=instructions, cycles=cycles, macs=0, bytes=0
+    )
+    return (*rows, own)
+
+
+def _layer(call: CallCost, left: list[Layer]) -> LayerCost:
+    """Take the first layer that is still `left` for this function; other calls (memcpy) go by their own name."""
+    index = next((i for i, layer in enumerate(left) if layer.function == call.name), None)
+    layer = Layer(name=call.name, function=call.name) if index is None else left.pop(index)
+    return LayerCost(
+        name=layer.name,
+        function=call.name,
+        calls=call.calls,
+        instructions=call.instructions,
+        cycles=call.cycles,
+        macs=layer.macs * call.calls,
+        bytes=layer.bytes,
+    )
