@@ -1,0 +1,137 @@
+import functools
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from model_folders import make_model_folder, preprocess, windows
+
+from edgekd.errors import ModelError
+from edgekd.export.model import graphs, load_member, onnx_runner
+from edgekd.export.tflite import float_tflite, quantized_tflite
+from edgekd.models.fake import Fake
+from edgekd.models.kinds import build
+from edgekd.models.population import Population, Shape
+from edgekd.program import twin
+from edgekd.program.forecaster import Deployed, Forecaster, load_model, unroll
+from edgekd.program.interpreters import Tflite, TfliteMicro
+from edgekd.program.reader import read_tflite
+
+ALL = pytest.mark.parametrize(("kind", "bits"), [(k, b) for k in ("liquid", "gru", "mlp") for b in (8, 16)])
+REL, LVL, BASE = preprocess().transform(windows(300, seed=3))
+
+
+@functools.cache
+def model_folder(kind: str, bits: int) -> Path:
+    return make_model_folder(Path(tempfile.mkdtemp(prefix="edgekd-")), kind, bits)
+
+
+def by_torch(population: Population) -> np.ndarray:
+    with torch.no_grad():
+        y: np.ndarray = population(torch.from_numpy(REL), torch.from_numpy(LVL), Fake.off())[0][0].numpy()
+    return y
+
+
+@ALL
+def test_the_twin_equals_tflite_micro_over_whole_windows(kind: str, bits: int) -> None:
+    model = load_model(model_folder(kind, bits))
+    ours = Forecaster(model, lambda content: lambda x: twin.run(read_tflite(content), x)).integers(REL, LVL)
+    theirs = Forecaster(model, lambda content: TfliteMicro(content).run).integers(REL, LVL)
+    assert ours.dtype == f"int{bits}"
+    assert np.array_equal(ours, theirs)
+    assert len(np.unique(ours)) > 20  # not stuck
+
+
+@ALL
+def test_the_integer_model_is_near_the_float_one(kind: str, bits: int) -> None:
+    folder = model_folder(kind, bits)
+    integer = Forecaster(load_model(folder), lambda content: TfliteMicro(content).run)(REL, LVL)
+    away = np.abs(integer - by_torch(load_member(folder)))
+    inside = np.abs(REL).max(axis=(1, 2)) < 3  # spikes beyond the ranges of the fixture saturate
+    spread = np.ptp(by_torch(load_member(folder)))
+    assert away[inside].mean() < spread * (0.05 if bits == 8 else 0.005)
+
+
+@ALL
+def test_float_engines_agree(kind: str, bits: int) -> None:
+    folder = model_folder(kind, bits)
+    member = load_member(folder)
+    units = int(member.live.sum())
+    wanted = by_torch(member)
+    for runner in (
+        lambda name: onnx_runner(folder / f"{name}.onnx"),
+        lambda name: Tflite((folder / f"{name}_float.tflite").read_bytes()).run,
+    ):
+        cell = runner("cell") if member.recurrent else None
+        np.testing.assert_allclose(unroll(cell, runner("head"), units, REL, LVL), wanted, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", ["liquid", "gru", "mlp"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_fake_quantisation_is_the_grid_of_the_export(kind: str, bits: int) -> None:
+    """Training on the grid sees what the chip computes, to a few steps of the output's grid."""
+    shape = Shape(patches=5, columns=2, outputs=7, rank=3)
+    population = build(kind, [6], [1], shape)
+    fake = Fake(torch.tensor([8]), torch.tensor([bits]))
+    fake.observe()
+    rel, lvl, _ = preprocess().transform(windows(64, seed=0))
+    with torch.no_grad():
+        population(torch.from_numpy(rel), torch.from_numpy(lvl), fake)
+        fake.freeze()
+        seen = population(torch.from_numpy(REL), torch.from_numpy(LVL), fake)[0][0].numpy()
+    integer = Forecaster(load_model(model_folder(kind, bits)), lambda content: TfliteMicro(content).run)
+    step = float(integer._output.quantization.scale[0])
+    away = np.abs(integer(REL, LVL) - seen)
+    assert away.mean() < 4 * step
+    assert away.max() < 16 * step
+
+
+def test_two_exports_are_equal_byte_for_byte(tmp_path: Path) -> None:
+    first, second = (make_model_folder(tmp_path / one, "liquid", 8) for one in "ab")
+    assert {p.name: p.read_bytes() for p in first.iterdir()} == {p.name: p.read_bytes() for p in second.iterdir()}
+
+
+def test_pruned_units_are_gone_from_the_matrices() -> None:
+    population = build("gru", [8], [0], Shape(patches=5, columns=2, outputs=7, rank=3))
+    population.live[0, 4:] = 0
+    sizes = {i.name: list(i.dims) for i in graphs(population, 0)["cell"].graph.initializer}
+    assert sizes["cell.update.weight"] == [4, 4 + 4]
+    assert sizes["cell.new.bias"] == [4]
+
+
+def test_a_value_without_a_range_is_named() -> None:
+    population = build("mlp", [4], [0], Shape(patches=5, columns=2, outputs=7, rank=0))
+    model = graphs(population, 0)["head"]
+    with pytest.raises(ModelError, match="'state' of the graph has no range"):
+        quantized_tflite(float_tflite(model), model, {"input": (-1, 1), "y": (-1, 1)}, (8, 8))
+
+
+def test_damaged_folders_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    source = model_folder("gru", 16)
+    for path in source.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    load_model(folder)
+    (folder / "cell.tflite").write_bytes((model_folder("gru", 8) / "cell.tflite").read_bytes())
+    with pytest.raises(ModelError, match="differ in shape, type or scale"):
+        load_model(folder)
+    (folder / "cell.tflite").unlink()
+    with pytest.raises(ModelError, match="No such file"):
+        load_model(folder)
+    (folder / "cell.tflite").write_bytes((source / "cell.tflite").read_bytes())
+    info = json.loads((folder / "model.json").read_text())
+    del info["steps"]
+    (folder / "model.json").write_text(json.dumps(info))
+    with pytest.raises(ModelError, match="model.json cannot be used"):
+        load_model(folder)
+
+
+def test_a_model_without_a_cell_takes_all_patches_at_once() -> None:
+    model = load_model(model_folder("mlp", 8))
+    assert isinstance(model, Deployed)
+    assert list(model.graphs()) == ["head"]
+    program = read_tflite(model.head)
+    assert program.tensors[program.inputs[0]].shape == (1, 5 * 2 + 2)
