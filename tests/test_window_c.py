@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgekd.board import load_board, resource
 from edgekd.data.preprocess import Preprocess
-from edgekd.emulate.compiler import compile_image
+from edgekd.emulate.compiler import Profile, compile_image
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
 from edgekd.program.forecaster import dequantize, quantize
@@ -70,7 +70,7 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     flags = BUILDS[request.param]
     if request.param.startswith("host"):
         return Built(HostLibrary(SOURCES, INCLUDE, folder, flags=flags).call)
-    profile = "arduino" if request.param == "board_arduino" else "speed"
+    profile: Profile = "arduino" if request.param == "board_arduino" else "speed"
     image = compile_image(
         SOURCES, INCLUDE, load_board("nano33ble"), folder / "probe.elf", entries=PROBES, flags=flags, profile=profile
     )
@@ -91,8 +91,8 @@ def constants(rng: np.random.Generator, window: int, patch: int, level: int, inp
         level=level,
         horizon=3,
         scale=positive(inputs),
-        clean_limit=positive(inputs) / 2,
-        gain=positive(inputs) * 7,
+        clean_limit=positive(inputs) * np.float32(0.5),
+        gain=positive(inputs) * np.float32(7),
         level_mean=rng.normal(size=inputs).astype(np.float32),
         level_gain=positive(inputs),
         anchor=0,
@@ -153,7 +153,7 @@ def test_features_equal_those_of_training(
     window = max(5, steps * patch)
     patch = patch if window % patch == 0 else window
     p = constants(rng, window, patch, min(2 * level + 1, window - 1 + window % 2), inputs)
-    samples = rng.normal(size=(max(0, window + extra), inputs)).astype(np.float32)
+    samples: NDArray[np.float32] = rng.normal(size=(max(0, window + extra), inputs)).astype(np.float32)
     if kind == "steps":
         samples = np.round(samples * 2) / 2
     if kind == "wide":
@@ -162,7 +162,7 @@ def test_features_equal_those_of_training(
         samples[rng.random(samples.shape) < 0.1] *= np.float32(100)
     if kind == "gaps":
         bad = rng.choice(np.array([np.nan, np.inf, -np.inf], dtype=np.float32), size=samples.shape)
-        samples = np.where(rng.random(samples.shape) < 0.4, bad, samples)
+        samples = np.where(rng.random(samples.shape) < 0.4, bad, samples).astype(np.float32)
     check_features(built, p, samples)
 
 

@@ -16,19 +16,25 @@ from numpy.typing import NDArray
 from edgekd.errors import ConfigError, EdgekdError
 
 LINE = 120
-_KEYWORDS = frozenset(
-    "alignas alignof and asm auto bool break case catch char class const constexpr continue default delete do double "
-    "else enum explicit export extern false float for friend goto if inline int long mutable namespace new noexcept not "
-    "nullptr operator or private protected public register restrict return short signed sizeof static struct switch "
-    "template this thread_local throw true try typedef typeid typename union unsigned using virtual void volatile "
-    "wchar_t while xor loop main setup".split()
-)
+# Words of C and C++, and the functions every sketch has.
+_TAKEN = {
+    "alignas", "alignof", "and", "asm", "auto", "bool", "break", "case", "catch", "char", "class", "const",
+    "constexpr", "continue", "default", "delete", "do", "double", "else", "enum", "explicit", "export", "extern",
+    "false", "float", "for", "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new",
+    "noexcept", "not", "nullptr", "operator", "or", "private", "protected", "public", "register", "restrict",
+    "return", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw", "true", "try",
+    "typedef", "typeid", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "while", "xor",
+    "loop", "main", "setup",
+}  # fmt: skip
 
 
 def identifier(name: str) -> str:
-    """`name` as a C and C++ identifier in lower case: other characters become '_', a digit never comes first."""
-    text = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")
-    if not text or text[0].isdigit() or text in _KEYWORDS:
+    """`name` as a C and C++ identifier in lower case, fit to be a prefix: other characters become '_'.
+
+    'model_' comes before what starts with a digit, is a word of the language, or would look like edgekd's own names.
+    """
+    text = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    if not text or text[0].isdigit() or text in _TAKEN or text.startswith("edgekd"):
         text = f"model_{text}".rstrip("_")
     return text
 
@@ -49,13 +55,18 @@ def array_literal(values: NDArray[Any], indent: int = 4) -> str:
     return "\n".join(_lines((write(value) for value in flat), " " * indent))
 
 
+def comment(text: str) -> str:
+    """Text for the inside of a C comment: what would end the comment or the line is taken out."""
+    return " ".join(text.replace("*/", "* /").split())
+
+
 def render(template: str, **values: Any) -> str:
     """Fill a template of edgekd/codegen/templates; a name that is not in `values` is an error."""
     return _environment().get_template(template).render(**values)
 
 
 def write(folder: Path, files: Mapping[str, str | bytes]) -> None:
-    """Write files (name -> content) into a folder, made when missing; others in it stay. Equal files are not touched.
+    """Write files (relative path -> content) into a folder; others in it stay. Equal files are not touched.
 
     All are written under temporary names first, so that a full disk leaves the folder as it was.
     Raises ConfigError when the folder cannot be written.
@@ -66,6 +77,7 @@ def write(folder: Path, files: Mapping[str, str | bytes]) -> None:
         new = {name: content for name, content in contents.items() if not _holds(folder / name, content)}
         written = {name: _temporary(folder, content, leftovers) for name, content in new.items()}
         for name, path in written.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             path.replace(folder / name)
 
 
@@ -94,7 +106,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters |= {"float": float_literal, "array": array_literal}
+    environment.filters |= {"float": float_literal, "array": array_literal, "comment": comment}
     return environment
 
 

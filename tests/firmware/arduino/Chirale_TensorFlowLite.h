@@ -1,0 +1,2 @@
+/* The library's own header includes nothing that edgekd's sketches use. */
+#pragma once
