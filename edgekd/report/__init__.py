@@ -1,0 +1,31 @@
+"""What a run found, for people: report.json, front.png and report.html in a folder, and tables on the terminal."""
+
+from pathlib import Path
+from typing import Any
+
+from edgekd.run import write_atomic
+
+
+def write(report: dict[str, Any], folder: Path) -> None:
+    """Write report.json, front.png and report.html; equal reports give equal files.
+
+    DataError lists what is missing or not finite; then nothing is written.
+    """
+    from edgekd.report import page, picture, schema
+
+    checked = schema.parse(report)
+    files = {
+        "report.json": schema.canonical(report).encode(),
+        "front.png": picture.front_png(checked),
+        "report.html": page.render(checked).encode(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        write_atomic(folder / name, content)
+
+
+def tables(report: dict[str, Any]) -> list[Any]:
+    """The report as rich renderables, one after another. DataError as for `write`."""
+    from edgekd.report import schema, terminal
+
+    return terminal.tables(schema.parse(report))

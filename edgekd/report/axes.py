@@ -1,0 +1,98 @@
+"""Axes of a drawing: numbers to pixels, and ticks at round numbers."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+LOG_FROM = 8.0  # an axis of sizes that spans more than this factor is logarithmic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """Maps low..high to the pixels start..end."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def __call__(self, value: float) -> float:
+        low, high = self.low, self.high
+        if self.log:
+            value, low, high = math.log(value), math.log(low), math.log(high)
+        return self.start + (value - low) / (high - low) * (self.end - self.start)
+
+    def holds(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def ticks(self, most: int) -> list[Tick]:
+        """At most `most` ticks (at least two where the range allows) at round numbers."""
+        values = _log_ticks(self.low, self.high, most) if self.log else []
+        if len(values) < 2:
+            values = _round_numbers(self.low, self.high, most)
+        decimals = max((_decimals(value) for value in values), default=0)
+        return [Tick(at=self(value), label=f"{value:,.{decimals}f}") for value in values]
+
+
+def scale(values: Iterable[float], start: float, end: float, *, margin: float = 0.06, log: bool = False) -> Scale:
+    """A scale over all values, with a margin on both sides (a fraction of the range)."""
+    known = list(values)
+    low, high = min(known), max(known)
+    if low == high:
+        low, high = (low - (abs(low) or 1.0) * 0.1, high + (abs(high) or 1.0) * 0.1)
+    if log and low > 0 and high / low > LOG_FROM:
+        factor = (high / low) ** margin
+        return Scale(low=low / factor, high=high * factor, start=start, end=end, log=True)
+    space = (high - low) * margin
+    return Scale(low=low - space, high=high + space, start=start, end=end)
+
+
+def from_zero(one: Scale) -> Scale:
+    """The same scale, beginning at zero."""
+    return replace(one, low=0.0)
+
+
+def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move label positions so that neighbours are `gap` apart, within low..high as far as there is room."""
+    order = sorted(range(len(positions)), key=lambda i: positions[i])
+    placed = list(positions)
+    floor = low
+    for i in order:
+        placed[i] = max(placed[i], floor)
+        floor = placed[i] + gap
+    ceiling = high
+    for i in reversed(order):
+        placed[i] = min(placed[i], ceiling)
+        ceiling = placed[i] - gap
+    return placed
+
+
+def _round_numbers(low: float, high: float, most: int) -> list[float]:
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    for factor in (1, 2, 2.5, 5, 10, 20):
+        step = factor * power
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < most:
+            return [i * step for i in range(first, last + 1)]
+    raise AssertionError("a step of twenty times a power of ten always leaves fewer than `most` ticks")
+
+
+def _log_ticks(low: float, high: float, most: int) -> list[float]:
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        found = [f * 10.0**e for e in exponents for f in factors if low <= f * 10.0**e <= high]
+        if len(found) <= most:
+            return found
+    return []
+
+
+def _decimals(value: float) -> int:
+    text = f"{value:.12f}".rstrip("0")
+    return len(text.partition(".")[2])

@@ -1,0 +1,89 @@
+"""The report on a terminal: rich tables that fit narrow windows and are plain text in a pipe."""
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgekd.report import text
+from edgekd.report.page import results
+from edgekd.report.schema import Report
+
+STYLES = {"PASS": "green", "FAIL": "bold red", "INFO": "dim"}
+
+
+def tables(report: Report) -> list[RenderableType]:
+    """Headline, results, candidates, ladder, parity and data warnings."""
+    parts = [_head(report), _results(report), _candidates(report), _ladder(report), _parity(report)]
+    return [Group(one, Text("")) for one in [*parts, *_warnings(report)]]
+
+
+def _head(report: Report) -> RenderableType:
+    headline, better = text.headline(report)
+    lines = [Text(report.name, style="bold")]
+    if report.simulated:
+        lines[0].append("  [simulated data]", style="bold yellow")
+    lines += [Text(text.what_was_done(report)), Text(headline, style="green" if better else "red")]
+    return Group(*lines, Text(text.caveat(report), style="dim"))
+
+
+def _table(title: str, columns: list[str], *, left: int = 1) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="left" if index < left else "right", overflow="fold", header_style="dim")
+    return table
+
+
+def _results(report: Report) -> Table:
+    form = text.errors_of(report)
+    table = _table(f"MAE in {report.error_unit}, 95 % interval over groups", ["model", "test", "validation"])
+    for row in results(report):
+        style = "bold" if row.role == "chosen" else ""
+        table.add_row(
+            Text(row.name), text.with_interval(row.test, form), text.with_interval(row.val, form), style=style
+        )
+    return table
+
+
+def _candidates(report: Report) -> Table:
+    form = text.errors_of(report)
+    native = any(one.native for one in report.candidates)
+    columns = ["candidate", "val MAE", ".tflite B", "arena B", *(["flash B", "RAM B", "ms"] if native else []), "", ""]
+    table = _table("Candidates, validation", columns)
+    for one in sorted(report.candidates, key=lambda one: (one.val.mae, one.name)):
+        chosen = one.name == report.chosen.name
+        cells: list[Any] = [Text(one.name), form(one.val.mae), f"{one.tflite_bytes:,}", f"{one.arena_bytes:,}"]
+        if native:
+            n = one.native
+            cells += [f"{n.flash_bytes:,}", f"{n.ram_bytes:,}", f"{n.ms:.3g}"] if n else ["", "", ""]
+        cells.append("front" if one.on_front else "")
+        cells.append("chosen" if chosen else "" if one.meets_budget else "over budget")
+        table.add_row(*cells, style="bold" if chosen else "" if one.on_front else "dim")
+    return table
+
+
+def _ladder(report: Report) -> Table:
+    form = text.errors_of(report)
+    table = _table(f"From the teacher to {report.chosen.name}", ["step", "test MAE"])
+    for name, error in text.ladder(report):
+        table.add_row(name, form(error))
+    for one in report.comparisons:
+        table.add_row(Text(f"{one.name} (validation)"), form(one.val.mae), style="dim")
+    return table
+
+
+def _parity(report: Report) -> Table:
+    table = _table("Parity", ["engines", "required", "equal", "of", ""], left=2)
+    for pair, one in sorted(report.parity.items()):
+        verdict = Text(one.verdict, style=STYLES[one.verdict])
+        table.add_row(Text(text.pair_name(pair)), text.demand(one), f"{one.equal:,}", f"{one.windows:,}", verdict)
+    return table
+
+
+def _warnings(report: Report) -> list[RenderableType]:
+    lines = [f"{count:,} x {text.PROBLEMS.get(kind, kind)}" for kind, count in sorted(report.data.problems.items())]
+    if report.data.left_out:
+        lines.append(f"too short for a window, left out: {', '.join(report.data.left_out)}")
+    lines += [f"left out, {one.name}: {one.reason}" for one in report.excluded]
+    return [Group(Text("Warnings", style="bold yellow"), *map(Text, lines))] if lines else []

@@ -1,0 +1,170 @@
+"""Numbers and sentences as people read them, the same in the page, on the terminal and in pictures."""
+
+import math
+from collections.abc import Callable, Iterable
+
+from edgekd.report.schema import Parity, Report, Score
+
+NOTICEABLE = 0.005  # smaller relative differences are called equal
+ENGINES = {
+    "twin": "NumPy twin",
+    "tflm": "TFLite-Micro",
+    "tflite": "TensorFlow Lite",
+    "torch": "PyTorch",
+    "onnx": "ONNX Runtime",
+    "tflite_float": "TensorFlow Lite (float)",
+    "host": "C on this computer",
+    "board": "C on the emulated board",
+}
+PARTS = {"train": "training", "val": "validation", "test": "test"}
+PROBLEMS = {
+    "missing_input": "input missing or not a number: the last value is carried forward",
+    "missing_target": "target missing or not a number: not learnt from, not scored",
+    "duplicate_order": "the same position twice in one group: the first is kept",
+    "unsorted": "rows out of order: sorted",
+    "gap_filled": "short gap: inputs carried forward, no targets",
+    "gap_split": "long gap: no window crosses it",
+    "short": "group too short for one window: left out",
+    "units": "values look like another unit",
+}
+Format = Callable[[float], str]
+
+
+def error_format(values: Iterable[float], significant: int = 3) -> Format:
+    """Write errors with equal decimals, enough for the smallest of them to show its first digits."""
+    smallest = min((value for value in values if value > 0), default=1.0)
+    decimals = min(12, max(0, significant - 1 - math.floor(math.log10(smallest))))
+    return lambda value: f"{value:.{decimals}f}"
+
+
+def errors_of(report: Report) -> Format:
+    """The format of a report's errors."""
+    scores = [one.val.mae for one in report.candidates] + [report.teacher.test.mae, report.chosen.test.mae]
+    return error_format(scores)
+
+
+def with_interval(score: Score, form: Format) -> str:
+    """`0.00243 [0.00221, 0.00268]`."""
+    return form(score.mae) + (f" [{form(score.interval[0])}, {form(score.interval[1])}]" if score.interval else "")
+
+
+def kilobytes(count: int) -> str:
+    """Bytes as kB (1000 bytes), exact below 1 kB."""
+    return f"{count} B" if count < 1000 else f"{count / 1000:.1f} kB"
+
+
+def per_cent(fraction: float) -> str:
+    """`12 %`, with a decimal below 10."""
+    value = 100 * fraction
+    return f"{value:.0f} %" if abs(value) >= 10 else f"{value:.1f} %"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 05 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 window`, `2 windows`, `12,345 windows`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def against(error: float, reference: float) -> str:
+    """How an error compares with another, in words: `16 % lower than`, `2.3 % higher than`, `equal to`."""
+    if reference == 0:
+        return "equal to" if error == 0 else "higher than"
+    change = (error - reference) / reference
+    if abs(change) < NOTICEABLE:
+        return "equal to"
+    return f"{per_cent(abs(change))} {'lower' if change < 0 else 'higher'} than"
+
+
+def what_was_done(report: Report) -> str:
+    """Two sentences: how the candidates came about, and how one was chosen."""
+    teacher, count = report.teacher, len(report.candidates)
+    parts = report.data.parts
+    members = f"{plural(teacher.members, kind_name(teacher.kind) + ' network')} of {teacher.hidden} units"
+    made = f"{plural(count, 'smaller network')} learnt from {'it' if teacher.members == 1 else 'them'}"
+    became = "was" if count == 1 else "were"
+    val, test = (plural(parts[part].groups, f"{PARTS[part]} group") for part in ("val", "test"))
+    return (
+        f"{members} learnt to forecast the next {report.horizon} values of {report.target} from the last "
+        f"{plural(report.window, report.order_name)}, {made}, and {became} pruned, quantised to integers, exported and "
+        f"scored as integer models on {val}. The most accurate one that meets the budget, {report.chosen.name}, was then "
+        f"scored once on {test}, which nothing before had used."
+    )
+
+
+def headline(report: Report) -> tuple[str, bool]:
+    """The chosen candidate against the best baseline on test, and whether it is better."""
+    name, baseline = report.best_baseline
+    ours, theirs = report.chosen.test, baseline.test
+    form = errors_of(report)
+    better = ours.mae < theirs.mae * (1 - NOTICEABLE)
+    text = (
+        f"Test error {form(ours.mae)}: {against(ours.mae, theirs.mae)} the best baseline, {name} ({form(theirs.mae)})."
+    )
+    return text, better
+
+
+def caveat(report: Report) -> str:
+    """How sure the headline is."""
+    name, baseline = report.best_baseline
+    ours, theirs = report.chosen.test.interval, baseline.test.interval
+    groups = plural(report.data.parts["test"].groups, "test group")
+    if not ours or not theirs:
+        return f"Scored on {groups}."
+    overlap = ours[0] <= theirs[1] and theirs[0] <= ours[1]
+    if overlap:
+        return f"The 95 % intervals of the two overlap on {groups}: on other groups the order may be another."
+    return f"The 95 % intervals of the two do not overlap on {groups}."
+
+
+def pair_name(pair: str) -> str:
+    """`twin_tflm` -> `NumPy twin = TFLite-Micro`; a pair of unknown engines stays as it is."""
+    for cut in (at for at, letter in enumerate(pair) if letter == "_"):
+        a, b = pair[:cut], pair[cut + 1 :]
+        if a in ENGINES and b in ENGINES:
+            return f"{ENGINES[a]} = {ENGINES[b]}"
+    return pair
+
+
+def demand(one: Parity) -> str:
+    """What a pair of engines has to keep."""
+    if one.tolerance is None:
+        return "near, not required to be equal"
+    return "equal to the last bit" if one.tolerance == 0 else f"within {one.tolerance:g}"
+
+
+def parity_failed(report: Report) -> list[str]:
+    """Names of the pairs that differ where they must not."""
+    return [pair_name(pair) for pair, one in report.parity.items() if one.verdict == "FAIL"]
+
+
+def stages(report: Report) -> dict[str, float]:
+    """Seconds by stage: pieces of one folder (models/..., search/...) are added up where they are alike."""
+    found: dict[str, float] = {}
+    for piece, seconds in report.seconds.items():
+        head, _, rest = piece.partition("/")
+        name = f"{head}: {rest.replace('_', ' ')}" if head == "search" and rest else head
+        found[name] = found.get(name, 0.0) + seconds
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def kind_name(kind: str) -> str:
+    """`gru` -> `GRU`."""
+    return kind.upper() if kind in ("gru", "mlp") else kind
+
+
+def ladder(report: Report) -> list[tuple[str, float]]:
+    """Test error after each step of the compression of the chosen candidate."""
+    chosen = report.chosen
+    return [
+        ("teacher", chosen.teacher_test_mae),
+        ("student, distilled (stage 1)", chosen.stage1_test_mae),
+        ("pruned and recovered (stage 2), float", chosen.float_test_mae),
+        ("integer model, as deployed", chosen.test.mae),
+    ]
