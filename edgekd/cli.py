@@ -47,7 +47,11 @@ def _unexpected(error: Exception) -> None:
         _fail(f"{error.filename or 'file'}: {error.strerror or error}", 1)
     if os.environ.get("EDGEKD_DEBUG"):
         traceback.print_exc()
-    _fail(f"internal error: {type(error).__name__}: {error}", 70, "this is a bug: run again with EDGEKD_DEBUG=1 and report it")
+    _fail(
+        f"internal error: {type(error).__name__}: {error}",
+        70,
+        "this is a bug: run again with EDGEKD_DEBUG=1 and report it",
+    )
 
 
 def _fail(message: str, code: int, hint: str | None = None) -> None:

@@ -46,7 +46,7 @@ class FractionSplit(Section):
 
 
 class ColumnSplit(Section):
-    """The table says which group is in which part; `val` is a value of the column, or a fraction of the training part."""
+    """The table says which group is in which part; `val` is a value of the column, or a fraction of `train`."""
 
     column: Text
     train: Text | int = "train"
@@ -247,7 +247,7 @@ def _hint(mistakes: list[Any]) -> str | None:
 
 
 TEMPLATE = """\
-# edgekd compress NAME.yaml: from a table of measured cycles to firmware. All lengths are in samples (rows of one group).
+# edgekd compress NAME.yaml: from a table of measured cycles to firmware. Lengths are in samples (rows of one group).
 name: NAME                          # of the run, the firmware and its C functions
 board: nano33ble                    # edgekd boards lists them
 data:

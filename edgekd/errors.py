@@ -1,4 +1,4 @@
-"""Errors a user can act on. Each class has its own exit code; the command line prints the message, never a traceback."""
+"""Errors a user can act on. Each class has its own exit code; the command line prints it, never a traceback."""
 
 
 class EdgekdError(Exception):

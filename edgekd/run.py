@@ -19,7 +19,7 @@ _UNFINISHED = ".unfinished-"
 
 
 class Progress(Protocol):
-    """Told how far a run is. `start` names a piece of work of `total` steps; `advance` says how many of them are done."""
+    """Told how far a run is. `start` names a piece of work of `total` steps, `advance` says how many are done."""
 
     def start(self, what: str, total: int) -> None: ...
     def advance(self, done: int) -> None: ...
@@ -45,7 +45,9 @@ class Run:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.close()
-            raise EdgekdError(f"{self.folder} is in use by another edgekd", hint="wait for it, or use another --out") from None
+            raise EdgekdError(
+                f"{self.folder} is in use by another edgekd", hint="wait for it, or use another --out"
+            ) from None
         for left in self.folder.rglob(f"{_UNFINISHED}*"):
             shutil.rmtree(left, ignore_errors=True)
         return self
@@ -154,5 +156,6 @@ def _storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         where = error.filename or path
         raise EdgekdError(
-            f"cannot write {where}: {error.strerror}", hint=f"finished pieces in {path} are kept; run the same command again"
+            f"cannot write {where}: {error.strerror}",
+            hint=f"finished pieces in {path} are kept; run the same command again",
         ) from error

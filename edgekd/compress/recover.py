@@ -1,4 +1,4 @@
-"""Pruned and quantised students: take units away, let the rest recover, then train on the integer grid of the export."""
+"""Pruned and quantised students: take units away, let the rest recover, then train on the export's integer grid."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

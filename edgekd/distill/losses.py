@@ -44,7 +44,7 @@ def output_cosine(y: Tensor, soft: Tensor) -> Tensor:
 
 
 def memory_pairs(steps: int, generator: torch.Generator, random: int = 100) -> Tensor:
-    """Pairs (start, end) of steps, [2, K]: all consecutive ones and `random` drawn with start < end (arXiv 2601.04264)."""
+    """Pairs (start, end) of steps, [2, K]: consecutive ones and `random` drawn, start < end (arXiv 2601.04264)."""
     consecutive = torch.stack([torch.arange(steps - 1), torch.arange(1, steps)])
     if steps < 3:
         return consecutive
@@ -54,7 +54,7 @@ def memory_pairs(steps: int, generator: torch.Generator, random: int = 100) -> T
 
 
 def relative_change(states: Sequence[Tensor], pairs: Tensor) -> Tensor:
-    """|h_end - h_start| / (|h_start| + eps): N states [P, B, H] and pairs [2, K] -> [P, B, K]. No projector is needed."""
+    """|h_end - h_start| / (|h_start| + eps): N states [P, B, H] and pairs [2, K] -> [P, B, K]."""
     h = torch.stack(list(states), dim=2)
     start, end = h[:, :, pairs[0]], h[:, :, pairs[1]]
     return (end - start).norm(dim=3) / (start.norm(dim=3) + EPS)

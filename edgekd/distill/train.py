@@ -1,4 +1,4 @@
-"""The training loop: one tensor program for a whole population, every member with its own loss, clipping and best epoch."""
+"""The training loop: one tensor program for a population, each member with its own loss, clipping and best epoch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def supervised(y: Tensor, states: list[Tensor], batch: Examples, rows: Tensor, p
 class Distillation:
     """A named loss with its soft targets [P or 1, n, O] for all n training windows.
 
-    `changes` [1, n, K] and `pairs` [2, K] are the teacher's relative state changes, for `memory` and recurrent students.
+    `changes` [1, n, K] and `pairs` [2, K] are the teacher's relative state changes, for `memory`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""One member of a trained population as a folder: ONNX, float and integer TFLite, weights, and what the firmware needs."""
+"""One member of a trained population as a folder: ONNX, float and integer TFLite, weights, and what firmware needs."""
 
 import json
 from collections.abc import Mapping

@@ -34,7 +34,7 @@ class Graph:
         return output
 
     def dense(self, x: str, weight: Array, bias: Array | None, output: str) -> str:
-        """x [1, I], weight [O, I], bias [O] or none -> [1, O]."""
+        """X [1, I], weight [O, I], bias [O] or none -> [1, O]."""
         operands = [x, self.constant(output + ".weight", weight)]
         if bias is not None:
             operands.append(self.constant(output + ".bias", bias))
@@ -54,7 +54,7 @@ class Graph:
 
 
 def liquid_cell(params: Params, features: int) -> onnx.ModelProto:
-    """x [1, I], h [1, H] -> next [1, H]; params are those of `Liquid` plus its folded keep, rate and drive, each [H]."""
+    """X [1, I], h [1, H] -> next [1, H]; params: those of `Liquid` and its folded keep, rate and drive, each [H]."""
     graph, units = Graph("cell"), len(params["keep"])
     z = graph.add("Concat", ["x", "h"], "cell.joined", axis=1)
     graph.dense(z, params["gate_weight"], params["gate_bias"], "cell.pre")
@@ -69,7 +69,7 @@ def liquid_cell(params: Params, features: int) -> onnx.ModelProto:
 
 
 def gru_cell(params: Params, features: int) -> onnx.ModelProto:
-    """x [1, I], h [1, H] -> next [1, H]; params are those of `Gru`."""
+    """X [1, I], h [1, H] -> next [1, H]; params are those of `Gru`."""
     graph, units = Graph("cell"), len(params["new_bias"])
     z = graph.add("Concat", ["x", "h"], "cell.joined", axis=1)
     graph.dense(z, params["update_weight"], params["update_bias"], "cell.update")
@@ -105,14 +105,14 @@ RANGES = {
 
 
 def head(params: Params, units: int) -> onnx.ModelProto:
-    """h [1, H] -> y [1, O], through R values when the head is low-rank."""
+    """H [1, H] -> y [1, O], through R values when the head is low-rank."""
     graph = Graph("head")
     y = _readout(graph, "h", params)
     return graph.model({"h": units}, {y: len(params["out_bias"])})
 
 
 def mlp_head(params: Params, features: int) -> onnx.ModelProto:
-    """input [1, I] -> y [1, O]: the hidden layer and the head of `Mlp` in one graph."""
+    """Input [1, I] -> y [1, O]: the hidden layer and the head of `Mlp` in one graph."""
     graph = Graph("head")
     graph.dense("input", params["hidden_weight"], params["hidden_bias"], "hidden")
     state = graph.add("Relu", ["hidden"], "state")

@@ -48,7 +48,7 @@ class Dlnet(Population):
         return self.member(width, torch.Generator().manual_seed(seed))
 
     def forward(self, rel: Tensor, lvl: Tensor, fake: Fake) -> tuple[Tensor, list[Tensor]]:
-        """rel [B, N, F], lvl [B, F] -> forecasts [P, B, O] and h after each step."""
+        """Rel [B, N, F], lvl [B, F] -> forecasts [P, B, O] and h after each step."""
         params = dict(self.named_parameters())
         x = torch.cat([rel.flatten(1), lvl], dim=1).expand(self.size, -1, -1)
         h0 = torch.tanh(_normed(params, "code", torch.relu(_normed(params, "in", x))))

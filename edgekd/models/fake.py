@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# TFLite fixes the output scale of these two: LOGISTIC is 1/256 from -128 (int8) or 1/32768 (int16), TANH 1/128 or 1/32768.
+# TFLite fixes the output scale of these two: LOGISTIC 1/256 from -128 (int8) or 1/32768 (int16), TANH 1/128 or 1/32768.
 UNIT_RANGES = {"logistic": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 
@@ -47,13 +47,13 @@ class _RoundToGrid(torch.autograd.Function):
     """Rounding with the straight-through gradient: 1 inside the clamps, 0 outside."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> Tensor:  # type: ignore[no-untyped-def,override]
+    def forward(ctx, x: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
         ratio = x / scale
         ctx.save_for_backward((ratio >= low - 0.5) & (ratio <= high + 0.5))
         return ratio.round_().clamp_(low, high).mul_(scale)
 
     @staticmethod
-    def backward(ctx, *grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[no-untyped-def,override]
+    def backward(ctx, *grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[no-untyped-def]
         (inside,) = ctx.saved_tensors
         return grad[0] * inside, None, None, None
 
@@ -76,7 +76,7 @@ class Fake:
         return Fake(bits, bits)
 
     def __call__(self, name: str, x: Tensor) -> Tensor:
-        """x [P, ...] under the range called `name`; the names of UNIT_RANGES have TFLite's fixed range."""
+        """X [P, ...] under the range called `name`; the names of UNIT_RANGES have TFLite's fixed range."""
         if self.mode == "off":
             return x
         if self.mode == "observe":
@@ -85,7 +85,7 @@ class Fake:
         return self._round(x, self._grid(name))
 
     def weight(self, x: Tensor) -> Tensor:
-        """x [P, O, I], rounded per output channel."""
+        """X [P, O, I], rounded per output channel."""
         if self.mode != "quantize":
             return x
         top = (2.0 ** (self.weight_bits - 1) - 1).view(-1, 1, 1)
@@ -93,7 +93,7 @@ class Fake:
         return rounded
 
     def constant(self, x: Tensor) -> Tensor:
-        """x [P, H], a constant operand of an element-wise operator: quantised as a tensor of its own."""
+        """X [P, H], a constant operand of an element-wise operator: quantised as a tensor of its own."""
         if self.mode != "quantize":
             return x
         flat = x.detach()

@@ -13,6 +13,8 @@ GATES = ("update", "reset", "new")
 
 
 class Gru(Population):
+    """The cell of the module's description; gates and new state each see the inputs and a state."""
+
     kind = "gru"
     recurrent = True
     unit_axes = {f"{gate}_weight": (0, 1) for gate in GATES} | {f"{gate}_bias": (0,) for gate in GATES}

@@ -13,6 +13,8 @@ from edgekd.models.population import Params, Population, steps, uniform
 
 
 class Liquid(Population):
+    """The cell of the module's description, one step per patch."""
+
     kind = "liquid"
     recurrent = True
     unit_axes = {"gate_weight": (0, 1), "gate_bias": (0,), "leak": (0,), "rate": (0,), "target": (0,)}

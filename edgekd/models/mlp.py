@@ -8,6 +8,8 @@ from edgekd.models.population import Params, Population, linear, uniform
 
 
 class Mlp(Population):
+    """The network of the module's description."""
+
     kind = "mlp"
     recurrent = False
     unit_axes = {"hidden_weight": (0,), "hidden_bias": (0,)}

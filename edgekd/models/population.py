@@ -1,7 +1,7 @@
 """P members of one kind as one tensor program: weights carry a leading axis P, so a generation trains as one batch.
 
-Each member has its own seed, width and (later) pruned units. The parameters of units that do not exist are masked, which
-holds their state at zero: a member's result does not depend on who else is in the batch.
+Each member has its own seed, width and (later) pruned units. The parameters of units that do not exist are masked,
+which holds their state at zero: a member's result does not depend on who else is in the batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ Params = Mapping[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What all members of a search share: N patches of F columns in, O values out, and R, the rank of the head (0: full).
+    """What all members share: N patches of F columns in, O values out, and R, the rank of the head (0: full).
 
     Without `feedback` the gates of a recurrent cell do not see its state: an ablation.
     """
@@ -74,15 +74,16 @@ class Population(nn.Module):
         raise NotImplementedError
 
     def forward(self, rel: Tensor, lvl: Tensor, fake: Fake) -> tuple[Tensor, list[Tensor]]:
-        """rel [B, N, F], lvl [B, F] -> forecasts [P, B, O] and the states."""
+        """Rel [B, N, F], lvl [B, F] -> forecasts [P, B, O] and the states."""
         params = self.masked()
         states = self.states(params, rel, lvl, fake)
         return self._head(params, states[-1], fake), states
 
     def masked(self) -> dict[str, Tensor]:
         """The parameters, zero where they belong to a unit that does not exist."""
-        params = {}
-        for name, value in self.named_parameters():
+        params: dict[str, Tensor] = {}
+        for name, parameter in self.named_parameters():
+            value: Tensor = parameter
             axes = self.axes(name)
             for axis in axes:
                 shape = [self.live.shape[0]] + [1] * (value.dim() - 1)
@@ -131,7 +132,7 @@ class Population(nn.Module):
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x [P, B, I], weight [P, O, I], bias [P, O] -> [P, B, O]."""
+    """X [P, B, I], weight [P, O, I], bias [P, O] -> [P, B, O]."""
     return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
 
 

@@ -23,7 +23,7 @@ def compress(config: Config, folder: Path, progress: Progress) -> dict[str, Any]
     with Run(folder, progress) as run:
         prepared = _prepare(run, config)
         teacher = _teach(run, config, prepared)
-        students = {kind: _train(run, config, kind, prepared, teacher) for kind in config.students.kinds}
+        students = {str(kind): _train(run, config, kind, prepared, teacher) for kind in config.students.kinds}
         scores = _export(run, config, prepared, students)
         chosen = _choose(config, scores)
         comparisons = _compare(run, config, scores, prepared, teacher)
@@ -53,7 +53,7 @@ def _train(run: Run, config: Config, kind: str, prepared: Prepared, teacher: Pop
     names = [one.name for one in ours]
     first, second = f"search/{kind}_stage1", f"search/{kind}_stage2"
     build = partial(train.train_students, config, kind, prepared, teacher, tick=tick)
-    key = [config.distill.stage1, _training(config), sorted({one.hidden for one in ours})]
+    key: list[Any] = [config.distill.stage1, _training(config), sorted({one.hidden for one in ours})]
     folder = run.piece(first, key, build, steps=config.students.epochs, needs=("data", "teacher"))
     stage1 = train.load_students(config, kind, shape, folder)
     build = partial(train.compress_students, config, kind, prepared, teacher, stage1, tick=tick)
@@ -68,12 +68,14 @@ def _export(run: Run, config: Config, prepared: Prepared, students: dict[str, tr
         for member, one in enumerate(found.candidates):
             build = partial(deploy.export_candidate, config, prepared, found, member)
             needs = (f"search/{kind}_stage2",)
-            scores[one.name] = read_json(run.piece(f"models/{one.name}", config.name, build, needs=needs) / "score.json")
+            scores[one.name] = read_json(
+                run.piece(f"models/{one.name}", config.name, build, needs=needs) / "score.json"
+            )
     return scores
 
 
 def _choose(config: Config, scores: Scores) -> Candidate:
-    """The most accurate candidate, on validation, that meets the budget and fits the board. DoesNotFit when none does."""
+    """The most accurate candidate, on validation, that meets the budget and fits the board. DoesNotFit when none."""
     board = load_board(config.board)
     flash = min(config.budget.flash_bytes, board.sketch_flash_bytes or config.budget.flash_bytes)
     ram = min(config.budget.ram_bytes, board.ram_bytes or config.budget.ram_bytes)
@@ -120,7 +122,9 @@ def _verify(run: Run, scores: Scores, prepared: Prepared) -> dict[str, Any]:
         write_json(folder / "parity.json", found)
 
     needs = ("data", *(f"models/{name}" for name in scores))
-    parity: dict[str, Any] = read_json(run.piece("search/parity", 1, build, steps=len(scores), needs=needs) / "parity.json")
+    parity: dict[str, Any] = read_json(
+        run.piece("search/parity", 1, build, steps=len(scores), needs=needs) / "parity.json"
+    )
     for name, pairs in parity.items():
         deploy.require_parity(pairs, name)
     return parity

@@ -61,7 +61,7 @@ def errors(run: Engine, preprocess: Preprocess, windows: Windows) -> dict[str, A
 
 
 def errors_of(forecasts: F32, windows: Windows) -> dict[str, Any]:
-    """mae and interval of forecasts [B, O]."""
+    """Mae and interval of forecasts [B, O]."""
     interval = bootstrap_interval(forecasts, windows)
     return {"mae": mae(forecasts, windows.target, windows.mask), "interval": list(interval)}
 

@@ -1,4 +1,4 @@
-"""Everything that can run a deployed model, by name. All take features and give the network's output as real numbers."""
+"""All that can run a deployed model, by name. All turn features into the network's output as real numbers."""
 
 from collections.abc import Callable
 from functools import partial

@@ -35,7 +35,9 @@ def predict(run: Path, table: Path, engine_name: str, candidate: str | None) -> 
     data = _inputs_only(Config.model_validate(report["config"]).data, table)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([data.group, data.order, *(f"{preprocess.target}_{step + 1}" for step in range(preprocess.horizon))])
+    writer.writerow(
+        [data.group, data.order, *(f"{preprocess.target}_{step + 1}" for step in range(preprocess.horizon))]
+    )
     for series in read_table(data, Path()).series:
         last, raw = _windows(series, data.window, data.stride)
         for order, row in zip(last, forecast(run_model, preprocess, raw), strict=True):

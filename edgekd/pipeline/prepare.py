@@ -68,7 +68,7 @@ def prepare(config: Config, folder: Path) -> None:
     _write(folder / "preprocess.json", preprocess.to_json())
     _write(folder / "description.json", describe(table, split, windows))
     baselines = fit_baselines(windows["train"], windows["val"], preprocess)
-    np.savez(folder / "baselines.npz", **{name: one.weights for name, one in baselines.items()})
+    np.savez(folder / "baselines.npz", allow_pickle=False, **{name: one.weights for name, one in baselines.items()})
     _write(folder / "baselines.json", {name: dict(one.settings) for name, one in baselines.items()})
 
 
@@ -109,7 +109,9 @@ def plan(config: Config) -> str:
     split = split_groups(table, config.data.split, config.search.seed)
     windows = cut_split(table, split, config.data)
     found = describe(table, split, windows)
-    lines = [f"{found['rows']} rows, {found['groups']} groups, {found['ignored']} rows flagged by '{config.data.ignore}'"]
+    lines = [
+        f"{found['rows']} rows, {found['groups']} groups, {found['ignored']} rows flagged by '{config.data.ignore}'"
+    ]
     for part, one in found["parts"].items():
         lines.append(f"{part:<6} {one['groups']:>4} groups {one['windows']:>7} windows")
     if found["left_out"]:

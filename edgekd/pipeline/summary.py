@@ -26,7 +26,16 @@ from edgekd.pipeline.train import Students
 from edgekd.run import Run
 
 F32 = NDArray[np.float32]
-PACKAGES = ("torch", "onnx", "onnxruntime", "tensorflow", "ai-edge-litert", "ai-edge-quantizer", "tflite-micro", "numpy")
+PACKAGES = (
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "tensorflow",
+    "ai-edge-litert",
+    "ai-edge-quantizer",
+    "tflite-micro",
+    "numpy",
+)
 SHOWN_WINDOWS = 4  # forecasts drawn per group
 
 
@@ -69,7 +78,8 @@ def assemble(
             **{part: errors_of(_mean_forecast(teacher, prepared, part), windows[part]) for part in ("val", "test")},
         },
         "candidates": [
-            {**_named(name), **score, "stage1": {"val": {"mae": stage1[_width(name)]}}} for name, score in scores.items()
+            {**_named(name), **score, "stage1": {"val": {"mae": stage1[_width(name)]}}}
+            for name, score in scores.items()
         ],
         "comparisons": comparisons,
         "chosen": _chosen(run.folder / "models" / chosen.name, chosen, scores[chosen.name], found, teacher, prepared),
@@ -85,7 +95,9 @@ def _chosen(
 ) -> dict[str, Any]:
     """The chosen candidate on the test groups, and what each step before it would have scored there."""
     preprocess, test = prepared.preprocess, prepared.windows["test"]
-    forecasts = {part: forecast(engine(folder, "twin"), preprocess, prepared.windows[part].raw) for part in ("val", "test")}
+    forecasts = {
+        part: forecast(engine(folder, "twin"), preprocess, prepared.windows[part].raw) for part in ("val", "test")
+    }
     member = found.stage1.widths.index(chosen.hidden)
     stage1 = _physical(forecast_all(found.stage1, prepared.examples("test"))[member], prepared, "test")
     best = min(prepared.baselines, key=lambda name: errors_of(prepared.baselines[name](test.raw), test)["mae"])
@@ -176,9 +188,7 @@ def by_group(forecasts: F32, windows: Windows) -> dict[str, Any]:
     """Error and number of windows of each group."""
     counts = np.bincount(windows.group, minlength=len(windows.groups))
     found = mae_by_group(forecasts, windows)
-    return {
-        name: {"mae": found[name], "windows": int(n)} for name, n in zip(windows.groups, counts, strict=True) if n
-    }
+    return {name: {"mae": found[name], "windows": int(n)} for name, n in zip(windows.groups, counts, strict=True) if n}
 
 
 def examples_of_forecasts(forecasts: F32, windows: Windows, prepared: Prepared) -> list[dict[str, Any]]:

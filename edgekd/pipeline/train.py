@@ -1,4 +1,4 @@
-"""Teacher, students and compressed candidates of a run: each trained as one batch per kind and kept in the run folder."""
+"""Teacher, students and compressed candidates of a run: one batch per kind, kept in the run folder."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -69,6 +69,7 @@ def train_teacher(config: Config, prepared: Prepared, folder: Path, tick: Tick) 
 
 
 def load_teacher(config: Config, shape: Shape, folder: Path) -> Population:
+    """What `train_teacher` wrote."""
     return load(empty_teacher(config, shape), folder / WEIGHTS)
 
 
@@ -90,6 +91,7 @@ def train_students(
 
 
 def load_students(config: Config, kind: str, shape: Shape, folder: Path) -> Population:
+    """What `train_students` wrote."""
     return load(empty_students(config, kind, shape), folder / WEIGHTS)
 
 

@@ -25,7 +25,9 @@ def _smallest(content: bytes, start: int, *, halve: bool) -> int:
     command = [sys.executable, "-m", "edgekd.program.arena", str(start), "halve" if halve else "step"]
     found = subprocess.run(command, input=content, capture_output=True, check=False).stdout.split()
     if not found:
-        raise EdgekdError("TFLite-Micro's arena could not be measured", hint="does python -m edgekd.program.arena start?")
+        raise EdgekdError(
+            "TFLite-Micro's arena could not be measured", hint="does python -m edgekd.program.arena start?"
+        )
     return int(found[-1])
 
 

@@ -5,7 +5,7 @@ Raw values are int64 arrays that hold int32. Q4 has 4 integer bits, Q0 none. Sou
 
 import numpy as np
 
-from edgekd.program.requantize import INT32_MAX, INT32_MIN, I64, doubling_high_mul, rounding_shift_right
+from edgekd.program.requantize import I64, INT32_MAX, INT32_MIN, doubling_high_mul, rounding_shift_right
 
 # exp(-2^k) in Q0, for k = -2 ... 4
 _EXPONENTS = {
@@ -93,7 +93,7 @@ def _saturate(x: I64) -> I64:
 
 
 def logistic_16(x: I64) -> I64:
-    """x in units of 1 / (3 * 4096) -> logistic in units of 1 / 32768, interpolated in TFLite's table."""
+    """X in units of 1 / (3 * 4096) -> logistic in units of 1 / 32768, interpolated in TFLite's table."""
     size = np.abs(x)
     high, low = np.minimum(size >> 9, 254), size & 0x1FF
     value = (SIGMOID_TABLE[high] << 9) + low * (SIGMOID_TABLE[high + 1] - SIGMOID_TABLE[high])
@@ -102,7 +102,7 @@ def logistic_16(x: I64) -> I64:
 
 
 def tanh_16(x: I64) -> I64:
-    """x in units of 1 / (3 * 4096) -> tanh in units of 1 / 32768: 2 logistic(2x) - 1 from the same table."""
+    """X in units of 1 / (3 * 4096) -> tanh in units of 1 / 32768: 2 logistic(2x) - 1 from the same table."""
     size = np.abs(x)
     high, low = np.minimum(size >> 8, 254), size & 0xFF
     value = (SIGMOID_TABLE[high] << 8) + low * (SIGMOID_TABLE[high + 1] - SIGMOID_TABLE[high])

@@ -6,6 +6,7 @@ cycles nor allocations beyond the file's own size are possible.
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ class Table:
         start, count = self._vector(at, 4)
         return [Table(self.content, self._follow(start + 4 * i), f"{what} {i}") for i in range(count)]
 
-    def array(self, field: int, dtype: str) -> NDArray[np.generic] | None:
+    def array(self, field: int, dtype: str) -> NDArray[Any] | None:
         """A vector of numbers, not copied; None when absent."""
         at = self._field(field)
         if at is None:
@@ -77,7 +78,9 @@ class Table:
         start = self._follow(at)
         count = int(_unpack(self.content, start, "<I", self.what))
         if count * item_bytes > len(self.content) - start - 4:
-            raise ModelError(f"{self.what}: {count} items of {item_bytes} bytes at byte {start} run past the end of file")
+            raise ModelError(
+                f"{self.what}: {count} items of {item_bytes} bytes at byte {start} run past the end of file"
+            )
         return start + 4, count
 
 
@@ -90,6 +93,8 @@ def root(content: bytes, identifier: bytes, what: str) -> Table:
 
 def _unpack(content: bytes, at: int, form: str, what: str) -> int | float | bool:
     if at < 0 or at + struct.calcsize(form) > len(content):
-        raise ModelError(f"{what}: offset {at} is outside the file of {len(content)} bytes", hint="is the file cut off?")
+        raise ModelError(
+            f"{what}: offset {at} is outside the file of {len(content)} bytes", hint="is the file cut off?"
+        )
     value: int | float | bool = struct.unpack_from(form, content, at)[0]
     return value

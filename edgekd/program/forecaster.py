@@ -59,7 +59,9 @@ def load_model(folder: Path) -> Deployed:
             head=head,
         )
     except OSError as error:
-        raise ModelError(f"{error.filename}: {error.strerror}", hint="is this a folder below models/ of a run?") from None
+        raise ModelError(
+            f"{error.filename}: {error.strerror}", hint="is this a folder below models/ of a run?"
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder / 'model.json'} cannot be used: {error!r}") from None
     _check(model)
@@ -109,7 +111,7 @@ def unroll(cell: Runner | None, head: Runner, units: int, rel: F32, lvl: F32) ->
 
 
 def quantize(real: F32, tensor: Tensor) -> Integers:
-    """Real numbers on the grid of `tensor`, rounded half away from zero and saturated, in the firmware's float32 steps."""
+    """Real numbers on the grid of `tensor`, rounded half away from zero and saturated, in the firmware's steps."""
     scale, zero_point = _grid(tensor)
     limits = np.iinfo(tensor.dtype)
     u = real.astype(np.float32) * (np.float32(1) / scale)
@@ -144,7 +146,9 @@ def _check(model: Deployed) -> None:
         return
     cell, head = read_tflite(model.cell), read_tflite(model.head)
     if len(cell.inputs) != 2 or len(cell.outputs) != 1:
-        raise ModelError(f"cell.tflite has {len(cell.inputs)} inputs and {len(cell.outputs)} outputs, not x, h and next")
+        raise ModelError(
+            f"cell.tflite has {len(cell.inputs)} inputs and {len(cell.outputs)} outputs, not x, h and next"
+        )
     state = _input(cell, 1)
     for where, tensor in (("cell output", cell.tensors[cell.outputs[0]]), ("head input", _input(head, 0))):
         if (tensor.shape, tensor.dtype, _grid(tensor)) != (state.shape, state.dtype, _grid(state)):

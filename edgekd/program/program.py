@@ -1,4 +1,4 @@
-"""The narrow waist: a TFLite graph as typed integer operations, constants and tensors. Nothing below imports a framework."""
+"""The narrow waist: a TFLite graph as typed integer operations, constants and tensors. No framework below."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -129,16 +129,14 @@ def _quantization(table: Table, shape: tuple[int, ...], what: str) -> Quantizati
     axis = params.integer(6)
     if not (np.isfinite(scale) & (scale > 0)).all():
         raise ModelError(f"{what}: scales must be finite and above zero")
-    if len(zero_point) != len(scale) or np.abs(zero_point).max() > 2**31:
+    if len(zero_point) != len(scale) or (np.abs(zero_point) > 2**31).any():
         raise ModelError(f"{what}: {len(scale)} scales with zero points {zero_point[:4].tolist()}")
     if len(scale) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scale)):
         raise ModelError(f"{what} of shape {list(shape)}: {len(scale)} scales along axis {axis}")
     return Quantization(scale=scale.astype(np.float32), zero_point=zero_point, axis=axis)
 
 
-def _constant(
-    table: Table, buffers: list[Table], shape: tuple[int, ...], dtype: str, what: str
-) -> NDArray[Any] | None:
+def _constant(table: Table, buffers: list[Table], shape: tuple[int, ...], dtype: str, what: str) -> NDArray[Any] | None:
     """The values of a constant; None for a value that is computed (it names an empty buffer)."""
     index = table.integer(2, "uint32")
     if index == 0:
@@ -153,7 +151,9 @@ def _constant(
     count = math.prod(shape)
     needed = (count + 1) // 2 if dtype == "int4" else count * np.dtype(dtype).itemsize
     if len(data) != needed:
-        raise ModelError(f"{what} of shape {list(shape)} and type {dtype} needs {needed} bytes, its buffer has {len(data)}")
+        raise ModelError(
+            f"{what} of shape {list(shape)} and type {dtype} needs {needed} bytes, its buffer has {len(data)}"
+        )
     if dtype == "int4":
         return _nibbles(data, count).reshape(shape)
     return np.frombuffer(data.tobytes(), np.dtype(dtype).newbyteorder("<")).astype(dtype).reshape(shape)
@@ -193,9 +193,12 @@ def _options(kind: str, table: Table | None, what: str) -> dict[str, Any]:
         value = table.scalar(field, how, default) if table else default
         if names is not None:
             if value not in names:
-                raise ModelError(f"{what}: {name} number {value} is not supported", hint=f"supported: {list(names.values())}")
-            value = names[int(value)]
-        found[name] = value
+                raise ModelError(
+                    f"{what}: {name} number {value} is not supported", hint=f"supported: {list(names.values())}"
+                )
+            found[name] = names[int(value)]
+        else:
+            found[name] = value
     return found
 
 

@@ -14,7 +14,7 @@ INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 
 def quantize_multiplier(factor: float) -> tuple[int, int]:
-    """factor = multiplier * 2^(shift - 31) with multiplier in [2^30, 2^31), rounded half away from zero.
+    """Factor = multiplier * 2^(shift - 31) with multiplier in [2^30, 2^31), rounded half away from zero.
 
     Factors below 2^-32 become (0, 0), as in TFLite.
     """
@@ -43,14 +43,14 @@ def doubling_high_mul(a: I64, b: I64 | int) -> I64:
 
 
 def rounding_shift_right(x: I64, exponent: I64 | int) -> I64:
-    """x / 2^exponent, rounded half away from zero (gemmlowp's RoundingDivideByPOT)."""
+    """X / 2^exponent, rounded half away from zero (gemmlowp's RoundingDivideByPOT)."""
     mask = (np.int64(1) << exponent) - 1
     threshold = (mask >> 1) + (x < 0)
     return (x >> exponent) + ((x & mask) > threshold)
 
 
 def requantize(x: I64, multiplier: I64 | int, shift: I64 | int) -> I64:
-    """x * multiplier * 2^(shift - 31) for int32 x, rounded twice: TFLite's MultiplyByQuantizedMultiplier."""
+    """X * multiplier * 2^(shift - 31) for int32 x, rounded twice: TFLite's MultiplyByQuantizedMultiplier."""
     left, right = np.maximum(shift, 0), np.maximum(-np.asarray(shift), 0)
     return rounding_shift_right(doubling_high_mul(wrap32(x << left), multiplier), right)
 

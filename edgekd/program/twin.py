@@ -30,7 +30,7 @@ Values = NDArray[Any]
 
 
 def run(program: Program, inputs: Sequence[Values]) -> list[Values]:
-    """Run over a batch: inputs [B, ...] of the graph's integer types -> outputs [B, ...]. ModelError for other types."""
+    """Run over a batch: inputs [B, ...] of the graph's types -> outputs [B, ...]. ModelError for other types."""
     if len(inputs) != len(program.inputs):
         raise ModelError(f"the graph has {len(program.inputs)} inputs, {len(inputs)} were given")
     values: dict[int, Values] = {}
@@ -122,7 +122,7 @@ def _clamped(call: _Call, x: I64) -> list[Values]:
 
 
 def _fully_connected(call: _Call) -> list[Values]:
-    """y = clamp(zp_y + requantize(sum (x - zp_x) (w - zp_w) + bias)), per output channel where the weights are."""
+    """Y = clamp(zp_y + requantize(sum (x - zp_x) (w - zp_w) + bias)), per output channel where the weights are."""
     x, weights, y = call.tensor(0), call.tensor(1), call.outputs[0]
     q = weights.quantization
     if q is None:
@@ -162,7 +162,7 @@ def _add_or_sub(sign: int) -> Callable[[_Call], list[Values]]:
 
 
 def _mul(call: _Call) -> list[Values]:
-    """y = clamp(zp_y + requantize((a - zp_a) (b - zp_b)))."""
+    """Y = clamp(zp_y + requantize((a - zp_a) (b - zp_b)))."""
     y = call.outputs[0]
     a, b = (call.value(i) - zero_point_of(call.tensor(i), call.what) for i in (0, 1))
     factor = scale_of(call.tensor(0), call.what) * scale_of(call.tensor(1), call.what) / scale_of(y, call.what)

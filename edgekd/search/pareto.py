@@ -13,6 +13,8 @@ def front(points: Sequence[Sequence[float]]) -> list[int]:
     kept = [
         i
         for i, point in enumerate(points)
-        if not any(dominates(other, point) or (tuple(other) == tuple(point) and j < i) for j, other in enumerate(points))
+        if not any(
+            dominates(other, point) or (tuple(other) == tuple(point) and j < i) for j, other in enumerate(points)
+        )
     ]
     return sorted(kept, key=lambda i: tuple(points[i]))

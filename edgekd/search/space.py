@@ -39,8 +39,6 @@ def _grid(
 ) -> list[Candidate]:
     seen: dict[tuple[int, int, int, int], Candidate] = {}
     for units, share, weights, activations in product(hidden, sorted(sparsity), weight_bits, activation_bits):
-        point = Candidate(
-            kind=kind, hidden=units, weight_bits=weights, activation_bits=activations, sparsity=share
-        )
+        point = Candidate(kind=kind, hidden=units, weight_bits=weights, activation_bits=activations, sparsity=share)
         seen.setdefault((units, point.kept, weights, activations), point)
     return list(seen.values())

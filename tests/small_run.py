@@ -1,0 +1,43 @@
+"""A configuration and a table small enough to compress in seconds: every stage runs, nothing is accurate."""
+
+from pathlib import Path
+
+from edgekd.data.table import SAMPLE
+
+CONFIG = """\
+name: small
+data:
+  table: cells.csv
+  group: cell_id
+  order: cycle
+  inputs: [discharge_capacity_Ah]
+  target: discharge_capacity_Ah
+  divide_by: 1.1
+  ignore: is_outlier
+  split: {val: 0.2, test: 0.2}
+  window: 50
+  horizon: 20
+  stride: 25
+  train_stride: 10
+teacher: {kind: gru, hidden: 4, members: 2, epochs: 2}
+students: {kinds: [liquid, gru, mlp], hidden: [4], rank: 2, epochs: 2}
+compress: {sparsity: [0.0], activation_bits: [8, 16], epochs: 2}
+search: {candidates: 6}
+"""
+CELLS, CYCLES = 10, 300
+
+
+def write(folder: Path, **changes: str) -> Path:
+    """small.yaml and cells.csv in `folder`; `changes` replace whole top-level lines. Returns its path."""
+    import gzip
+
+    lines = gzip.decompress(SAMPLE.read_bytes()).decode().splitlines()
+    names = list(dict.fromkeys(line.split(",")[0] for line in lines[1:]))[:CELLS]
+    kept = [line for line in lines[1:] if line.split(",")[0] in names and int(line.split(",")[1]) <= CYCLES]
+    (folder / "cells.csv").write_text("\n".join([lines[0], *kept]) + "\n")
+    text = CONFIG
+    for key, value in changes.items():
+        text = "\n".join(f"{key}: {value}" if line.startswith(f"{key}:") else line for line in text.splitlines()) + "\n"
+    path = folder / "small.yaml"
+    path.write_text(text)
+    return path

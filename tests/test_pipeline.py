@@ -1,0 +1,162 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import small_run
+
+from edgekd.config import load_config
+from edgekd.errors import Disagreement, DoesNotFit
+from edgekd.pipeline import compress, deploy
+from edgekd.pipeline.predict import predict
+
+
+class Log:
+    """A Progress that remembers."""
+
+    def __init__(self) -> None:
+        self.built: list[str] = []
+        self.skipped: list[str] = []
+
+    def start(self, what: str, total: int) -> None:
+        self.built.append(what)
+
+    def advance(self, done: int) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def kept(self, what: str) -> None:
+        self.skipped.append(what)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Everything a run leaves behind but the times it took."""
+    found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {
+        name: content for name, content in found.items() if not name.startswith(("manifest.json", "report/", ".lock"))
+    }
+
+
+def without_times(folder: Path) -> Any:
+    report = json.loads((folder / "report" / "report.json").read_text())
+    del report["seconds"]
+    return report
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("run")
+    compress(load_config(small_run.write(folder)), folder / "out", Log())
+    return folder
+
+
+def test_a_run_leaves_models_firmware_and_a_report(run: Path) -> None:
+    report = without_times(run / "out")
+    assert set(report["baselines"]) == {"persistence", "line", "parabola", "ridge"}
+    names = [one["name"] for one in report["candidates"]]
+    assert len(names) == 6
+    assert {one["kind"] for one in report["candidates"]} == {"liquid", "gru", "mlp"}
+    for name in names:
+        assert (run / "out" / "models" / name / "head.tflite").is_file()
+    chosen = report["chosen"]
+    best = min(report["candidates"], key=lambda one: one["val"]["mae"])
+    assert chosen["name"] == best["name"]
+    assert (run / "out" / "firmware" / chosen["name"] / "small_tflm" / "small_tflm.ino").is_file()
+    assert any(one["on_front"] for one in report["candidates"])
+
+
+def test_integer_engines_are_equal_on_every_window_of_every_candidate(run: Path) -> None:
+    report = without_times(run / "out")
+    parts = report["data"]["parts"]
+    windows = parts["val"]["windows"] + parts["test"]["windows"]
+    for pairs in report["parity_by_candidate"].values():
+        assert pairs["twin_tflm"]["windows"] == pairs["twin_tflm"]["equal"] == windows
+        assert pairs["torch_onnx"]["max_abs"] <= 1e-5
+        assert pairs["onnx_tflite_float"]["max_abs"] <= 1e-5
+
+
+def test_nothing_a_run_writes_names_this_machine(run: Path) -> None:
+    for name, content in files(run / "out").items():
+        assert str(run).encode() not in content, name
+
+
+def test_the_same_seed_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
+    compress(load_config(small_run.write(tmp_path)), tmp_path / "out", Log())
+    assert files(tmp_path / "out") == files(run / "out")
+    assert without_times(tmp_path / "out") == without_times(run / "out")
+
+
+def test_a_finished_run_does_nothing_again_and_a_change_redoes_what_depends_on_it(run: Path, tmp_path: Path) -> None:
+    compress(load_config(small_run.write(tmp_path)), tmp_path / "out", Log())
+    log = Log()
+    compress(load_config(small_run.write(tmp_path)), tmp_path / "out", log)
+    assert log.built == []
+    log = Log()
+    compress(
+        load_config(small_run.write(tmp_path, distill="{stage1: output_l1, stage2: output_mse}")), tmp_path / "out", log
+    )
+    assert {"data", "teacher", "search/gru_stage1"} <= set(log.skipped)
+    assert "search/gru_stage2" in log.built
+    log = Log()
+    table = tmp_path / "cells.csv"
+    config = load_config(small_run.write(tmp_path))
+    table.write_text(table.read_text().replace("0.9", "0.8", 1))
+    compress(config, tmp_path / "out", log)
+    assert "data" in log.built
+
+
+def test_killed_at_any_time_it_goes_on_and_ends_the_same(run: Path, tmp_path: Path) -> None:
+    config = small_run.write(tmp_path)
+    command = [sys.executable, "-m", "edgekd", "compress", str(config), "--out", str(tmp_path / "out")]
+    rng = random.Random(0)
+    for _ in range(4):
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(rng.uniform(4, 9))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, check=True, capture_output=True)
+    assert files(tmp_path / "out") == files(run / "out")
+    assert without_times(tmp_path / "out") == without_times(run / "out")
+
+
+def test_a_budget_nothing_meets_says_what_is_nearest(run: Path, tmp_path: Path) -> None:
+    text = (run / "small.yaml").read_text() + "budget: {flash_bytes: 100}\n"
+    (run / "tight.yaml").write_text(text)
+    with pytest.raises(
+        DoesNotFit, match=r"no candidate meets the budget of 100 bytes.*the smallest, \w+, has \d+ bytes"
+    ):
+        compress(load_config(run / "tight.yaml"), run / "out", Log())
+
+
+def test_a_difference_between_integer_engines_is_an_error() -> None:
+    pair = {"windows": 10, "equal": 9, "max_abs": 0.5, "tolerance": 0.0}
+    with pytest.raises(Disagreement, match="twin and tflm differ in 1 of 10 windows, by up to 0.5"):
+        deploy.require_parity({"twin_tflm": pair}, "gru4_w8a8_s00")
+    deploy.require_parity({"twin_tflite": pair | {"tolerance": None}}, "gru4_w8a8_s00")
+
+
+@pytest.mark.parametrize("engine", ["twin", "tflite", "tflm", "onnx", "torch"])
+def test_predict_forecasts_another_table(run: Path, tmp_path: Path, engine: str) -> None:
+    table = pd.read_csv(run / "cells.csv")
+    first = table["cell_id"].iloc[0]
+    table = table[table["cell_id"] == first].drop(columns=["is_outlier"])
+    table.to_csv(tmp_path / "new.csv", index=False)
+    lines = predict(run / "out", tmp_path / "new.csv", engine, None).splitlines()
+    assert lines[0].split(",")[:3] == ["cell_id", "cycle", "discharge_capacity_Ah_1"]
+    last = lines[-1].split(",")
+    assert last[0] == first
+    assert int(last[1]) == table["cycle"].max()
+    values = np.array(last[2:], dtype=float)
+    assert len(values) == 20
+    assert (np.abs(values - table["discharge_capacity_Ah"].iloc[-1] / 1.1) < 0.1).all()
