@@ -205,9 +205,11 @@ class Machine:
         uc = self._unicorn.Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB | unicorn_const.UC_MODE_MCLASS)
         uc.ctl_set_cpu_model(models[self.board.core])
         execute = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC
+        data = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_WRITE
         uc.mem_map(self.board.flash_origin, _pages(self.board.sketch_flash_bytes), execute)
         for origin, memory in ((self.board.ram_origin, self._ram), (SCRATCH, self._scratch)):
             uc.mem_map_ptr(origin, memory.nbytes, unicorn_const.UC_PROT_ALL, memory.ctypes.data)
+        uc.mem_protect(SCRATCH + PAGE_BYTES, SCRATCH_BYTES - PAGE_BYTES, data)
         uc.mem_map(SYSTEM_CONTROL_SPACE, PAGE_BYTES)
         # Hooks on valid reads and writes corrupt execution in unicorn 2.1.4; these two kinds do not.
         if self.counting:
@@ -226,13 +228,10 @@ class Machine:
         kinds = {
             uc.UC_MEM_READ_UNMAPPED: "read of",
             uc.UC_MEM_WRITE_UNMAPPED: "write of",
-            uc.UC_MEM_FETCH_UNMAPPED: "jump to",
             uc.UC_MEM_WRITE_PROT: "write to flash,",
             uc.UC_MEM_READ_PROT: "read of",
-            uc.UC_MEM_FETCH_PROT: "jump to",
         }
-        kind = kinds.get(access, "access to")
-        self._bad_access = f"{kind} 0x{address:08x}" if "jump" in kind else f"{kind} {size} bytes at 0x{address:08x}"
+        self._bad_access = f"{kinds.get(access, 'access to')} {size} bytes at 0x{address:08x}"
         return False
 
     def _drain(self) -> None:
@@ -268,14 +267,19 @@ class Machine:
     def _fault(self, error: Exception) -> EdgekdError:
         """Say what happened and in which function."""
         address = self._uc.reg_read(self._registers.UC_ARM_REG_PC)
-        where = self.image.where(address)
-        if self._bad_access.startswith("jump") and self._trace:
-            where = self.image.where(self._trace[-1])
         what = self._bad_access or {
             self._unicorn.UC_ERR_INSN_INVALID: "undefined instruction",
             self._unicorn.UC_ERR_EXCEPTION: "breakpoint or exception",
         }.get(error.errno, str(error))  # type: ignore[attr-defined]
+        if self.image.function_at(address) is None:  # no code there: name the function that jumped
+            what = f"jump to 0x{address:08x}"
+            address = next(filter(self.image.function_at, reversed(self._trace)), self._return_address())
+        where = self.image.where(address)
         return EdgekdError(f"fault on the emulated {self.board.name} in {where}: {what}")
+
+    def _return_address(self) -> int:
+        address: int = self._uc.reg_read(self._registers.UC_ARM_REG_LR)
+        return address & ~1
 
     # -- arguments -------------------------------------------------------------------------------------------------
 
