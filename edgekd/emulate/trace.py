@@ -46,7 +46,7 @@ class CallCost:
 
     name: str
     site: int
-    """Address of the basic block that ends with the call."""
+    """Address behind the call instruction: one for each place in the code, whichever way leads there."""
     calls: int
     instructions: int
     cycles: int
@@ -98,8 +98,12 @@ class BlockTable:
     def taken(self, trace: Addresses, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Whether each block ended in a taken branch; the last one did, by returning."""
         taken = np.ones(trace.size, dtype=bool)
-        taken[:-1] = trace[1:] != trace[:-1] + np.array(self._sizes, dtype=np.uint32)[rows[:-1]]
+        taken[:-1] = trace[1:] != self.ends(trace, rows)[:-1]
         return taken
+
+    def ends(self, trace: Addresses, rows: NDArray[np.intp]) -> Addresses:
+        """Address behind the last instruction of each block."""
+        return trace + np.array(self._sizes, dtype=np.uint32)[rows]
 
     def instructions(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
         """Instructions of each block."""
@@ -151,7 +155,7 @@ def profile(table: BlockTable, trace: Addresses, sizes: dict[int, int], inside: 
     return Profile(
         run=run,
         own=FunctionCost(inside.name, *map(int, costs[:, owner == _OWN].sum(axis=1))),
-        calls=_calls(table.image, trace, owner, costs),
+        calls=_calls(table.image, trace, table.ends(trace, rows), owner, costs),
         outside=FunctionCost("", *map(int, costs[:, owner == _OUTSIDE].sum(axis=1))),
         functions=_functions(table.image, trace, costs),
     )
@@ -181,14 +185,16 @@ def _owners(trace: Addresses, depth: NDArray[np.int64], inside: Symbol) -> NDArr
     return owner
 
 
-def _calls(image: Image, trace: Addresses, owner: NDArray[np.int64], costs: NDArray[np.int64]) -> tuple[CallCost, ...]:
+def _calls(
+    image: Image, trace: Addresses, ends: Addresses, owner: NDArray[np.int64], costs: NDArray[np.int64]
+) -> tuple[CallCost, ...]:
     """Add up the calls by call site and callee."""
     called = np.flatnonzero(owner >= 0)
     numbers, first = np.unique(owner[called], return_index=True)
     instructions, cycles = (np.bincount(owner[called], row[called], numbers.size) for row in costs)
     sites: dict[tuple[int, str], list[int]] = {}
     for number, position in zip(numbers.tolist(), called[first].tolist(), strict=True):
-        site = int(trace[position - 1]), _name(image, int(trace[position]))
+        site = int(ends[position - 1]), _name(image, int(trace[position]))
         sums = sites.setdefault(site, [0, 0, 0])
         for index, value in enumerate((1, instructions[number], cycles[number])):
             sums[index] += int(value)
