@@ -9,6 +9,8 @@ LOG_FROM = 8.0  # an axis of sizes that spans more than this factor is logarithm
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
+    """A position on an axis and what stands there."""
+
     at: float
     label: str
 

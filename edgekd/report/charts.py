@@ -55,6 +55,8 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
+    """Text at a place."""
+
     x: float
     y: float
     text: str
@@ -64,7 +66,10 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A plot area left..right, top..bottom inside width x height, and what is in it. `alt` says what it shows."""
+    """A plot area left..right, top..bottom inside width x height, and what is in it. `alt` says what it shows.
+
+    `caption`: what is known and lies outside the axes.
+    """
 
     width: int
     height: int
@@ -77,6 +82,7 @@ class Chart:
     x_ticks: Sequence[Tick]
     y_ticks: Sequence[Tick]
     alt: str
+    caption: str = ""
     rules: Sequence[Rule] = ()
     lines: Sequence[Line] = ()
     marks: Sequence[Mark] = ()
@@ -197,6 +203,8 @@ def whiskers(scores: Iterable[Score]) -> "WhiskerScale":
 
 @dataclass(frozen=True)
 class WhiskerScale:
+    """Draws errors of one table on one scale."""
+
     scale: Scale
 
     def __call__(self, score: Score) -> Whisker:

@@ -4,15 +4,24 @@
 
 #define CLEAN_WIDTH 5u
 
+/* Where the compiler keeps a float: a register of the FPU, or of the core. */
+#if defined(__ARM_FP) && !defined(__SOFTFP__)
+#define FLOAT_REGISTER "+t"
+#elif defined(__SSE__)
+#define FLOAT_REGISTER "+x"
+#else
+#define FLOAT_REGISTER "+r"
+#endif
+
 /*
  * A product that is rounded to float32 before anything else happens to it.
  * Compilers may otherwise turn a * b + c into one fused operation, which rounds once instead of twice: GCC does by
- * default. The empty assembly costs a register move at most, and cannot be looked through.
+ * default. The empty assembly costs nothing and cannot be looked through.
  */
 static inline float product(float a, float b) {
 #if defined(__GNUC__) || defined(__clang__)
     float rounded = a * b;
-    __asm__("" : "+r"(rounded));
+    __asm__("" : FLOAT_REGISTER(rounded));
     return rounded;
 #else
     volatile float rounded = a * b;
@@ -49,75 +58,113 @@ static inline int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }
 
 static inline int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
 
-/* Median of five. */
-static inline int32_t middle_of(const int32_t key[CLEAN_WIDTH]) {
-    int32_t low = most(least(key[0], key[1]), least(key[2], key[3]));
-    int32_t high = least(most(key[0], key[1]), most(key[2], key[3]));
-    return most(least(low, high), least(most(low, high), key[4]));
-}
+/* Samples of one column: `count` of them from time `first` on. */
+typedef struct {
+    uint32_t column;
+    uint32_t first;
+    uint32_t count;
+} span;
 
-/* Cleaned samples of one column from some time t on: the five samples around t slide along with it. */
+/* Five consecutive scaled samples of one column, and where the next one is. */
 typedef struct {
     const float *ring;
     uint32_t size;   /* floats in the ring */
     uint32_t stride; /* floats from one sample to the next */
-    uint32_t at;     /* the sample after the five */
-    uint32_t t;
-    uint32_t last; /* start of the last five samples of the window */
+    uint32_t at;
     float scale;
-    float limit;
-    int32_t key[CLEAN_WIDTH];
-} walk;
+    float v0, v1, v2, v3, v4;
+} five;
 
-static inline void slide(walk *w) {
-    w->key[0] = w->key[1];
-    w->key[1] = w->key[2];
-    w->key[2] = w->key[3];
-    w->key[3] = w->key[4];
-    w->key[4] = key_of(product(w->ring[w->at], w->scale));
+static inline void slide(five *w) {
+    w->v0 = w->v1;
+    w->v1 = w->v2;
+    w->v2 = w->v3;
+    w->v3 = w->v4;
+    w->v4 = product(w->ring[w->at], w->scale);
     w->at += w->stride;
     if (w->at >= w->size) {
         w->at -= w->size;
     }
 }
 
-/* First of the five samples around t: two before it, except at the ends of the window. */
-static inline uint32_t around(uint32_t t, uint32_t last) {
-    uint32_t first = t < 2u ? 0u : t - 2u;
-    return first < last ? first : last;
+static inline float median(const five *w) {
+    int32_t a = key_of(w->v0), b = key_of(w->v1), c = key_of(w->v2), d = key_of(w->v3);
+    int32_t low = most(least(a, b), least(c, d));
+    int32_t high = least(most(a, b), most(c, d));
+    return value_of(most(least(low, high), least(most(low, high), key_of(w->v4))));
 }
 
-static void start(walk *w, const edgekd_window_config *config, const edgekd_window *window, const float *ring,
-                  uint32_t column, uint32_t t) {
-    uint32_t row = window->newest + 1u;
-    uint32_t i;
-    w->ring = ring;
-    w->size = config->length * config->inputs;
-    w->stride = config->inputs;
-    w->t = t;
-    w->last = config->length - CLEAN_WIDTH;
-    w->scale = config->columns[column].scale;
-    w->limit = config->columns[column].clean_limit;
-    row += around(t, w->last);
+/* One of the five; the middle one but for the two samples at each end of the window. */
+static inline float pick(const five *w, uint32_t i) {
+    if (i == 2u) {
+        return w->v2;
+    }
+    return i < 2u ? (i == 0u ? w->v0 : w->v1) : (i == 3u ? w->v3 : w->v4);
+}
+
+/* Whether two numbers are further apart than the limit, whose bits are given: those of numbers from 0 on are ordered. */
+static inline int apart(float a, float b, int32_t limit) { return (int32_t)(bits_of(a - b) & 0x7FFFFFFFu) > limit; }
+
+/* The i-th of the five, or their median where the two are too far apart. */
+static inline float cleaned(const five *w, uint32_t i, int32_t limit) {
+    float value, middle;
+    /* Most samples end here: where three of five are that close to each other, so is the median, for it is among them. */
+    if (i == 2u && !apart(w->v2, w->v1, limit) && !apart(w->v2, w->v3, limit)) {
+        return w->v2;
+    }
+    value = pick(w, i);
+    middle = median(w);
+    return apart(value, middle, limit) ? middle : value;
+}
+
+static void insert(float *sorted, uint32_t count, float value) {
+    for (; count > 0u && sorted[count - 1u] > value; count--) {
+        sorted[count] = sorted[count - 1u];
+    }
+    sorted[count] = value;
+}
+
+/*
+ * Sum of the cleaned samples of a span, from the oldest; or, where `sorted` is given, these samples in rising order.
+ * One function for both, so that the registers hold what slides and the flash holds it once.
+ */
+static float gather(const edgekd_window_config *config, const edgekd_window *window, const float *ring, span s,
+                    float *sorted) {
+    const edgekd_column *column = &config->columns[s.column];
+    const int32_t limit = (int32_t)bits_of(column->clean_limit);
+    const uint32_t last = config->length - CLEAN_WIDTH;
+    uint32_t first = s.first < 2u ? 0u : s.first - 2u; /* of the five: two before the sample, but for the ends */
+    uint32_t row, i;
+    float sum = 0.0f;
+    five w = {0, 0, 0, 0, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
+    first = first < last ? first : last;
+    row = window->newest + 1u + first;
     while (row >= config->length) {
         row -= config->length;
     }
-    w->at = row * config->inputs + column;
+    w.ring = ring;
+    w.size = config->length * config->inputs;
+    w.stride = config->inputs;
+    w.at = row * config->inputs + s.column;
+    w.scale = column->scale;
     for (i = 0; i < CLEAN_WIDTH; i++) {
-        slide(w);
+        slide(&w);
     }
-}
-
-static inline float next(walk *w) {
-    uint32_t first = around(w->t, w->last);
-    float value = value_of(w->key[w->t - first]);
-    float middle = value_of(middle_of(w->key));
-    float away = value - middle;
-    w->t++;
-    if (around(w->t, w->last) != first) {
-        slide(w);
+    for (i = 0; i < s.count; i++) {
+        uint32_t t = s.first + i;
+        float value;
+        if (t > first + 2u && first < last) {
+            first++;
+            slide(&w);
+        }
+        value = cleaned(&w, t - first, limit);
+        if (sorted != 0) {
+            insert(sorted, i, value);
+        } else {
+            sum = i == 0u ? value : sum + value;
+        }
     }
-    return away > w->limit || -away > w->limit ? middle : value;
+    return sum;
 }
 
 void edgekd_window_init(const edgekd_window_config *config, edgekd_window *window, float *ring) {
@@ -158,33 +205,22 @@ int edgekd_window_ready(const edgekd_window_config *config, const edgekd_window 
 
 void edgekd_window_level(const edgekd_window_config *config, const edgekd_window *window, const float *ring,
                          float *scratch, float *level) {
-    uint32_t f, i, j;
-    for (f = 0; f < config->inputs; f++) {
-        walk w;
-        start(&w, config, window, ring, f, config->length - config->level);
-        for (i = 0; i < config->level; i++) {
-            float value = next(&w);
-            for (j = i; j > 0u && scratch[j - 1u] > value; j--) {
-                scratch[j] = scratch[j - 1u];
-            }
-            scratch[j] = value;
-        }
-        level[f] = scratch[config->level / 2u];
+    span recent;
+    recent.first = config->length - config->level;
+    recent.count = config->level;
+    for (recent.column = 0; recent.column < config->inputs; recent.column++) {
+        (void)gather(config, window, ring, recent, scratch);
+        level[recent.column] = scratch[config->level / 2u];
     }
 }
 
 void edgekd_window_patch(const edgekd_window_config *config, const edgekd_window *window, const float *ring, uint32_t n,
                          float *mean) {
-    uint32_t f, j;
-    for (f = 0; f < config->inputs; f++) {
-        walk w;
-        float sum;
-        start(&w, config, window, ring, f, n * config->patch);
-        sum = next(&w);
-        for (j = 1; j < config->patch; j++) {
-            sum += next(&w);
-        }
-        mean[f] = product(sum, config->patch_scale);
+    span patch;
+    patch.first = n * config->patch;
+    patch.count = config->patch;
+    for (patch.column = 0; patch.column < config->inputs; patch.column++) {
+        mean[patch.column] = product(gather(config, window, ring, patch, 0), config->patch_scale);
     }
 }
 
