@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgekd.board import load_board, resource
 from edgekd.data.preprocess import Preprocess
-from edgekd.emulate.compiler import Profile, compile_image
+from edgekd.emulate.compiler import Profile, compile_image, find_compiler
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
 from edgekd.program.forecaster import dequantize, quantize
@@ -51,6 +51,7 @@ BUILDS = {
     "host_sanitized": ("-O1", "-g", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"),
     "board": (),
     "board_arduino": ("-ffp-contract=fast",),
+    "board_clang": ("-ffp-contract=fast",),
 }
 
 
@@ -63,6 +64,7 @@ BUILDS = {
         "host_sanitized",
         pytest.param("board", marks=requires_arm),
         pytest.param("board_arduino", marks=requires_arm),
+        "board_clang",
     ],
 )
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
@@ -70,9 +72,11 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     flags = BUILDS[request.param]
     if request.param.startswith("host"):
         return Built(HostLibrary(SOURCES, INCLUDE, folder, flags=flags).call)
+    board = load_board("nano33ble")
+    compiler = find_compiler(board, "zig" if request.param == "board_clang" else "gcc")
     profile: Profile = "arduino" if request.param == "board_arduino" else "speed"
     image = compile_image(
-        SOURCES, INCLUDE, load_board("nano33ble"), folder / "probe.elf", entries=PROBES, flags=flags, profile=profile
+        SOURCES, INCLUDE, board, folder / "probe.elf", entries=PROBES, flags=flags, profile=profile, compiler=compiler
     )
     return Built(Machine(image).call)
 
@@ -153,9 +157,9 @@ def test_features_equal_those_of_training(
     window = max(5, steps * patch)
     patch = patch if window % patch == 0 else window
     p = constants(rng, window, patch, min(2 * level + 1, window - 1 + window % 2), inputs)
-    samples: NDArray[np.float32] = rng.normal(size=(max(0, window + extra), inputs)).astype(np.float32)
+    samples: F32 = rng.normal(size=(max(0, window + extra), inputs)).astype(np.float32)
     if kind == "steps":
-        samples = np.round(samples * 2) / 2
+        samples = (np.round(samples * 2) / 2).astype(np.float32)
     if kind == "wide":
         samples *= np.float32(10) ** rng.integers(-20, 20, size=samples.shape).astype(np.float32)
     if kind == "spikes":
@@ -187,8 +191,10 @@ def test_quantize_rounds_and_saturates_as_in_training(
     numbers = np.array([zero_point, limits.min, limits.max, len(real)], dtype=np.int32)
     integers, back = np.zeros(len(real), dtype=np.int32), np.zeros(len(real), dtype=np.float32)
     built.call("window_grid", np.array([scale, np.float32(1) / scale]), numbers, real, integers, back)
-    np.testing.assert_array_equal(integers, quantize(real, tensor))
-    np.testing.assert_array_equal(back, dequantize(quantize(real, tensor), tensor))
+    with np.errstate(over="ignore"):
+        expected = quantize(real, tensor)
+    np.testing.assert_array_equal(integers, expected)
+    np.testing.assert_array_equal(back, dequantize(expected, tensor))
 
 
 @settings(max_examples=20, deadline=None)
@@ -246,3 +252,13 @@ def test_compiles_without_a_warning(name: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc")
+def test_sanitizers_find_nothing(tmp_path: Path) -> None:
+    checks = ("-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all")
+    program = tmp_path / "sizes"
+    sources = (SOURCES[0], SOURCES[1].with_name("window_sizes.c"))
+    subprocess.run(["gcc", "-std=c99", "-O1", "-g", *checks, f"-I{INCLUDE[0]}", *sources, "-o", program], check=True)
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "300 configurations\n"), done.stderr

@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2") /* Arduino compiles for size */
+#endif
+
 #define CLEAN_WIDTH 5u
 
 /* Where the compiler keeps a float: a register of the FPU, or of the core. */
