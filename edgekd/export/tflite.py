@@ -55,8 +55,8 @@ def float_tflite(model: onnx.ModelProto) -> bytes:
         return values[graph.output[0].name]
 
     specs = [tf.TensorSpec([d.dim_value for d in i.type.tensor_type.shape.dim], name=i.name) for i in graph.input]
-    concrete = tf.function(run, input_signature=specs).get_concrete_function()
     with _quiet():
+        concrete = tf.function(run, input_signature=specs).get_concrete_function()
         content: bytes = tf.lite.TFLiteConverter.from_concrete_functions([concrete]).convert()
     return content
 
