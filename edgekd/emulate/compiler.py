@@ -37,6 +37,10 @@ PROFILES: Mapping[Profile, tuple[str, ...]] = {
     "arduino": ("-Os", "-funsigned-char"),
 }
 
+CXX_SUFFIXES = (".cpp", ".cc", ".ino")
+CXX_FLAGS = ("-x", "c++", "-std=gnu++14", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
+"""As Arduino's cores: a sketch is C++ without exceptions and run-time types."""
+
 _GCC_CORE = {
     "cortex-m0plus": ("-mcpu=cortex-m0plus",),
     "cortex-m4f": ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"),
@@ -162,7 +166,9 @@ def compile_image(
     profile: Profile = "speed",
     compiler: Compiler | None = None,
 ) -> Image:
-    """Compile and link C sources with edgekd's start-up code into `out`, an ELF file, with a `.ld` file beside it.
+    """Compile and link C and C++ sources with edgekd's start-up code into `out`, an ELF file.
+
+    A `.ld` file, and an object file per C++ source, are left beside it; `.ino` files get Arduino.h, as Arduino does.
 
     entries: functions (and variables) to keep although main() does not use them; `Machine.call` can call these.
     flags: appended last, so they win over the profile's.
@@ -176,16 +182,25 @@ def compile_image(
     script = out.with_suffix(".ld")
     script.write_text(_linker_script(board, entries, harness), encoding="utf-8")
     all_flags = (*_machine_flags(compiler, board, profile), *PROFILES[profile], *COMMON_FLAGS, *flags)
-    files = [*sources, harness / "startup.c", harness / "memory.c"]
+    common = [*compiler.command, *all_flags, *_library_flags(compiler, harness), *(f"-I{folder}" for folder in include)]
+    files = [_object(common, path, board, out) if path.suffix in CXX_SUFFIXES else path for path in sources]
+    files += [harness / "startup.c", harness / "memory.c"]
     _run(
-        [*compiler.command, *all_flags, *_library_flags(compiler, harness), *(f"-I{folder}" for folder in include)]
-        + [*map(str, files), "-Wl,--gc-sections", "-T", str(script), "-o", str(out)]
+        [*common, *map(str, files), "-Wl,--gc-sections", "-T", str(script), "-o", str(out)]
         + (["-lgcc"] if compiler.kind == "gcc" else ["-Wl,--entry=Reset_Handler"]),
         what=f"{', '.join(path.name for path in sources) or 'the empty image'} for {board.name}",
     )
     image = _read(out, board, compiler, profile, all_flags)
     _check_fit(image)
     return image
+
+
+def _object(common: Sequence[str], source: Path, board: Board, out: Path) -> Path:
+    """Compile one C++ source; `-Werror` would not forgive its flags in a command that also has C sources."""
+    target = out.with_name(f"{out.stem}.{source.name}.o")
+    arduino = ["-include", "Arduino.h"] if source.suffix == ".ino" else []
+    _run([*common, *CXX_FLAGS, *arduino, "-c", str(source), "-o", str(target)], what=f"{source.name} for {board.name}")
+    return target
 
 
 def empty_image(board: Board, out: Path, *, profile: Profile = "speed", compiler: Compiler | None = None) -> Image:

@@ -43,10 +43,11 @@ void Reset_Handler(void) {
     Fault_Handler();
 }
 
-/* Initial stack pointer, then the sixteen system exceptions' handlers; no interrupt is ever enabled. */
-__attribute__((section(".vectors"), used)) const void *const edgekd_vectors[16] = {
-    (const void *)edgekd_stack_top,
-    (const void *)Reset_Handler,
-    (const void *)Fault_Handler, /* NMI */
-    (const void *)Fault_Handler, /* HardFault */
+/* Initial stack pointer, then the system exceptions' handlers; no interrupt is ever enabled. */
+__attribute__((section(".vectors"), used)) const struct {
+    uint32_t *stack_top;
+    void (*handler[15])(void);
+} edgekd_vectors = {
+    edgekd_stack_top,
+    {Reset_Handler, Fault_Handler /* NMI */, Fault_Handler /* HardFault */},
 };
