@@ -6,8 +6,8 @@
  * contraction, fast math and the sign of char.
  *
  * F inputs, T samples per window, p samples per patch, k samples of the recent level. Memory is the caller's: constants
- * may live in flash, `ring` is float[T * F]. No heap, no libm, no static state; at most 200 bytes of stack per call on a
- * Cortex-M4, 300 on a core without an FPU.
+ * may live in flash, `ring` is float[T * F]. No heap, no libm, no static state; at most 200 bytes of stack per call on
+ * a Cortex-M4, 300 on a core without an FPU.
  *
  *     edgekd_window_push(&config, &window, ring, sample);
  *     if (edgekd_window_ready(&config, &window)) {

@@ -106,13 +106,13 @@ static inline float pick(const five *w, uint32_t i) {
     return i < 2u ? (i == 0u ? w->v0 : w->v1) : (i == 3u ? w->v3 : w->v4);
 }
 
-/* Whether two numbers are further apart than the limit, whose bits are given: those of numbers from 0 on are ordered. */
+/* Whether two numbers are further apart than the limit, given by its bits: those of numbers from 0 on are ordered. */
 static inline int apart(float a, float b, int32_t limit) { return (int32_t)(bits_of(a - b) & 0x7FFFFFFFu) > limit; }
 
 /* The i-th of the five, or their median where the two are too far apart. */
 static inline float cleaned(const five *w, uint32_t i, int32_t limit) {
     float value, middle;
-    /* Most samples end here: where three of five are that close to each other, so is the median, for it is among them. */
+    /* Most samples end here: where three of five are this close together, so is the median, which is among them. */
     if (i == 2u && !apart(w->v2, w->v1, limit) && !apart(w->v2, w->v3, limit)) {
         return w->v2;
     }

@@ -1,0 +1,92 @@
+import os
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgekd.codegen.write import array_literal, comment, float_literal, identifier, render, write
+from edgekd.errors import ConfigError, EdgekdError
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_a_float_literal_reads_back_exactly(value: float) -> None:
+    text = float_literal(value)
+    assert text.endswith("f")
+    assert "." in text or "e" in text
+    assert np.float32(text[:-1]) == np.float32(value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
+def test_what_c_cannot_write_is_refused(value: float) -> None:
+    with np.errstate(over="ignore"), pytest.raises(EdgekdError, match="cannot be a constant"):
+        float_literal(value)
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=300), st.sampled_from([0, 4, 8]))
+def test_arrays_keep_their_values_in_lines_of_120(values: list[int], indent: int) -> None:
+    text = array_literal(np.array(values, dtype=np.int64), indent)
+    assert all(len(line) <= 120 and line.startswith(" " * indent) for line in text.splitlines())
+    assert [eval(item.strip()) for item in text.rstrip(",").split(",")] == values
+
+
+def test_the_smallest_integers_keep_their_type() -> None:
+    assert array_literal(np.array([-(2**31), 5], dtype=np.int32), 0) == "(-2147483647 - 1), 5,"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("battery", "battery"),
+        ("Cell 1/b", "cell_1_b"),
+        ("18650", "model_18650"),
+        ("float", "model_float"),
+        ("edgekd", "model_edgekd"),
+        ("__x__", "x"),
+        ("äö", "model"),
+    ],
+)
+def test_names_become_prefixes(name: str, expected: str) -> None:
+    assert identifier(name) == expected
+
+
+def test_a_comment_cannot_be_closed_from_inside() -> None:
+    assert comment("a */ int x;\n/* b") == "a * / int x; /* b"
+
+
+def test_a_name_the_template_needs_and_does_not_get_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        render("model_data.h.j2", name="x")
+
+
+def test_files_are_written_into_folders_that_are_made(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "b", {"one.h": "1\n", "sub/two.bin": b"\0\1"})
+    assert (tmp_path / "a/b/one.h").read_text() == "1\n"
+    assert (tmp_path / "a/b/sub/two.bin").read_bytes() == b"\0\1"
+    assert (tmp_path / "a/b/one.h").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_failure_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"one.h": "old"})
+    real, opened = os.fdopen, []
+
+    def full_disk(handle: int, mode: str) -> object:
+        opened.append(handle)
+        if len(opened) == 2:
+            os.close(handle)
+            raise OSError(28, "No space left on device")
+        return real(handle, mode)
+
+    monkeypatch.setattr(os, "fdopen", full_disk)
+    with pytest.raises(ConfigError, match="No space left on device"):
+        write(tmp_path, {"one.h": "new", "two.h": "new"})
+    assert [path.name for path in tmp_path.iterdir()] == ["one.h"]
+    assert (tmp_path / "one.h").read_text() == "old"
+
+
+def test_a_file_in_the_way_of_the_folder_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(ConfigError, match=r"cannot write to .*out"):
+        write(tmp_path / "out", {"one.h": "1"})
