@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+SAME = 1e-6  # a smaller range, relative to the values, is no range
 LOG_FROM = 8.0  # an axis of sizes that spans more than this factor is logarithmic
 
 
@@ -35,10 +36,8 @@ class Scale:
         return self.low <= value <= self.high
 
     def ticks(self, most: int) -> list[Tick]:
-        """At most `most` ticks (at least two where the range allows) at round numbers."""
-        values = _log_ticks(self.low, self.high, most) if self.log else []
-        if len(values) < 2:
-            values = _round_numbers(self.low, self.high, most)
+        """At most `most` ticks at round numbers."""
+        values = (_powers if self.log else _round_numbers)(self.low, self.high, most)
         decimals = max((_decimals(value) for value in values), default=0)
         return [Tick(at=self(value), label=f"{value:,.{decimals}f}") for value in values]
 
@@ -47,8 +46,8 @@ def scale(values: Iterable[float], start: float, end: float, *, margin: float = 
     """A scale over all values, with a margin on both sides (a fraction of the range)."""
     known = list(values)
     low, high = min(known), max(known)
-    if low == high:
-        low, high = (low - (abs(low) or 1.0) * 0.1, high + (abs(high) or 1.0) * 0.1)
+    if high - low <= SAME * max(abs(low), abs(high)):
+        low, high = low - (abs(low) or 1.0) * 0.1, high + (abs(high) or 1.0) * 0.1
     if log and low > 0 and high / low > LOG_FROM:
         factor = (high / low) ** margin
         return Scale(low=low / factor, high=high * factor, start=start, end=end, log=True)
@@ -86,13 +85,14 @@ def _round_numbers(low: float, high: float, most: int) -> list[float]:
     raise AssertionError("a step of twenty times a power of ten always leaves fewer than `most` ticks")
 
 
-def _log_ticks(low: float, high: float, most: int) -> list[float]:
+def _powers(low: float, high: float, most: int) -> list[float]:
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    found: list[float] = []
     for factors in ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         found = [f * 10.0**e for e in exponents for f in factors if low <= f * 10.0**e <= high]
         if len(found) <= most:
             return found
-    return []
+    return found[:: -(-len(found) // most)]
 
 
 def _decimals(value: float) -> int:

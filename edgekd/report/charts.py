@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edgekd.report.axes import Scale, Tick, from_zero, scale, spread
-from edgekd.report.pareto import front
+from edgekd.report.front import SIZES, Front, Measure, far_text, front_of
 from edgekd.report.schema import Candidate, Example, Report, Score
-from edgekd.report.text import errors_of, with_interval
+from edgekd.report.text import Format, errors_of, plural, with_interval
 
 MOST_POINTS = 1500  # samples drawn of one group; more are thinned, keeping extremes
 OUTLIER_SHARE = 0.005  # of the measured samples, at either end, may lie outside the axis
+NARROWEST_WIDE = 500  # pixels; a chart at most as wide is drawn for a phone
 SHAPES = {"liquid": "circle", "gru": "square", "mlp": "triangle"}
 
 
@@ -27,6 +28,7 @@ class Rule:
     y2: float
     css: str
     label: str
+    title: str
     label_x: float
     label_y: float
     anchor: str = "start"
@@ -89,44 +91,32 @@ class Chart:
     notes: Sequence[Note] = ()
 
 
-def front_chart(report: Report, width: int, measure: str = "tflite") -> Chart:
-    """Validation error over size: of the .tflite, or (`measure='native'`) of the whole measured image.
-
-    Candidates without that size are not drawn.
-    """
-    wide = width > 500
-    left, right, top, bottom = 62.0, width - (136.0 if wide else 14.0), 26.0, (400.0 if wide else 330.0)
-    sizes = {one.name: size for one in report.candidates if (size := size_of(one, measure)) is not None}
-    shown = [one for one in report.candidates if one.name in sizes]
-    references = {name: one.val for name, one in report.baselines.items()} | {"teacher": report.teacher.val}
-    y, beyond = _error_scale([one.val.mae for one in shown], references, bottom, top)
-    x = scale(sizes.values(), left, right, log=True, margin=0.08)
-    form = errors_of(report)
-    best = front([(sizes[one.name], one.val.mae) for one in shown])
-    corners = [(x(sizes[shown[i].name]), y(shown[i].val.mae)) for i in best]
-    marks = [
-        _candidate_mark(one, x(sizes[one.name]), y(one.val.mae), report, f"{sizes[one.name]:,} bytes")
-        for one in sorted(shown, key=lambda one: (one.name == report.chosen.name, one.on_front, one.name))
-    ]
-    notes = [_chosen_note(report, marks[-1], left, right)] if marks and marks[-1].ring else []
-    if beyond:
-        text = "above the axis: " + ", ".join(f"{name} {form(references[name].mae)}" for name in beyond)
-        notes.append(Note(x=left, y=top - 10, text=text, css="faint"))
-    rules = _references({n: s for n, s in references.items() if n not in beyond}, y, left, right, wide, form)
-    budget, budget_note = _budget(report, x, top, bottom, right)
+def front_chart(report: Report, width: int, measure: Measure = "tflite") -> Chart:
+    """Validation error over size of every candidate, the front between them, baselines, teacher and budget."""
+    wide = width > NARROWEST_WIDE
+    left, right, top, bottom = 74.0, width - (120.0 if wide else 14.0), 16.0, (420.0 if wide else 330.0)
+    found, form = front_of(report, measure), errors_of(report)
+    y = scale([*(one.val.mae for one, _ in found.points), *found.near.values()], bottom, top, margin=0.08)
+    x = scale([size for _, size in found.points], left, right, log=True, margin=0.08)
+    drawn = sorted(
+        found.points, key=lambda point: (point[0].name == report.chosen.name, point[0].on_front, point[0].name)
+    )
+    marks = [_candidate_mark(one, x(size), y(one.val.mae), report, f"{size:,} bytes") for one, size in drawn]
+    budget, budget_text = _budget(report, x, top, bottom)
     return Chart(
         width=width, height=int(bottom + 52), left=left, right=right, top=top, bottom=bottom,
-        x_name="bytes of .tflite" if measure == "tflite" else "flash of the whole image, bytes",
-        y_name="validation MAE", x_ticks=x.ticks(7 if wide else 4), y_ticks=y.ticks(7),
-        rules=[*rules, *budget], lines=[Line(path=_staircase(corners, top, right), css="front")], marks=marks,
-        notes=[*notes, *budget_note], alt=_front_alt(report, shown, len(best), measure),
+        x_name=SIZES[measure], y_name="validation MAE", x_ticks=x.ticks(7 if wide else 4), y_ticks=y.ticks(7),
+        rules=[*_references(found, y, left, right, wide, form), *budget], marks=marks,
+        lines=[Line(path=_staircase([(x(size), y(error)) for size, error in found.corners]), css="front")],
+        notes=[_chosen_note(report, mark, left, right) for mark in marks if mark.ring],
+        alt=_front_alt(report, found, measure), caption=" ".join(filter(None, [far_text(report, found), budget_text])),
     )  # fmt: skip
 
 
 def horizon_chart(report: Report, width: int) -> Chart:
     """Error of each step ahead on test: the chosen candidate and the best baseline."""
-    wide = width > 500
-    left, right, top, bottom = 62.0, width - (136.0 if wide else 14.0), 26.0, 270.0
+    wide = width > NARROWEST_WIDE
+    left, right, top, bottom = 74.0, width - (136.0 if wide else 14.0), 16.0, 290.0
     chosen, baseline = report.chosen.by_horizon, report.chosen.baseline_by_horizon
     series = [
         (chosen.val, "second", "chosen, validation"),
@@ -164,25 +154,17 @@ def forecast_chart(report: Report, example: Example, width: int) -> Chart:
         points: list[tuple[float, float | None]] = [(x(a), y(v)) for a, v in zip(one.order, one.forecast, strict=True)]
         first = f"forecast from {report.order_name} {one.order[0]:,} on" if one.order else ""
         lines.append(Line(path=_path(points), css="first", title=first))
+        lines.append(Line(path=_path(points[:1]), css="first start", title=first))
     outside = sum(not y.holds(value) for _, value in measured)
-    notes = (
-        [Note(x=right, y=top + 10, text=f"{outside} outliers outside", anchor="end", css="faint")] if outside else []
-    )
     alt = (
         f"Group {example.group}, error {errors_of(report)(example.mae)}: {len(measured)} measured samples and "
         f"{len(example.windows)} forecasts of {report.horizon} steps."
     )
     return Chart(
         width=width, height=int(bottom + 46), left=left, right=right, top=top, bottom=bottom,
-        x_name=report.order_name, y_name="", x_ticks=x.ticks(5), y_ticks=y.ticks(5), lines=lines, notes=notes, alt=alt,
+        x_name=report.order_name, y_name="", x_ticks=x.ticks(5), y_ticks=y.ticks(5), lines=lines, alt=alt,
+        caption=f"{plural(outside, 'outlier')} outside this axis." if outside else "",
     )  # fmt: skip
-
-
-def size_of(one: Candidate, measure: str) -> int | None:
-    """Bytes that count for a front."""
-    if measure == "tflite":
-        return one.tflite_bytes
-    return one.native.flash_bytes if one.native else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,45 +194,32 @@ class WhiskerScale:
         return Whisker(low=self.scale(low), at=self.scale(score.mae), high=self.scale(high))
 
 
-def _error_scale(
-    errors: Sequence[float], references: dict[str, Score], bottom: float, top: float
-) -> tuple[Scale, list[str]]:
-    """An axis for the candidates; references far above them would squeeze these flat and are named instead."""
-    low, high = min(errors, default=0.0), max(errors, default=1.0)
-    reach = high + max(high - low, 0.15 * high)
-    beyond = sorted((n for n, s in references.items() if s.mae > reach), key=lambda n: references[n].mae)
-    near = [one.mae for name, one in references.items() if name not in beyond]
-    return scale([low, high, *near], bottom, top, margin=0.09), beyond
-
-
-def _references(
-    references: dict[str, Score], y: Scale, left: float, right: float, wide: bool, form: object
-) -> list[Rule]:
-    names = sorted(references, key=lambda name: references[name].mae)
-    at = [y(references[name].mae) for name in names]
-    placed = spread(at, 15.0, y.end + 4, y.start) if wide else [value - 5 for value in at]
+def _references(found: Front, y: Scale, left: float, right: float, wide: bool, form: Format) -> list[Rule]:
+    """Baselines and teacher as lines, named to the right of the plot, or on it where it is narrow."""
+    at = [y(error) for error in found.near.values()]
+    placed = spread(at, 15.0, y.end, y.start) if wide else spread([value - 5 for value in at], 14.0, y.end, y.start)
     return [
         Rule(
-            x1=left, x2=right, y1=value, y2=value, css="teacher" if name == "teacher" else "baseline",
-            label=name if wide else name, label_x=right + 8 if wide else right - 4, label_y=label + (4 if wide else 0),
-            anchor="start" if wide else "end",
+            x1=left, x2=right, y1=line, y2=line, css="teacher" if name == "teacher" else "baseline", label=name,
+            title=f"{name}: validation MAE {form(error)}", label_x=right + 8 if wide else left + 4,
+            label_y=label + (4 if wide else 0),
         )
-        for name, value, label in zip(names, at, placed, strict=True)
+        for (name, error), line, label in zip(found.near.items(), at, placed, strict=True)
     ]  # fmt: skip
 
 
-def _budget(report: Report, x: Scale, top: float, bottom: float, right: float) -> tuple[list[Rule], list[Note]]:
-    """The flash budget as a line, or a note where it lies to the right of everything."""
+def _budget(report: Report, x: Scale, top: float, bottom: float) -> tuple[list[Rule], str]:
+    """The flash budget as a line, or a sentence where it lies outside the axis."""
     limit = report.budget.flash_bytes
     if not x.holds(limit):
-        where = "beyond this axis" if limit > x.high else "left of this axis"
-        return [], [Note(x=right - 4, y=bottom - 8, text=f"budget {limit:,} bytes: {where}", anchor="end", css="faint")]
-    at = x(limit)
-    side = -5 if at > (x.start + x.end) / 2 else 5
+        side = "right" if limit > x.high else "left"
+        return [], f"The flash budget, {limit:,} bytes, lies to the {side} of this axis."
+    at, text = x(limit), f"budget {limit:,} bytes"
+    left_of_line = at > (x.start + x.end) / 2
     return [
-        Rule(x1=at, x2=at, y1=top, y2=bottom, css="budget", label=f"budget {limit:,} bytes", label_x=at + side,
-             label_y=bottom - 8, anchor="end" if side < 0 else "start")
-    ], []  # fmt: skip
+        Rule(x1=at, x2=at, y1=top, y2=bottom, css="budget", label=text, title=text,
+             label_x=at + (-5 if left_of_line else 5), label_y=bottom - 8, anchor="end" if left_of_line else "start")
+    ], ""  # fmt: skip
 
 
 def _candidate_mark(one: Candidate, x: float, y: float, report: Report, size: str) -> Mark:
@@ -266,11 +235,11 @@ def _candidate_mark(one: Candidate, x: float, y: float, report: Report, size: st
 
 
 def _chosen_note(report: Report, mark: Mark, left: float, right: float) -> Note:
-    room_right = right - mark.x > 8 * len(report.chosen.name) + 16
+    """The chosen candidate's name beside its mark, on the side with more room."""
     name = report.chosen.name if len(report.chosen.name) <= 28 else "chosen"
-    if room_right or mark.x - left < right - mark.x:
-        return Note(x=mark.x + 13, y=mark.y - 11, text=name, css="strong")
-    return Note(x=mark.x - 13, y=mark.y - 11, text=name, anchor="end", css="strong")
+    if mark.x - left < right - mark.x:
+        return Note(x=mark.x + 10, y=mark.y - 15, text=name, css="strong")
+    return Note(x=mark.x + 10, y=mark.y - 17, text=name, anchor="end", css="strong")
 
 
 def _line_labels(
@@ -289,7 +258,7 @@ def _line_labels(
     ]
     if not wide:
         return [
-            Note(x=70.0, y=top + 14 + 16 * i, text=name, css=f"on-{css}") for i, (_, css, name) in enumerate(ends[::-1])
+            Note(x=82.0, y=top + 14 + 16 * i, text=name, css=f"on-{css}") for i, (_, css, name) in enumerate(ends[::-1])
         ]
     placed = spread([at for at, _, _ in ends], 15.0, top, bottom)
     return [
@@ -297,11 +266,10 @@ def _line_labels(
     ]
 
 
-def _front_alt(report: Report, shown: Sequence[Candidate], on_front: int, measure: str) -> str:
-    what = "bytes of .tflite" if measure == "tflite" else "bytes of flash"
+def _front_alt(report: Report, found: Front, measure: Measure) -> str:
     return (
-        f"Validation error over {what} for {len(shown)} candidates, {on_front} of them on the Pareto front. "
-        f"Chosen: {report.chosen.name}. The numbers are in the table of candidates."
+        f"Validation error over {SIZES[measure]} for {plural(len(found.points), 'candidate')}, {len(found.best)} of "
+        f"them on the Pareto front. Chosen: {report.chosen.name}. The numbers are in the table of candidates."
     )
 
 
@@ -329,13 +297,10 @@ def _dots(points: Iterable[tuple[float, float]]) -> str:
     return "".join(f"M{x:.1f} {y:.1f}h0" for x, y in points)
 
 
-def _staircase(corners: Sequence[tuple[float, float]], top: float, right: float) -> str:
+def _staircase(corners: Sequence[tuple[float, float]]) -> str:
     """What the front dominates lies above and to the right of this line."""
-    if not corners:
-        return ""
-    path = f"M{corners[0][0]:.1f} {top:.1f}V{corners[0][1]:.1f}"
-    path += "".join(f"H{x:.1f}V{y:.1f}" for x, y in corners[1:])
-    return path + f"H{right:.1f}"
+    path = f"M{corners[0][0]:.1f} {corners[0][1]:.1f}"
+    return path + "".join(f"H{x:.1f}V{y:.1f}" for x, y in corners[1:])
 
 
 def _shape(name: str, x: float, y: float, r: float) -> str:

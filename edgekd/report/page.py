@@ -10,9 +10,9 @@ from typing import Any
 import jinja2
 
 from edgekd.report import charts, text
-from edgekd.report.schema import Candidate, Comparison, Report, Score
+from edgekd.report.schema import Comparison, Report, Score
 
-WIDE, NARROW, PANEL = 860, 400, 400
+WIDE, NARROW, PANEL = 1040, 400, 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,8 @@ def render(report: Report) -> str:
         report=report, text=text, form=form, headline=headline, better=better, tiles=tiles(report), rows=rows,
         whisker_val=charts.whiskers(row.val for row in rows), whisker_test=charts.whiskers(row.test for row in rows),
         whisker_candidates=charts.whiskers(one.val for one in candidates), candidates=candidates, measured=measured,
-        fronts=fronts(report, bool(measured)), horizon=[charts.horizon_chart(report, width) for width in (WIDE, NARROW)],
+        fronts=fronts(report, bool(measured)),
+        horizon=[charts.horizon_chart(report, width) for width in (WIDE, NARROW)],
         examples=[(one, charts.forecast_chart(report, one, PANEL)) for one in report.chosen.forecasts],
         groups=group_bars(report), ladder=ladder_bars(report), comparisons=comparison_rows(report),
         stages=stage_bars(report), config=json.dumps(report.config, indent=2, ensure_ascii=False, sort_keys=True),
@@ -114,11 +115,12 @@ def _cost_tiles(report: Report) -> list[Tile]:
 def _parity_tile(report: Report) -> Tile:
     failed = text.parity_failed(report)
     pairs = [one for one in report.parity.values() if one.tolerance is not None]
-    note = f"{text.plural(len(pairs), 'pair')} of engines on {text.plural(max((one.windows for one in pairs), default=0), 'window')}"
     if not pairs:
         return Tile(label="Parity", value="none", note="no pair of engines was compared")
     if failed:
         return Tile(label="Parity", value="FAIL", note=f"{', '.join(failed)} differ", state="bad")
+    windows = text.plural(max(one.windows for one in pairs), "window")
+    note = f"{text.plural(len(pairs), 'pair')} of engines on {windows}"
     return Tile(label="Parity", value="PASS", note=note, state="good")
 
 
@@ -178,14 +180,10 @@ def comparison_rows(report: Report) -> list[tuple[Comparison, str]]:
 
 
 def stage_bars(report: Report) -> list[Bar]:
+    """Seconds by stage, the longest first."""
     found = text.stages(report)
     longest = max(found.values(), default=0.0)
     return [Bar(label=name, value=text.duration(s), share=_share(s, longest)) for name, s in found.items()]
-
-
-def bits(one: Candidate) -> str:
-    """`8 / 16`: weights and activations."""
-    return f"{one.weight_bits} / {one.activation_bits}"
 
 
 def _options(options: Mapping[str, float | str]) -> str:

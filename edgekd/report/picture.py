@@ -3,15 +3,13 @@
 import io
 from typing import Any
 
-from edgekd.report.charts import size_of
-from edgekd.report.pareto import front
+from edgekd.report.front import SIZES, Front, Measure, far_text, front_of
 from edgekd.report.schema import Report
 from edgekd.report.text import errors_of, kind_name
 
 COLOURS = {"liquid": "#0b63b0", "gru": "#c2500a", "mlp": "#10805b"}
 MARKERS = {"liquid": "o", "gru": "s", "mlp": "^"}
 INK, SOFT, GRID, TEACHER, BUDGET = "#17202a", "#5b6673", "#e9ecf0", "#7b4fa3", "#b3261e"
-MEASURES = {"tflite": ".tflite [bytes]", "native": "flash of the whole image [bytes]"}
 DPI = 150
 
 
@@ -19,7 +17,9 @@ def front_png(report: Report) -> bytes:
     """Validation error over bytes of .tflite, and over flash where it was measured."""
     from matplotlib.figure import Figure
 
-    measures = ["tflite"] + ["native"] * any(one.native for one in report.candidates)
+    measures: list[Measure] = ["tflite"]
+    if any(one.native for one in report.candidates):
+        measures.append("native")
     with style():
         figure = Figure(figsize=(8.0 if len(measures) == 1 else 13.0, 4.8), dpi=DPI, layout="constrained")
         axes = figure.subplots(1, len(measures), squeeze=False)[0]
@@ -39,34 +39,32 @@ def png(figure: Any) -> bytes:
 
 def style() -> Any:
     """A context in which pictures do not depend on the user's own matplotlib settings."""
-    import matplotlib
     from matplotlib import style as styles
 
     own = {
-        "font.family": "DejaVu Sans", "font.size": 10, "text.color": INK, "axes.labelcolor": SOFT, "axes.edgecolor": GRID,
+        "font.family": "DejaVu Sans", "font.size": 10, "text.color": INK,
+        "axes.labelcolor": SOFT, "axes.edgecolor": GRID,
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
         "grid.color": GRID, "xtick.color": SOFT, "ytick.color": SOFT, "text.parse_math": False,
     }  # fmt: skip
-    del matplotlib
     return styles.context(["default", own])
 
 
-def _draw(axes: Any, report: Report, measure: str) -> None:
-    shown = [(one, size) for one in report.candidates if (size := size_of(one, measure)) is not None]
-    for kind in sorted({one.kind for one, _ in shown}):
-        _scatter(axes, report, [(one, size) for one, size in shown if one.kind == kind], kind)
-    best = front([(size, one.val.mae) for one, size in shown])
-    xs, ys = [shown[i][1] for i in best], [shown[i][0].val.mae for i in best]
+def _draw(axes: Any, report: Report, measure: Measure) -> None:
+    found = front_of(report, measure)
+    for kind in sorted({one.kind for one, _ in found.points}):
+        _scatter(axes, report, [(one, size) for one, size in found.points if one.kind == kind], kind)
+    xs, ys = zip(*found.corners, strict=True)
     axes.plot(xs, ys, color=INK, linewidth=1.2, alpha=0.5, drawstyle="steps-post", zorder=1.5)
-    _ring(axes, report, shown)
-    _limits(axes, [one.val.mae for one, _ in shown], [size for _, size in shown])
-    _references(axes, report)
+    _ring(axes, report, found)
+    _limits(axes, found)
+    _references(axes, report, found)
     if axes.get_xlim()[0] <= report.budget.flash_bytes <= axes.get_xlim()[1]:
         axes.axvline(report.budget.flash_bytes, color=BUDGET, linestyle=":", linewidth=1.2, label="budget")
-    axes.set_xlabel(MEASURES[measure])
+    axes.set_xlabel(SIZES[measure])
     axes.set_ylabel(f"validation MAE [{report.error_unit}]" if len(report.error_unit) < 40 else "validation MAE")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.legend(frameon=False, loc="upper right", fontsize=9)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
 
 
 def _scatter(axes: Any, report: Report, points: list[tuple[Any, int]], kind: str) -> None:
@@ -82,36 +80,29 @@ def _scatter(axes: Any, report: Report, points: list[tuple[Any, int]], kind: str
     axes.scatter([], [], s=46, marker=MARKERS.get(kind, "D"), color=colour, linewidths=0, label=kind_name(kind))
 
 
-def _ring(axes: Any, report: Report, shown: list[tuple[Any, int]]) -> None:
-    for one, size in shown:
+def _ring(axes: Any, report: Report, found: Front) -> None:
+    for one, size in found.points:
         if one.name == report.chosen.name:
             at = [size], [one.val.mae]
             axes.scatter(*at, s=190, facecolors="none", edgecolors=INK, linewidths=1.6, label="chosen", zorder=4)
 
 
-def _limits(axes: Any, errors: list[float], sizes: list[int]) -> None:
-    """Leave room for references near the candidates."""
-    low, high = min(errors), max(errors)
-    space = max(high - low, 0.15 * high)
-    axes.set_ylim(low - 0.25 * space, high + space)
-    wide = max(sizes) - min(sizes) or 0.2 * max(sizes)
+def _limits(axes: Any, found: Front) -> None:
+    errors = [*(one.val.mae for one, _ in found.points), *found.near.values()]
+    sizes = [size for _, size in found.points]
+    tall, wide = max(errors) - min(errors) or 0.2 * max(errors), max(sizes) - min(sizes) or 0.2 * max(sizes)
+    axes.set_ylim(min(errors) - 0.08 * tall, max(errors) + 0.08 * tall)
     axes.set_xlim(min(sizes) - 0.08 * wide, max(sizes) + 0.08 * wide)
 
 
-def _references(axes: Any, report: Report) -> None:
-    """Baselines and teacher as lines; those outside the axis are named in its corner."""
-    form, (low, high) = errors_of(report), axes.get_ylim()
-    lines = {name: one.val.mae for name, one in report.baselines.items()} | {"teacher": report.teacher.val.mae}
-    outside = sorted((name for name, value in lines.items() if not low <= value <= high), key=lambda name: lines[name])
-    for name, value in lines.items():
-        if name in outside:
-            continue
+def _references(axes: Any, report: Report, found: Front) -> None:
+    """Baselines and teacher as lines; those outside the axis are named above it."""
+    form = errors_of(report)
+    for name, value in found.near.items():
         colour, dashes = (TEACHER, "-") if name == "teacher" else (SOFT, "--")
         axes.axhline(value, color=colour, linestyle=dashes, linewidth=1.1, zorder=1)
         axes.annotate(
             f"{name} {form(value)}", (0.005, value), xycoords=("axes fraction", "data"), xytext=(0, 3),
             textcoords="offset points", color=colour, fontsize=8.5,
         )  # fmt: skip
-    if outside:
-        names = ", ".join(f"{name} {form(lines[name])}" for name in outside)
-        axes.set_title(f"outside this axis: {names}", loc="left", fontsize=8.5, color=SOFT)
+    axes.set_title(far_text(report, found), loc="left", fontsize=8.5, color=SOFT)

@@ -30,6 +30,8 @@ class Score(Section):
 
 
 class Validated(Section):
+    """Scored on validation only."""
+
     val: Score
 
 
@@ -42,6 +44,8 @@ class Baseline(Section):
 
 
 class Teacher(Section):
+    """The mean of its members is what the students learn from."""
+
     kind: Text
     hidden: Count
     members: Count
@@ -85,11 +89,15 @@ class Candidate(Section):
 
 
 class Excluded(Section):
+    """A candidate that is not offered, and why."""
+
     name: Text
     reason: str
 
 
 class Comparison(Section):
+    """A network that is no candidate."""
+
     name: Text
     val: Score
     note: str = ""
@@ -103,16 +111,22 @@ class ByHorizon(Section):
 
 
 class BaselineByHorizon(Section):
+    """The best baseline on test, step by step."""
+
     name: Text
     test: list[Error | None]
 
 
 class Group(Section):
+    """Error of the chosen candidate on one test group."""
+
     mae: Error
     windows: Count
 
 
 class Forecast(Section):
+    """One forecast: where its steps lie and what they are."""
+
     order: list[int]
     forecast: list[float]
 
@@ -137,6 +151,8 @@ class Example(Section):
 
 
 class Chosen(Section):
+    """The candidate that was chosen on validation, on test."""
+
     name: Text
     val: Score
     test: Score
@@ -168,6 +184,8 @@ class Parity(Section):
 
 
 class Part(Section):
+    """How much of the table one part of the split has."""
+
     groups: Count
     samples: Count
     windows: Count
@@ -175,6 +193,8 @@ class Part(Section):
 
 
 class Data(Section):
+    """What was read and how it was divided."""
+
     rows: Count
     ignored: Count
     groups: Count
@@ -185,6 +205,8 @@ class Data(Section):
 
 
 class Budget(Section):
+    """Limits that the chosen candidate keeps."""
+
     flash_bytes: Count
     ram_bytes: Count
     latency_ms: Error

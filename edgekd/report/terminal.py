@@ -29,9 +29,9 @@ def _head(report: Report) -> RenderableType:
 
 
 def _table(title: str, columns: list[str], *, left: int = 1) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for index, name in enumerate(columns):
-        table.add_column(name, justify="left" if index < left else "right", overflow="fold", header_style="dim")
+        table.add_column(name, justify="left" if index < left else "right", no_wrap=index == 0, header_style="dim")
     return table
 
 
@@ -49,7 +49,7 @@ def _results(report: Report) -> Table:
 def _candidates(report: Report) -> Table:
     form = text.errors_of(report)
     native = any(one.native for one in report.candidates)
-    columns = ["candidate", "val MAE", ".tflite B", "arena B", *(["flash B", "RAM B", "ms"] if native else []), "", ""]
+    columns = ["candidate", "val MAE", ".tflite B", "arena B", *(["flash B", "RAM B", "ms"] if native else []), ""]
     table = _table("Candidates, validation", columns)
     for one in sorted(report.candidates, key=lambda one: (one.val.mae, one.name)):
         chosen = one.name == report.chosen.name
@@ -57,8 +57,7 @@ def _candidates(report: Report) -> Table:
         if native:
             n = one.native
             cells += [f"{n.flash_bytes:,}", f"{n.ram_bytes:,}", f"{n.ms:.3g}"] if n else ["", "", ""]
-        cells.append("front" if one.on_front else "")
-        cells.append("chosen" if chosen else "" if one.meets_budget else "over budget")
+        cells.append("chosen" if chosen else "front" if one.on_front else "" if one.meets_budget else "over budget")
         table.add_row(*cells, style="bold" if chosen else "" if one.on_front else "dim")
     return table
 
@@ -74,10 +73,10 @@ def _ladder(report: Report) -> Table:
 
 
 def _parity(report: Report) -> Table:
-    table = _table("Parity", ["engines", "required", "equal", "of", ""], left=2)
+    table = _table("Parity", ["", "engines", "required", "equal", "of"], left=3)
     for pair, one in sorted(report.parity.items()):
         verdict = Text(one.verdict, style=STYLES[one.verdict])
-        table.add_row(Text(text.pair_name(pair)), text.demand(one), f"{one.equal:,}", f"{one.windows:,}", verdict)
+        table.add_row(verdict, Text(text.pair_name(pair)), text.demand(one), f"{one.equal:,}", f"{one.windows:,}")
     return table
 
 

@@ -84,17 +84,15 @@ def against(error: float, reference: float) -> str:
 
 def what_was_done(report: Report) -> str:
     """Two sentences: how the candidates came about, and how one was chosen."""
-    teacher, count = report.teacher, len(report.candidates)
-    parts = report.data.parts
+    teacher, parts, students = report.teacher, report.data.parts, len(report.candidates)
     members = f"{plural(teacher.members, kind_name(teacher.kind) + ' network')} of {teacher.hidden} units"
-    made = f"{plural(count, 'smaller network')} learnt from {'it' if teacher.members == 1 else 'them'}"
-    became = "was" if count == 1 else "were"
+    them, were = "it" if teacher.members == 1 else "them", "was" if students == 1 else "were"
     val, test = (plural(parts[part].groups, f"{PARTS[part]} group") for part in ("val", "test"))
     return (
         f"{members} learnt to forecast the next {report.horizon} values of {report.target} from the last "
-        f"{plural(report.window, report.order_name)}, {made}, and {became} pruned, quantised to integers, exported and "
-        f"scored as integer models on {val}. The most accurate one that meets the budget, {report.chosen.name}, was then "
-        f"scored once on {test}, which nothing before had used."
+        f"{plural(report.window, report.order_name)}; {plural(students, 'smaller network')} learnt from {them}, {were} "
+        f"pruned and quantised, and {were} scored as integer models on {val}. The most accurate one that meets the "
+        f"budget, {report.chosen.name}, was then scored once on {test}, which nothing before had used."
     )
 
 
@@ -119,8 +117,8 @@ def caveat(report: Report) -> str:
         return f"Scored on {groups}."
     overlap = ours[0] <= theirs[1] and theirs[0] <= ours[1]
     if overlap:
-        return f"The 95 % intervals of the two overlap on {groups}: on other groups the order may be another."
-    return f"The 95 % intervals of the two do not overlap on {groups}."
+        return f"Their 95 % intervals over {groups} overlap, so other groups may rank them differently."
+    return f"Their 95 % intervals over {groups} do not overlap."
 
 
 def pair_name(pair: str) -> str:
@@ -164,7 +162,7 @@ def ladder(report: Report) -> list[tuple[str, float]]:
     chosen = report.chosen
     return [
         ("teacher", chosen.teacher_test_mae),
-        ("student, distilled (stage 1)", chosen.stage1_test_mae),
-        ("pruned and recovered (stage 2), float", chosen.float_test_mae),
-        ("integer model, as deployed", chosen.test.mae),
+        ("distilled (stage 1)", chosen.stage1_test_mae),
+        ("pruned (stage 2), float", chosen.float_test_mae),
+        ("integers, as deployed", chosen.test.mae),
     ]

@@ -1,0 +1,461 @@
+"""The report: what it demands of report.json, what it says, and that equal reports give equal files."""
+
+import copy
+import io
+import json
+import math
+import random
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from edgekd.errors import DataError
+from edgekd.report import charts, front, page, schema, tables, text, write
+from edgekd.report.axes import Scale, scale, spread
+
+CELLS = [f"b{batch}c{cell}" for batch in (1, 2, 3) for cell in range(14)][:40]
+
+
+def example(*, candidates: int = 16, native: bool = True, **changes: Any) -> dict[str, Any]:
+    """A report with numbers as a run on Severson's cells gives them; `changes` replace parts of it."""
+    rng = random.Random(0)
+    found = [candidate(index, rng, native) for index in range(candidates)]
+    points = [(one["val"]["mae"], one["tflite_bytes"]) for one in found]
+    for one, point in zip(found, points, strict=True):
+        one["on_front"] = not any(a <= point[0] and b <= point[1] and (a, b) != point for a, b in points)
+    best = min(found, key=lambda one: one["val"]["mae"])
+    report = {
+        "edgekd": "0.1.0", "name": "severson", "board": "nano33ble", "simulated": False, "unit": "", "divide_by": 1.1,
+        "config": {"name": "severson", "data": {"table": "severson.csv.gz", "order": "cycle"}, "search": {"seed": 0}},
+        "versions": {"edgekd": "0.1.0", "python": "3.11.7", "torch": "2.13.0+cpu", "numpy": "2.4.6"},
+        "hashes": {"table": "ab" * 32, f"models/{best['name']}/cell.tflite": "cd" * 32},
+        "target": "discharge_capacity_Ah", "window": 100, "horizon": 100,
+        "data": {
+            "rows": 102_345, "ignored": 211, "groups": 124, "left_out": ["b2c7"], "unused": [],
+            "problems": {"duplicate_order": 3, "gap_filled": 17, "short": 1},
+            "parts": {
+                "train": {"groups": 33, "samples": 25_600, "windows": 9_900, "usable_targets": 988_000, "names": []},
+                "val": {"groups": 8, "samples": 6_100, "windows": 480, "usable_targets": 47_900, "names": []},
+                "test": {"groups": 40, "samples": 31_000, "windows": 2_310, "usable_targets": 230_200, "names": CELLS},
+            },
+        },
+        "baselines": {
+            "persistence": {"val": score(0.0110), "test": score(0.0114), "options": {}},
+            "line": {"val": score(0.0042), "test": score(0.0044), "options": {"length": 20.0}},
+            "parabola": {"val": score(0.0034), "test": score(0.0035), "options": {"length": 100.0}},
+            "ridge": {"val": score(0.0030), "test": score(0.0032), "options": {"length": 100.0, "penalty": 1.0}},
+        },
+        "teacher": {"kind": "gru", "hidden": 32, "members": 4, "val": score(0.00231), "test": score(0.00243)},
+        "candidates": found,
+        "excluded": [{"name": "liquid32_w4a16_s00", "reason": "no int4 weights with int16 activations"}],
+        "comparisons": [
+            {"name": "gru16 without recurrence", "val": {"mae": 0.00262}, "note": "its gates do not see its state"},
+            {"name": "DLNet student", "val": {"mae": 0.00291}, "note": "its layers, losses and rate"},
+        ],
+        "chosen": chosen(best),
+        "parity": {
+            "twin_tflm": {"windows": 44_640, "equal": 44_640, "max_abs": 0.0, "tolerance": 0.0},
+            "twin_tflite": {"windows": 44_640, "equal": 21_877, "max_abs": 0.0037, "tolerance": None},
+            "torch_onnx": {"windows": 44_640, "equal": 44_640, "max_abs": 1.2e-7, "tolerance": 1e-5},
+        },
+        "budget": {"flash_bytes": 65_536, "ram_bytes": 16_384, "latency_ms": 50.0},
+        "seconds": {"data": 2.4, "teacher": 212.0, "search/gru_stage1": 96.5, "models/a": 1.2, "models/b": 1.4},
+    }  # fmt: skip
+    return report | changes
+
+
+def score(mae: float) -> dict[str, Any]:
+    return {"mae": mae, "interval": [0.9 * mae, 1.12 * mae]}
+
+
+def candidate(index: int, rng: random.Random, native: bool) -> dict[str, Any]:
+    kind, hidden = ("liquid", "gru", "mlp")[index % 3], (4, 8, 16, 32)[index // 3 % 4]
+    bits, sparsity = (8, 16)[index % 2], (0.0, 0.5)[index // 6 % 2]
+    mae = round(0.0024 + 0.0005 / math.sqrt(hidden) + 0.0003 * rng.random(), 7)
+    size = 2_900 + 200 * hidden + 900 * (kind == "gru") + rng.randrange(1_200)
+    cost = {
+        "flash_bytes": size + 3_900, "ram_bytes": 420 + 9 * hidden, "stack_bytes": 136, "instructions": 1_900 * hidden,
+        "cycles": 2_300 * hidden, "ms": 2.3 * hidden / 64, "energy_uj": 0.4 * hidden, "board": "nano33ble",
+        "compiler": "arm-none-eabi-gcc 12.2.1 -O2",
+    }  # fmt: skip
+    return {
+        "name": f"{kind}{hidden}_w8a{bits}_s{round(100 * sparsity):02d}" + ("" if index < 12 else f"_{index}"),
+        "kind": kind, "hidden": hidden, "sparsity": sparsity, "weight_bits": 8, "activation_bits": bits,
+        "params": 60 * hidden, "macs": 1_100 * hidden, "tflite_bytes": size, "arena_bytes": 2_400 + 40 * hidden,
+        "stage1": {"val": {"mae": mae * 0.97}}, "float": {"val": {"mae": mae * 0.99}}, "val": score(mae),
+        "on_front": False, "meets_budget": True, "native": cost if native else None, "tflm": None,
+    }  # fmt: skip
+
+
+def chosen(best: dict[str, Any]) -> dict[str, Any]:
+    life = range(1, 1_001)
+    measured = [None if at % 97 == 0 else 1.05 - 1e-4 * at - 0.12 * (at / 1000) ** 8 for at in life]
+    windows = [
+        {"order": list(range(at, at + 100)), "forecast": [1.05 - 1e-4 * (at + t) for t in range(100)]}
+        for at in (150, 400, 650, 880)
+    ]
+    drawn = [
+        {"label": label, "group": group, "mae": mae, "order": list(life), "measured": measured, "windows": windows}
+        for label, group, mae in (("good", "b1c4", 0.0011), ("median", "b2c1", 0.0023), ("worst", "b3c9", 0.0081))
+    ]
+    steps = range(1, 101)
+    return {
+        "name": best["name"], "val": best["val"], "test": score(0.00258), "stage1_test_mae": 0.00249,
+        "float_test_mae": 0.00255, "teacher_test_mae": 0.00243, "tflite_bytes": best["tflite_bytes"],
+        "arena_bytes": best["arena_bytes"], "native": best["native"],
+        "by_horizon": {"val": [4e-5 * h + 4e-4 for h in steps], "test": [None, *(4e-5 * h + 5e-4 for h in steps[1:])]},
+        "baseline_by_horizon": {"name": "ridge", "test": [5.5e-5 * h + 4e-4 for h in steps]},
+        "by_group": {cell: {"mae": 0.0011 + 0.0003 * i**1.1 / 2, "windows": 40 + i} for i, cell in enumerate(CELLS)},
+        "forecasts": drawn,
+    }  # fmt: skip
+
+
+class Page(HTMLParser):
+    """Text and tags of a page; refuses tags that are not closed."""
+
+    VOID = ("meta", "link", "br")
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(source)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def rendered(report: dict[str, Any]) -> Page:
+    return Page(page.render(schema.parse(report)))
+
+
+def printed(report: dict[str, Any], width: int = 100) -> str:
+    file = io.StringIO()
+    console = Console(file=file, width=width)
+    for one in tables(report):
+        console.print(one)
+    return file.getvalue()
+
+
+def test_three_files_are_written_and_equal_reports_give_equal_files(tmp_path: Path) -> None:
+    report = example()
+    write(report, tmp_path / "a" / "report")
+    shuffled = dict(reversed(report.items())) | {"baselines": dict(reversed(report["baselines"].items()))}
+    write(shuffled, tmp_path / "b")
+    for name in ("report.json", "report.html", "front.png"):
+        assert (tmp_path / "a" / "report" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+    assert json.loads((tmp_path / "b" / "report.json").read_text()) == report
+    assert (tmp_path / "b" / "front.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["front.png", "report.html", "report.json"]
+
+
+def test_the_page_is_whole_in_itself_and_names_everything_a_reader_looks_for(tmp_path: Path) -> None:
+    report = example()
+    found = rendered(report)
+    for _, attributes in found.tags:
+        for name in ("src", "href", "action"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:"))
+    assert "script" not in {tag for tag, _ in found.tags}
+    for name in [*report["baselines"], "teacher", *(one["name"] for one in report["candidates"]), *CELLS, "b2c7"]:
+        assert name in found.text
+    for words in ("Pareto front", "without recurrence", "DLNet student", "no int4 weights", "arm-none-eabi-gcc 12.2.1"):
+        assert words in found.text
+    assert "0.00258 [0.00232, 0.00289]" in found.text
+    assert "ab" * 32 in found.text
+    assert "simulated" not in found.text
+
+
+def test_tables_have_headers_and_pictures_have_words() -> None:
+    found = rendered(example())
+    assert all(attributes.get("scope") in ("col", "row") for tag, attributes in found.tags if tag == "th")
+    drawings = [attributes for tag, attributes in found.tags if tag == "svg"]
+    assert all(one.get("aria-label") or one.get("aria-hidden") for one in drawings)
+    labels = [one["aria-label"] for one in drawings if one.get("role") == "img"]
+    assert len(labels) == 2 * 2 + 3 + 2
+    levels = [int(tag[1]) for tag, _ in found.tags if tag in ("h1", "h2", "h3")]
+    assert levels[0] == 1 and all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("test", "words", "better"),
+    [
+        (0.00258, "19 % lower than the best baseline, ridge (0.00320)", True),
+        (0.00319, "equal to the best baseline, ridge", False),
+        (0.00352, "10 % higher than the best baseline, ridge", False),
+    ],
+)
+def test_the_headline_is_honest(test: float, words: str, better: bool) -> None:
+    report = example()
+    report["chosen"]["test"] = score(test)
+    checked = schema.parse(report)
+    assert words in text.headline(checked)[0] and text.headline(checked)[1] is better
+    assert words in rendered(report).text
+    classes = [attributes.get("class") for tag, attributes in rendered(report).tags if tag == "div"]
+    assert ("verdict" if better else "verdict bad") in classes
+
+
+def test_overlapping_intervals_are_said() -> None:
+    report = example()
+    assert "do not overlap" not in text.caveat(schema.parse(report))
+    report["chosen"]["test"] = {"mae": 0.002, "interval": [0.0019, 0.0021]}
+    assert "do not overlap" in text.caveat(schema.parse(report))
+
+
+def test_simulated_data_is_called_so_everywhere(tmp_path: Path) -> None:
+    simulated = example(simulated=True)
+    found = rendered(simulated)
+    assert found.text.count("simulated") >= 5
+    assert "[simulated data]" in printed(simulated)
+    write(simulated, tmp_path / "simulated")
+    write(example(), tmp_path / "real")
+    assert (tmp_path / "simulated" / "front.png").read_bytes() != (tmp_path / "real" / "front.png").read_bytes()
+
+
+def test_a_pair_that_differs_fails_and_one_that_may_differ_does_not() -> None:
+    report = example()
+    assert rendered(report).text.count("FAIL") == 0
+    assert "INFO" in printed(report)
+    report["parity"]["twin_tflm"]["equal"] -= 1
+    found = rendered(report)
+    assert "FAIL" in found.text and "NumPy twin = TFLite-Micro differ" in found.text
+    assert "FAIL" in printed(report)
+    report["parity"]["twin_tflm"] |= {"windows": 0, "equal": 0}
+    assert schema.parse(report).parity["twin_tflm"].verdict == "FAIL"
+
+
+def test_names_are_text_and_never_markup() -> None:
+    evil = "<img src=x onerror=alert(1)>&\"'"
+    report = example(name=evil, target=f"{evil}[bold]", unit=evil)
+    report["candidates"][0]["kind"] = report["chosen"]["by_group"][evil] = evil
+    report["chosen"]["by_group"][evil] = {"mae": 0.001, "windows": 1}
+    report["chosen"]["forecasts"][0] |= {"group": evil, "label": evil}
+    report["comparisons"][0] |= {"name": evil, "note": evil}
+    report["config"]["data"]["order"] = evil
+    report["hashes"][evil] = evil
+    source = page.render(schema.parse(report))
+    assert "<img" not in source and evil in Page(source).text
+    assert evil in printed(report, width=400)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_one_candidate_and_nothing_to_compare_with(tmp_path: Path, native: bool) -> None:
+    report = example(candidates=1, native=native, comparisons=[], excluded=[], seconds={}, hashes={}, parity={})
+    report["chosen"] |= {"by_group": {}, "forecasts": []}
+    report["chosen"]["by_horizon"] = {"val": [None], "test": [None]}
+    report["chosen"]["baseline_by_horizon"]["test"] = [None]
+    del report["excluded"]
+    write(report, tmp_path)
+    assert "For comparison" not in rendered(report).text
+    assert ("Cost on the board" in rendered(report).text) is native
+    assert report["chosen"]["name"] in printed(report)
+
+
+def test_long_names_and_many_groups(tmp_path: Path) -> None:
+    report = example()
+    long = "a_very_long_" * 12
+    report["candidates"][0]["name"] = long
+    report["chosen"] |= {"name": long}
+    report["chosen"]["by_group"] = {f"{long}{i}": {"mae": 0.001 * i, "windows": i} for i in range(300)}
+    write(report, tmp_path)
+    assert (tmp_path / "report.html").stat().st_size < 500_000
+    assert max(map(len, printed(report, width=60).splitlines())) <= 60
+
+
+def test_all_numbers_may_be_zero() -> None:
+    report = example()
+    zero = {"mae": 0.0, "interval": [0.0, 0.0]}
+    for one in [*report["candidates"], report["teacher"], report["chosen"], *report["baselines"].values()]:
+        one |= {"val": zero, "test": zero}
+    for one in report["candidates"]:
+        one["native"] |= {"flash_bytes": 0}
+    assert "equal to the best baseline" in rendered(report).text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_terminal_tables_fit(width: int) -> None:
+    lines = printed(example(), width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert not any("\x1b" in line for line in lines)
+    for one in example()["candidates"]:
+        assert any(line.startswith(one["name"]) for line in lines)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "name", "teacher.val", "teacher.test.mae", "candidates.0.tflite_bytes", "candidates.3.float.val", "chosen.test",
+        "chosen.by_horizon.test", "parity.twin_tflm.equal", "data.problems", "budget.flash_bytes",
+        "baselines.ridge.test",
+    ],
+)  # fmt: skip
+def test_a_missing_value_is_named_and_nothing_is_written(tmp_path: Path, path: str) -> None:
+    report = example()
+    *parents, last = path.split(".")
+    section: Any = report
+    for key in parents:
+        section = section[int(key) if isinstance(section, list) else key]
+    del section[last]
+    with pytest.raises(DataError, match=f"{path}.*: required key is missing"):
+        write(report, tmp_path / "report")
+    with pytest.raises(DataError):
+        tables(report)
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_are_named(value: float) -> None:
+    report = example()
+    report["candidates"][2]["val"]["interval"][1] = value
+    report["anything"] = [{"else": value}]
+    with pytest.raises(DataError, match=r"candidates\.2\.val\.interval\.1: .* not a finite") as caught:
+        schema.parse(report)
+    assert "anything.0.else" in str(caught.value) and caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("candidates",), [], "candidates"),
+        (("chosen", "name"), "gru99", "'gru99' is not among the candidates"),
+        (("candidates", 1, "name"), "liquid4_w8a8_s00", "two have the same name"),
+        (("candidates", 1, "macs"), "many", "candidates.1.macs"),
+        (("teacher", "val", "mae"), -0.1, "teacher.val.mae"),
+        (("chosen", "forecasts", 0, "measured"), [1.0], "differ in length"),
+        (("hashes",), {"table": object()}, "not JSON serializable"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(path: tuple[Any, ...], value: Any, words: str) -> None:
+    report = example()
+    section: Any = report
+    for key in path[:-1]:
+        section = section[key]
+    section[path[-1]] = value
+    with pytest.raises(DataError, match=words):
+        schema.parse(report)
+
+
+def test_many_problems_are_cut_short() -> None:
+    report = example()
+    for one in report["candidates"]:
+        del one["macs"], one["params"]
+    with pytest.raises(DataError, match="and 20 more"):
+        schema.parse(report)
+
+
+def test_the_report_does_not_change_what_it_is_given(tmp_path: Path) -> None:
+    report = example()
+    before = copy.deepcopy(report)
+    write(report, tmp_path)
+    tables(report)
+    assert report == before
+
+
+def test_the_front_names_far_references_and_keeps_room_for_candidates() -> None:
+    near, far = front.split_references([0.0024, 0.0030], {"ridge": 0.0032, "teacher": 0.0023, "persistence": 0.0114})
+    assert list(near) == ["teacher", "ridge"] and list(far) == ["persistence"]
+    chart = charts.front_chart(schema.parse(example()), 1040)
+    assert "persistence 0.01100" in chart.caption and "65,536 bytes" in chart.caption
+    assert [mark.ring for mark in chart.marks].count(True) == 1 and chart.marks[-1].ring
+    inside = example(budget={"flash_bytes": 6_000, "ram_bytes": 1, "latency_ms": 1.0})
+    assert any(rule.css == "budget" for rule in charts.front_chart(schema.parse(inside), 400).rules)
+
+
+def test_every_chart_stays_inside_its_frame_and_is_well_formed() -> None:
+    report = schema.parse(example())
+    drawn = [charts.front_chart(report, width, measure) for width in (400, 1040) for measure in ("tflite", "native")]
+    drawn += [charts.horizon_chart(report, width) for width in (400, 1040)]
+    drawn += [charts.forecast_chart(report, one, 400) for one in report.chosen.forecasts]
+    draw = page.environment().get_template("chart.svg.j2").module.draw
+    for chart in drawn:
+        ElementTree.fromstring(str(draw(chart)))
+        assert all(chart.left <= mark.x <= chart.right and chart.top <= mark.y <= chart.bottom for mark in chart.marks)
+        assert all(chart.left <= tick.at <= chart.right for tick in chart.x_ticks) and len(chart.x_ticks) >= 2
+        assert all(chart.top <= tick.at <= chart.bottom for tick in chart.y_ticks) and len(chart.y_ticks) >= 2
+
+
+def test_forecasts_are_drawn_thinly_with_their_extremes_and_without_outliers() -> None:
+    report = schema.parse(example())
+    life = 40_000
+    values: list[float | None] = [1.0 - 1e-6 * at for at in range(life)]
+    values[777], values[20_000] = 9.0, None
+    one = report.chosen.forecasts[0].model_copy(update={"order": list(range(life)), "measured": values})
+    chart = charts.forecast_chart(report, one, 400)
+    assert chart.caption == "1 outlier outside this axis."
+    assert chart.lines[0].path.count("M") <= 2 * charts.MOST_POINTS
+    assert float(chart.y_ticks[-1].label) < 2
+
+
+finite = st.floats(1e-9, 1e9)
+
+
+@given(st.lists(finite, min_size=1, max_size=20), st.booleans(), st.integers(2, 9))
+def test_scales_hold_their_values_and_ticks_lie_on_them(values: list[float], log: bool, most: int) -> None:
+    one = scale(values, 10.0, 300.0, log=log)
+    assert all(9.9 <= one(value) <= 300.1 for value in values)
+    ticks = one.ticks(most)
+    assert len(ticks) <= most
+    assert all(9.9 <= tick.at <= 300.1 for tick in ticks)
+    assert len({tick.label for tick in ticks}) == len(ticks)
+
+
+def test_ticks_are_round_numbers() -> None:
+    assert [tick.label for tick in Scale(low=0.0021, high=0.0034, start=0, end=1).ticks(7)] == [
+        "0.0022", "0.0024", "0.0026", "0.0028", "0.0030", "0.0032", "0.0034",
+    ]  # fmt: skip
+    assert [tick.label for tick in Scale(low=900, high=70_000, start=0, end=1, log=True).ticks(6)] == [
+        "1,000", "2,000", "5,000", "10,000", "20,000", "50,000",
+    ]  # fmt: skip
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=6))
+def test_labels_are_spread_and_stay_in_order(positions: list[float]) -> None:
+    placed = spread(positions, 15.0, 0.0, 100.0)
+    ranked = [placed[i] for i in sorted(range(len(positions)), key=lambda i: positions[i])]
+    assert all(b - a >= 15.0 - 1e-9 for a, b in zip(ranked, ranked[1:], strict=False))
+    assert ranked[-1] <= 100.0
+
+
+def test_numbers_are_written_as_people_read_them() -> None:
+    form = text.error_format([0.00243, 0.0114])
+    assert (form(0.00243), form(0.0114)) == ("0.00243", "0.01140")
+    assert text.error_format([123.4])(123.4) == "123"
+    assert [text.kilobytes(n) for n in (999, 1000, 12_345)] == ["999 B", "1.0 kB", "12.3 kB"]
+    assert [text.duration(s) for s in (0.42, 59.4, 59.6, 185)] == ["0.4 s", "59 s", "1 min 00 s", "3 min 05 s"]
+    assert text.pair_name("onnx_tflite_float") == "ONNX Runtime = TensorFlow Lite (float)"
+    assert text.pair_name("a_b") == "a_b"
+    assert text.against(0.0, 0.0) == "equal to" and text.against(1.0, 0.0) == "higher than"
+
+
+def test_nothing_heavy_is_loaded_and_matplotlib_only_when_it_draws() -> None:
+    code = (
+        "import sys, edgekd.report, edgekd.report.page, edgekd.report.terminal, edgekd.report.picture\n"
+        "print([m for m in ('torch', 'onnx', 'tensorflow', 'optuna', 'matplotlib', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
