@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 SAME = 1e-6  # a smaller range, relative to the values, is no range
-LOG_FROM = 8.0  # an axis of sizes that spans more than this factor is logarithmic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +41,18 @@ class Scale:
         return [Tick(at=self(value), label=f"{value:,.{decimals}f}") for value in values]
 
 
-def scale(values: Iterable[float], start: float, end: float, *, margin: float = 0.06, log: bool = False) -> Scale:
-    """A scale over all values, with a margin on both sides (a fraction of the range)."""
+def scale(
+    values: Iterable[float], start: float, end: float, *, margin: float = 0.06, log_from: float = math.inf
+) -> Scale:
+    """A scale over all values, with a margin on both sides (a fraction of the range).
+
+    It is logarithmic where positive values span more than the factor `log_from`.
+    """
     known = list(values)
     low, high = min(known), max(known)
     if high - low <= SAME * max(abs(low), abs(high)):
         low, high = low - (abs(low) or 1.0) * 0.1, high + (abs(high) or 1.0) * 0.1
-    if log and low > 0 and high / low > LOG_FROM:
+    if low > 0 and high / low > log_from:
         factor = (high / low) ** margin
         return Scale(low=low / factor, high=high * factor, start=start, end=end, log=True)
     space = (high - low) * margin

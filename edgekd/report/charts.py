@@ -15,6 +15,8 @@ from edgekd.report.text import Format, errors_of, plural, with_interval
 MOST_POINTS = 1500  # samples drawn of one group; more are thinned, keeping extremes
 OUTLIER_SHARE = 0.005  # of the measured samples, at either end, may lie outside the axis
 NARROWEST_WIDE = 500  # pixels; a chart at most as wide is drawn for a phone
+LOG_FROM = 8.0  # an axis of sizes that spans more than this factor is logarithmic
+LOG_WHISKERS_FROM = 3.0
 SHAPES = {"liquid": "circle", "gru": "square", "mlp": "triangle"}
 
 
@@ -97,12 +99,12 @@ def front_chart(report: Report, width: int, measure: Measure = "tflite") -> Char
     left, right, top, bottom = 74.0, width - (120.0 if wide else 14.0), 16.0, (420.0 if wide else 330.0)
     found, form = front_of(report, measure), errors_of(report)
     y = scale([*(one.val.mae for one, _ in found.points), *found.near.values()], bottom, top, margin=0.08)
-    x = scale([size for _, size in found.points], left, right, log=True, margin=0.08)
+    x = scale([size for _, size in found.points], left, right, log_from=LOG_FROM, margin=0.08)
     drawn = sorted(
         found.points, key=lambda point: (point[0].name == report.chosen.name, point[0].on_front, point[0].name)
     )
     marks = [_candidate_mark(one, x(size), y(one.val.mae), report, f"{size:,} bytes") for one, size in drawn]
-    budget, budget_text = _budget(report, x, top, bottom)
+    budget, budget_text = _budget(report, measure, x, top, bottom)
     return Chart(
         width=width, height=int(bottom + 52), left=left, right=right, top=top, bottom=bottom,
         x_name=SIZES[measure], y_name="validation MAE", x_ticks=x.ticks(7 if wide else 4), y_ticks=y.ticks(7),
@@ -180,7 +182,7 @@ def whiskers(scores: Iterable[Score]) -> "WhiskerScale":
     """One scale for all errors of a table."""
     known = list(scores)
     ends = [end for one in known for end in (one.interval or (one.mae, one.mae))]
-    return WhiskerScale(scale([*ends, *(one.mae for one in known)], 3, 97, margin=0.0))
+    return WhiskerScale(scale([*ends, *(one.mae for one in known)], 3, 97, margin=0.0, log_from=LOG_WHISKERS_FROM))
 
 
 @dataclass(frozen=True)
@@ -208,9 +210,11 @@ def _references(found: Front, y: Scale, left: float, right: float, wide: bool, f
     ]  # fmt: skip
 
 
-def _budget(report: Report, x: Scale, top: float, bottom: float) -> tuple[list[Rule], str]:
+def _budget(report: Report, measure: Measure, x: Scale, top: float, bottom: float) -> tuple[list[Rule], str]:
     """The flash budget as a line, or a sentence where it lies outside the axis."""
     limit = report.budget.flash_bytes
+    if measure == "tflite" and any(one.native for one in report.candidates):
+        return [], ""  # the budget is for the image, which has a drawing of its own
     if not x.holds(limit):
         side = "right" if limit > x.high else "left"
         return [], f"The flash budget, {limit:,} bytes, lies to the {side} of this axis."

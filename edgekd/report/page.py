@@ -166,7 +166,7 @@ def ladder_bars(report: Report) -> list[Bar]:
     longest = max(error for _, error in steps)
     bars, before = [], None
     for name, error in steps:
-        note = "" if before is None else f"{text.against(error, before)} the step before"
+        note = "" if before is None else f"{text.against(error, before)} before"
         state = "chosen" if error is chosen.test.mae else ""
         bars.append(Bar(label=name, value=form(error), share=_share(error, longest), note=note, state=state))
         before = error

@@ -59,7 +59,9 @@ def _draw(axes: Any, report: Report, measure: Measure) -> None:
     _ring(axes, report, found)
     _limits(axes, found)
     _references(axes, report, found)
-    if axes.get_xlim()[0] <= report.budget.flash_bytes <= axes.get_xlim()[1]:
+    measured = any(one.native for one in report.candidates)  # then the budget is for the image
+    low, high = axes.get_xlim()
+    if measured is (measure == "native") and low <= report.budget.flash_bytes <= high:
         axes.axvline(report.budget.flash_bytes, color=BUDGET, linestyle=":", linewidth=1.2, label="budget")
     axes.set_xlabel(SIZES[measure])
     axes.set_ylabel(f"validation MAE [{report.error_unit}]" if len(report.error_unit) < 40 else "validation MAE")
