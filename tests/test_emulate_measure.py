@@ -144,6 +144,57 @@ def test_profile_is_that_of_separate_calls(image):
     assert push.own.instructions < 12
 
 
+RETURNS = r"""
+#define NAKED __attribute__((naked, used))
+NAKED static void by_r3(void) { __asm__ volatile("push {lr}\n pop {r3}\n bx r3"); }
+NAKED static void by_lr(void) { __asm__ volatile("nop\n bx lr"); }
+NAKED static void by_pop(void) { __asm__ volatile("push {r4, lr}\n bl by_lr\n pop {r4, pc}"); }
+NAKED static void by_tail(void) { __asm__ volatile("b by_r3"); }
+NAKED static void by_mov(void) { __asm__ volatile("mov pc, lr"); }
+NAKED void run(void) {
+    __asm__ volatile(".syntax unified\n push {r4, lr}\n movs r4, #3\n"
+                     "1: bl by_r3\n bl by_pop\n bl by_tail\n bl by_mov\n subs r4, #1\n bne 1b\n"
+                     "bl by_lr\n pop {r4, pc}");
+}
+NAKED void sum(void) { /* sum(n) = n ? n + sum(n - 1) : 0; the branch lands where the call returns to */
+    __asm__ volatile(".syntax unified\n push {r4, lr}\n movs r4, r0\n beq 1f\n subs r0, #1\n bl sum\n"
+                     "1: adds r0, r0, r4\n pop {r4, pc}");
+}
+"""
+
+
+@pytest.fixture(params=["nano33ble", "rp2040_pico"])
+def returns(request, tmp_path) -> Machine:
+    board = load_board(request.param)
+    (tmp_path / "returns.c").write_text(RETURNS)
+    toolchain = find_compiler(board, "gcc")
+    return Machine(
+        compile_image(
+            [tmp_path / "returns.c"], [], board, tmp_path / "r.elf", entries=["run", "sum"], compiler=toolchain
+        )
+    )
+
+
+def test_every_way_to_return_is_seen(returns):
+    found = returns.profile("run")
+    assert [(one.name, one.calls, one.instructions) for one in found.calls] == [
+        ("by_r3", 3, 9),
+        ("by_pop", 3, 15),
+        ("by_tail", 3, 12),
+        ("by_mov", 3, 3),
+        ("by_lr", 1, 2),
+    ]
+    assert found.own.instructions == 2 + 3 * 6 + 2
+    assert found.own.cycles + sum(one.cycles for one in found.calls) == found.run.cycles
+
+
+def test_recursion_belongs_to_the_first_call(returns):
+    assert returns.call("sum", 5) == 15
+    found = returns.profile("sum", 5)
+    assert [(one.name, one.calls) for one in found.calls] == [("sum", 1)]
+    assert (found.own.instructions, found.calls[0].instructions) == (7, 4 * 7 + 5)
+
+
 def test_outputs_are_written_for_comparison(image):
     got = Machine(image)
     expected = got.call("model_predict", "edgekd_state", X, 3)

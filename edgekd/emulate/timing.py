@@ -66,14 +66,16 @@ class Instruction:
         return frozenset(re.findall(r"\b(?:r\d+|sb|sl|fp|ip|sp|lr|pc)\b", inside[1])) if inside else frozenset()
 
     @property
-    def flow(self) -> int:
-        """+1 for a call, -1 for a return, 0 for all else, jumps included."""
-        if _CALL.match(self.mnemonic):
-            return 1
-        pops = self.mnemonic.startswith(("pop", "ldm")) or (self.mnemonic.startswith("ldr") and "[sp" in self.operands)
-        if pops and "pc" in self.operands.replace("[pc", ""):
-            return -1
-        return -1 if self.mnemonic.startswith(("bx", "mov")) and self.operands in ("lr", "pc, lr") else 0
+    def is_call(self) -> bool:
+        """Whether it leaves a return address in lr."""
+        return _CALL.match(self.mnemonic) is not None
+
+    @property
+    def may_return(self) -> bool:
+        """Whether it jumps to an address from a register or from memory: a return, or a jump through a table."""
+        if self.mnemonic.startswith(("pop", "ldm")):
+            return "pc" in self.operands[self.operands.find("{") :]
+        return self.mnemonic.startswith("bx") or (self.mnemonic.startswith(("ldr", "mov")) and self.target == "pc")
 
     @property
     def words(self) -> int:

@@ -77,7 +77,8 @@ class BlockTable:
         self._read = read
         self._row: dict[int, int] = {}
         self._sizes: list[int] = []
-        self._flow: list[int] = []
+        self._calls: list[bool] = []
+        self._may_return: list[bool] = []
         self._costs: list[BlockCost] = []
 
     def rows(self, trace: Addresses, sizes: dict[int, int]) -> NDArray[np.intp]:
@@ -92,7 +93,8 @@ class BlockTable:
         instructions = decode(self._read(address, size), address)
         self._row[address] = len(self._sizes)
         self._sizes.append(size)
-        self._flow.append(instructions[-1].flow)
+        self._calls.append(instructions[-1].is_call)
+        self._may_return.append(instructions[-1].may_return)
         self._costs.append(block_cost(self.board.core, instructions))
 
     def taken(self, trace: Addresses, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
@@ -114,9 +116,24 @@ class BlockTable:
         table = np.array([cost.cycles for cost in self._costs], dtype=np.int64).reshape(-1, 3)
         return table[rows] + taken[:, None] * np.array(TAKEN[self.board.core], dtype=np.int64)
 
-    def flow(self, rows: NDArray[np.intp], taken: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Change of call depth after each block."""
-        return np.array(self._flow, dtype=np.int64)[rows] * taken
+    def depth(self, trace: Addresses, rows: NDArray[np.intp], taken: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Call depth in each block, 0 in the first: one more behind a call, one less on arriving where it returns to.
+
+        Which register or memory a function returns through does not matter (Thumb-1 code often uses r1 or r3).
+        """
+        ends = self.ends(trace, rows)
+        calls = np.array(self._calls)[rows] & taken
+        leaves = np.array(self._may_return)[rows] & taken
+        change = np.zeros(trace.size, dtype=np.int64)
+        returns: list[int] = []
+        for i in np.flatnonzero((calls | leaves)[:-1]).tolist():
+            if calls[i]:
+                returns.append(ends[i])
+                change[i + 1] = 1
+            elif returns and trace[i + 1] == returns[-1]:
+                returns.pop()
+                change[i + 1] = -1
+        return np.cumsum(change)
 
     def wait_cycles(self, rows: NDArray[np.intp]) -> int:
         """Upper bound for flash wait states; the model is in `Run`."""
@@ -150,8 +167,7 @@ def profile(table: BlockTable, trace: Addresses, sizes: dict[int, int], inside: 
     rows = table.rows(trace, sizes)
     taken = table.taken(trace, rows)
     costs = np.stack([table.instructions(rows), table.cycles(rows, taken)[:, 1]])
-    depth = np.concatenate([[0], np.cumsum(table.flow(rows, taken))[:-1]])
-    owner = _owners(trace, depth, inside)
+    owner = _owners(trace, table.depth(trace, rows, taken), inside)
     return Profile(
         run=run,
         own=FunctionCost(inside.name, *map(int, costs[:, owner == _OWN].sum(axis=1))),
