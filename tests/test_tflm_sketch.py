@@ -1,5 +1,6 @@
 """The TFLite-Micro sketch: compiled as C++ against stand-in headers and run, its graphs by the real TFLite-Micro."""
 
+import json
 import os
 import shutil
 import struct
@@ -286,6 +287,25 @@ def test_vectors_of_another_shape_are_refused(one_case: Case, tmp_path: Path) ->
 def test_a_model_that_is_not_there_is_refused(one_case: Case, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"model\.json"):
         make_sketch(replace(one_case, folder=tmp_path / "none"), tmp_path)
+
+
+def test_an_operator_that_the_library_lacks_is_named(
+    one_case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(OPERATORS, "LOGISTIC")
+    with pytest.raises(ModelError, match="TFLite-Micro has no operator LOGISTIC"):
+        make_sketch(one_case, tmp_path)
+
+
+@requires_gxx
+def test_names_from_the_table_cannot_break_the_code(one_case: Case, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(one_case.folder, folder)
+    info = json.loads((folder / "model.json").read_text())
+    info["name"], info["preprocess"]["columns"] = "18650 / b*", ["a */ int x; /*", 'b\n"\\']
+    (folder / "model.json").write_text(json.dumps(info))
+    write_sketch(tmp_path, folder, arena_bytes=one_case.arena, vectors=one_case.vectors)
+    compile_sketch(tmp_path / "model_18650_b_tflm")
 
 
 @pytest.fixture(scope="module")

@@ -240,13 +240,14 @@ COMPILERS = {
 }
 
 
+@pytest.mark.parametrize("source", ["kernels/edgekd_window.c", "sketch/edgekd_text.c"])
 @pytest.mark.parametrize("name", COMPILERS)
-def test_compiles_without_a_warning(name: str, tmp_path: Path) -> None:
+def test_compiles_without_a_warning(name: str, source: str, tmp_path: Path) -> None:
     command = COMPILERS[name]
     if shutil.which(command[0]) is None:
         pytest.skip(f"{name} is not installed")
     done = subprocess.run(
-        [*command, *STRICT, "-O2", f"-I{INCLUDE[0]}", "-c", SOURCES[0], "-o", tmp_path / "window.o"],
+        [*command, *STRICT, "-O2", f"-I{INCLUDE[0]}", "-c", FIRMWARE / source, "-o", tmp_path / "one.o"],
         capture_output=True,
         text=True,
         check=False,

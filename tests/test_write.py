@@ -53,7 +53,7 @@ def test_names_become_prefixes(name: str, expected: str) -> None:
 
 
 def test_a_comment_cannot_be_closed_from_inside() -> None:
-    assert comment("a */ int x;\n/* b") == "a * / int x; /* b"
+    assert comment("a */ int x;\n/* b") == "a * / int x; / * b"
 
 
 def test_a_name_the_template_needs_and_does_not_get_is_an_error() -> None:

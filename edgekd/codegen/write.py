@@ -56,8 +56,8 @@ def array_literal(values: NDArray[Any], indent: int = 4) -> str:
 
 
 def comment(text: str) -> str:
-    """Text for the inside of a C comment: what would end the comment or the line is taken out."""
-    return " ".join(text.replace("*/", "* /").split())
+    """Text for the inside of a C comment: what would begin or end one, or the line, is taken apart."""
+    return " ".join(text.replace("*/", "* /").replace("/*", "/ *").split())
 
 
 def render(template: str, **values: Any) -> str:
