@@ -334,3 +334,31 @@ def test_units_come_from_names():
 def test_section_without_ignore_or_split_column_reads_three_columns(tmp_path):
     write(tmp_path, [[*row, "text"] for row in rows()], header="cell,cycle,q_Ah,comment")
     assert len(read_table(replace(Section()), tmp_path).series) == 1
+
+
+MEASURED = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+@pytest.mark.parametrize(
+    ("name", "divide_by", "rows", "groups", "left_out"),
+    [("severson", 1.1, 59_218, 83, {("short", "b2c1")}), ("xjtu", 2.0, 11_041, 31, set())],
+)
+def test_measured_cells_are_read_without_surprises(name, divide_by, rows, groups, left_out):
+    path = MEASURED / f"{name}.csv.gz"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    section = Section(
+        table=str(path),
+        group="cell_id",
+        inputs=("discharge_capacity_Ah",),
+        target="discharge_capacity_Ah",
+        divide_by=divide_by,
+        ignore="is_outlier",
+        window=100 if name == "severson" else 50,
+        horizon=100 if name == "severson" else 50,
+    )
+    table = read_table(section, path.parent)
+    assert (table.rows, len(table.groups)) == (rows, groups)
+    assert {(one.kind, one.group) for one in table.problems} == left_out
+    assert len(table.series) == groups, "no gaps"
+    assert 0 < table.ignored < 0.01 * rows
