@@ -14,6 +14,8 @@ import typer
 from edgekd import __version__
 from edgekd.errors import EdgekdError
 
+STOPPED = 130
+
 app = typer.Typer(
     help="Distil a time-series model until it fits a microcontroller, and prove that the firmware computes it.",
     no_args_is_help=True,
@@ -29,11 +31,12 @@ Json = Annotated[bool, typer.Option("--json", help="print JSON on standard outpu
 def main() -> None:
     """Run the command line; every error ends in one message and a documented exit code."""
     try:
-        app(standalone_mode=False)
+        if app(standalone_mode=False) == STOPPED:  # what typer makes of a KeyboardInterrupt
+            raise KeyboardInterrupt
     except EdgekdError as error:
         _fail(str(error), error.exit_code, error.hint)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("stopped; finished pieces are kept, run the same command to go on", 130)
+        _fail("stopped; finished pieces are kept, run the same command to go on", STOPPED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:

@@ -1,0 +1,99 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import small_run
+
+EDGEKD = [sys.executable, "-m", "edgekd"]
+
+
+def edgekd(*arguments: str, **options: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([*EDGEKD, *arguments], capture_output=True, text=True, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def test_help_loads_no_framework() -> None:
+    code = (
+        "import sys; sys.argv = ['edgekd', '--help']\n"
+        "from edgekd.cli import main\n"
+        "main()\n"
+        "heavy = {'torch', 'tensorflow', 'onnx', 'onnxruntime', 'optuna', 'numpy', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    for command in ("init", "check", "compress", "report", "predict", "boards"):
+        assert command in result.stdout
+
+
+def test_help_is_quick() -> None:
+    times = []
+    for _ in range(3):
+        begun = time.monotonic()
+        edgekd("--help")
+        times.append(time.monotonic() - begun)
+    assert min(times) < 0.6
+
+
+def test_the_template_is_a_configuration_that_check_accepts(tmp_path: Path) -> None:
+    result = edgekd("init", "My Battery.yaml", cwd=tmp_path)
+    assert result.returncode == 0
+    result = edgekd("check", "My Battery.yaml", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "name: my_battery" in result.stdout
+    assert "48 groups" in result.stdout
+    assert "train" in result.stdout
+
+
+def test_boards_as_table_and_json() -> None:
+    assert "nano33ble" in edgekd("boards").stdout
+    known = {one["name"]: one for one in json.loads(edgekd("boards", "--json").stdout)}
+    assert known["nano33ble"]["sketch_flash_bytes"] == 983_040
+
+
+def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
+    path = small_run.write(tmp_path, teacher="{kind: gru, hidden: 32, members: 8, epochs: 1000}")
+    command = [*EDGEKD, "compress", str(path), "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "out" / "data").exists() and process.poll() is None:
+        time.sleep(0.2)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "finished pieces are kept" in message
+    assert "Traceback" not in message
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there")
+def test_output_that_cannot_be_written() -> None:
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([*EDGEKD, "boards", "--json"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert "No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    result = subprocess.run([*EDGEKD, "boards", "--json"], stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert result.stderr == ""
+
+
+def test_bugs_ask_to_be_reported(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['edgekd', 'boards']\n"
+        "import edgekd.board, edgekd.cli\n"
+        "edgekd.board.board_names = lambda: 1 / 0\n"
+        "edgekd.cli.main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 70
+    assert "internal error: ZeroDivisionError" in result.stderr
+    assert "Traceback" not in result.stderr
