@@ -15,6 +15,7 @@ from test_report import example
 
 from edgekd.report import write
 
+A4 = 688  # width of a printed page inside its margins, CSS pixels
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
 )
@@ -172,7 +173,7 @@ def test_the_watch_sees_requests_and_errors(browser: Browser, tmp_path: Path) ->
 
 
 def test_the_page_prints_with_its_folded_parts(browser: Browser, folder: Path, tmp_path: Path) -> None:
-    browser.open(folder / "report.html", width=1200)
+    browser.open(folder / "report.html", width=A4)
     browser.print(tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
     browser.call("Emulation.setEmulatedMedia", media="print")
@@ -180,4 +181,5 @@ def test_the_page_prints_with_its_folded_parts(browser: Browser, folder: Path, t
         "[...document.querySelectorAll('details pre, nav')].map(e => e.checkVisibility({contentVisibilityAuto: true}))"
     )
     assert browser.evaluate(hidden) == [False, True]
+    assert browser.evaluate("document.documentElement.scrollWidth") <= A4
     browser.call("Emulation.setEmulatedMedia", media="")
