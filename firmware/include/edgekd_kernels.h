@@ -1,0 +1,10 @@
+#ifndef EDGEKD_KERNELS_H
+#define EDGEKD_KERNELS_H
+#include <stdint.h>
+typedef struct {
+    const uint32_t *words;
+    uint32_t inputs, outputs;
+    int32_t y_zero;
+} edgekd_fully_connected;
+void edgekd_fully_connected_s8(const edgekd_fully_connected *layer, const int8_t *x, int8_t *y);
+#endif
