@@ -1,13 +1,13 @@
-"""The pictures of the page as shapes with coordinates; templates/chart.svg.j2 writes them down.
+"""The drawings of a report's page.
 
 A chart is drawn for a width in CSS pixels. The page shows the wide or the narrow one, so that text keeps its size.
-Colours are classes of the style sheet, which knows about dark screens and paper.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edgekd.report.axes import Scale, Tick, from_zero, scale, spread
+from edgekd.report.axes import Scale, from_zero, scale, spread
+from edgekd.report.drawing import SHAPES, Chart, Line, Mark, Note, Rule, dots, path, shape, staircase
 from edgekd.report.front import SIZES, Front, Measure, far_text, front_of
 from edgekd.report.schema import Candidate, Example, Report, Score
 from edgekd.report.text import Format, errors_of, plural, with_interval
@@ -17,80 +17,6 @@ OUTLIER_SHARE = 0.005  # of the measured samples, at either end, may lie outside
 NARROWEST_WIDE = 500  # pixels; a chart at most as wide is drawn for a phone
 LOG_FROM = 8.0  # an axis of sizes that spans more than this factor is logarithmic
 LOG_WHISKERS_FROM = 3.0
-SHAPES = {"liquid": "circle", "gru": "square", "mlp": "triangle"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """A straight reference line with a label."""
-
-    x1: float
-    y1: float
-    x2: float
-    y2: float
-    css: str
-    label: str
-    title: str
-    label_x: float
-    label_y: float
-    anchor: str = "start"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """`path` is an SVG path; `title` shows when pointed at."""
-
-    path: str
-    css: str
-    title: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """One point. `ring`: drawn around the chosen one."""
-
-    path: str
-    css: str
-    title: str
-    x: float
-    y: float
-    ring: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Note:
-    """Text at a place."""
-
-    x: float
-    y: float
-    text: str
-    anchor: str = "start"
-    css: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chart:
-    """A plot area left..right, top..bottom inside width x height, and what is in it. `alt` says what it shows.
-
-    `caption`: what is known and lies outside the axes.
-    """
-
-    width: int
-    height: int
-    left: float
-    right: float
-    top: float
-    bottom: float
-    x_name: str
-    y_name: str
-    x_ticks: Sequence[Tick]
-    y_ticks: Sequence[Tick]
-    alt: str
-    caption: str = ""
-    rules: Sequence[Rule] = ()
-    lines: Sequence[Line] = ()
-    marks: Sequence[Mark] = ()
-    notes: Sequence[Note] = ()
 
 
 def front_chart(report: Report, width: int, measure: Measure = "tflite") -> Chart:
@@ -109,7 +35,7 @@ def front_chart(report: Report, width: int, measure: Measure = "tflite") -> Char
         width=width, height=int(bottom + 52), left=left, right=right, top=top, bottom=bottom,
         x_name=SIZES[measure], y_name="validation MAE", x_ticks=x.ticks(7 if wide else 4), y_ticks=y.ticks(7),
         rules=[*_references(found, y, left, right, wide, form), *budget], marks=marks,
-        lines=[Line(path=_staircase([(x(size), y(error)) for size, error in found.corners]), css="front")],
+        lines=[Line(path=staircase([(x(size), y(error)) for size, error in found.corners]), css="front")],
         notes=[_chosen_note(report, mark, left, right) for mark in marks if mark.ring],
         alt=_front_alt(report, found, measure), caption=" ".join(filter(None, [far_text(report, found), budget_text])),
     )  # fmt: skip
@@ -131,7 +57,7 @@ def horizon_chart(report: Report, width: int) -> Chart:
     x = scale([0.5, max(len(values) for values, _, _ in series) + 0.5], left, right, margin=0.0)
     y = from_zero(scale([0.0, *known], bottom, top))
     lines = [
-        Line(path=_path([(x(i + 1), None if v is None else y(v)) for i, v in enumerate(values)]), css=css, title=name)
+        Line(path=path([(x(i + 1), None if v is None else y(v)) for i, v in enumerate(values)]), css=css, title=name)
         for values, css, name in series
     ]
     return Chart(
@@ -150,13 +76,13 @@ def forecast_chart(report: Report, example: Example, width: int) -> Chart:
         measured = [(0, 0.0)]
     x = scale([at for at, _ in [*measured, *ahead]], left, right, margin=0.02)
     y = scale([*_without_outliers([v for _, v in measured]), *(v for _, v in ahead)], bottom, top)
-    dots = [(x(at), y(value)) for at, value in _thinned(measured) if y.holds(value)]
-    lines = [Line(path=_dots(dots), css="measured")]
+    seen = [(x(at), y(value)) for at, value in _thinned(measured) if y.holds(value)]
+    lines = [Line(path=dots(seen), css="measured")]
     for one in example.windows:
         points: list[tuple[float, float | None]] = [(x(a), y(v)) for a, v in zip(one.order, one.forecast, strict=True)]
         first = f"forecast from {report.order_name} {one.order[0]:,} on" if one.order else ""
-        lines.append(Line(path=_path(points), css="first", title=first))
-        lines.append(Line(path=_path(points[:1]), css="first start", title=first))
+        lines.append(Line(path=path(points), css="first", title=first))
+        lines.append(Line(path=path(points[:1]), css="first start", title=first))
     outside = sum(not y.holds(value) for _, value in measured)
     alt = (
         f"Group {example.group}, error {errors_of(report)(example.mae)}: {len(measured)} measured samples and "
@@ -232,7 +158,7 @@ def _candidate_mark(one: Candidate, x: float, y: float, report: Report, size: st
     title = f"{one.name}: validation MAE {with_interval(one.val, errors_of(report))}, {size}"
     kind = one.kind if one.kind in SHAPES else "other"
     return Mark(
-        path=_shape(SHAPES.get(one.kind, "diamond"), x, y, 6.0),
+        path=shape(one.kind, x, y, 6.0),
         css=f"kind-{kind}" + ("" if one.on_front or chosen else " dominated"),
         title=", ".join([title, *states]), x=x, y=y, ring=chosen,
     )  # fmt: skip
@@ -283,39 +209,6 @@ def _horizon_alt(report: Report) -> str:
     if not known:
         return "No step ahead has a measured target."
     return f"Error on test grows from {form(known[0])} one step ahead to {form(known[-1])} {len(known)} steps ahead."
-
-
-def _path(points: Iterable[tuple[float, float | None]]) -> str:
-    """A polyline with gaps where there is no value; a lone point becomes a dot."""
-    text, pen_down = [], False
-    for x, y in points:
-        if y is None:
-            pen_down = False
-            continue
-        text.append(f"{'L' if pen_down else 'M'}{x:.1f} {y:.1f}" + ("" if pen_down else "h0"))
-        pen_down = True
-    return "".join(text)
-
-
-def _dots(points: Iterable[tuple[float, float]]) -> str:
-    return "".join(f"M{x:.1f} {y:.1f}h0" for x, y in points)
-
-
-def _staircase(corners: Sequence[tuple[float, float]]) -> str:
-    """What the front dominates lies above and to the right of this line."""
-    path = f"M{corners[0][0]:.1f} {corners[0][1]:.1f}"
-    return path + "".join(f"H{x:.1f}V{y:.1f}" for x, y in corners[1:])
-
-
-def _shape(name: str, x: float, y: float, r: float) -> str:
-    if name == "circle":
-        return f"M{x - r:.1f} {y:.1f}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0z"
-    corners = {
-        "square": [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
-        "triangle": [(0, -1.15), (1.1, 0.85), (-1.1, 0.85)],
-        "diamond": [(0, -1.2), (1.2, 0), (0, 1.2), (-1.2, 0)],
-    }[name]
-    return "M" + "L".join(f"{x + r * dx:.1f} {y + r * dy:.1f}" for dx, dy in corners) + "z"
 
 
 def _without_outliers(values: Sequence[float]) -> list[float]:

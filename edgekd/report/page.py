@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 
 from edgekd.report import charts, text
+from edgekd.report.drawing import Chart
 from edgekd.report.schema import Comparison, Report, Score
 
 WIDE, NARROW, PANEL = 1040, 400, 400
@@ -139,7 +140,7 @@ def results(report: Report) -> list[Row]:
     return sorted(rows, key=lambda row: (row.test.mae, row.name))
 
 
-def fronts(report: Report, measured: bool) -> list[tuple[str, list[charts.Chart]]]:
+def fronts(report: Report, measured: bool) -> list[tuple[str, list[Chart]]]:
     """Title and drawings (wide, narrow) of each front: by .tflite, and by flash where it was measured."""
     found = [("Size of the model file", [charts.front_chart(report, width) for width in (WIDE, NARROW)])]
     if measured:

@@ -190,6 +190,7 @@ class Part(Section):
     samples: Count
     windows: Count
     usable_targets: Count
+    names: list[str]
 
 
 class Data(Section):

@@ -1,0 +1,80 @@
+"""comparison.html: one file that needs no network, as report.html."""
+
+from collections.abc import Sequence
+
+from edgekd.report import text
+from edgekd.report.axes import Scale, scale
+from edgekd.report.charts import LOG_FROM, NARROWEST_WIDE
+from edgekd.report.compare import Comparison, Point, RunResult
+from edgekd.report.drawing import Chart, Line, Mark, shape, staircase
+from edgekd.report.page import NARROW, PANEL, WIDE, environment
+from edgekd.report.text import Format, error_format
+
+COLOURS = 6  # of runs in the style sheet; further runs repeat them
+
+
+def render(found: Comparison) -> str:
+    """Return the whole page as text; equal comparisons give equal pages."""
+    return environment().get_template("comparison.html.j2").render(
+        found=found, form=_format(found), text=text, headline=headline(found), colours=COLOURS,
+        simulated=any(run.simulated for run in found.runs),
+        overlay=[chart(found, found.runs, width) for width in (WIDE, NARROW)],
+        panels=[(index, run, chart(found, [run], PANEL)) for index, run in enumerate(found.runs)],
+    )  # fmt: skip
+
+
+def headline(found: Comparison) -> str:
+    """Which run dominates most, and which chosen candidate is best on test."""
+    best, form = found.best, _format(found)
+    tested = min(found.runs, key=lambda run: run.chosen_test_mae)
+    equal = [run.label for run in found.runs if run.hypervolume == best.hypervolume]
+    first = f"{best.label} dominates most" if len(equal) == 1 else f"{' and '.join(equal)} dominate equally much"
+    return (
+        f"{first}: {text.per_cent(best.hypervolume)} of the box. The lowest test error of a chosen candidate is "
+        f"{form(tested.chosen_test_mae)}, by {tested.label} ({tested.chosen})."
+    )
+
+
+def chart(found: Comparison, shown: Sequence[RunResult], width: int) -> Chart:
+    """Candidates and fronts of some runs, on axes that are the same for all drawings of a comparison."""
+    wide = width > NARROWEST_WIDE
+    left, right, top, bottom = 74.0, width - 14.0, 16.0, (420.0 if wide else 300.0)
+    everyone = [point for run in found.runs for point in run.points]
+    x = scale([point.size for point in everyone], left, right, log_from=LOG_FROM, margin=0.08)
+    y = scale([point.error for point in everyone], bottom, top, margin=0.08)
+    common = [point for segment in found.segments for point in segment.points]
+    lines = [Line(path=_steps(common, x, y), css="common", title="common front of all runs")]
+    marks: list[Mark] = []
+    for index, run in enumerate(found.runs):
+        if run in shown:
+            own = [run.points[i] for i in run.front]
+            lines.append(Line(path=_steps(own, x, y), css=f"run-{index % COLOURS}", title=f"front of {run.label}"))
+            marks += _marks(run, f"run-{index % COLOURS}", x, y, _format(found))
+    names = ", ".join(run.label for run in shown)
+    return Chart(
+        width=width, height=int(bottom + 52), left=left, right=right, top=top, bottom=bottom, x_name=found.size_name,
+        y_name="validation MAE", x_ticks=x.ticks(7 if wide else 4), y_ticks=y.ticks(7), lines=lines, marks=marks,
+        alt=f"Validation error over {found.size_name} of {names}. The numbers are in the tables.",
+    )  # fmt: skip
+
+
+def _marks(run: RunResult, css: str, x: Scale, y: Scale, form: Format) -> list[Mark]:
+    marks = []
+    for index, point in enumerate(run.points):
+        chosen, on_front = point.name == run.chosen, index in run.front
+        words = [f"{run.label}: {point.name}, validation MAE {form(point.error)}, {point.size:,} bytes"]
+        words += ["chosen"] * chosen + ["on its front"] * on_front
+        at = x(point.size), y(point.error)
+        marks.append(
+            Mark(path=shape(point.kind, *at, 5.5), css=css + ("" if on_front or chosen else " dominated"),
+                 title=", ".join(words), x=at[0], y=at[1], ring=chosen)
+        )  # fmt: skip
+    return sorted(marks, key=lambda mark: (mark.ring, "dominated" not in mark.css))
+
+
+def _steps(points: Sequence[Point], x: Scale, y: Scale) -> str:
+    return staircase([(x(point.size), y(point.error)) for point in points])
+
+
+def _format(found: Comparison) -> Format:
+    return error_format(point.error for run in found.runs for point in run.points)
