@@ -14,6 +14,7 @@ import pytest
 from test_report import example
 
 from edgekd.report import write
+from edgekd.report.compare import write_comparison
 
 A4 = 688  # width of a printed page inside its margins, CSS pixels
 CHROMIUM = next(
@@ -90,6 +91,18 @@ class Browser:
     def print(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self.call("Page.printToPDF", printBackground=True)["data"]))
 
+    def complaints(self, page: Path) -> list[Any]:
+        """Requests for anything but the page, and messages on the console."""
+        found: list[Any] = []
+        for event in self.events:
+            method = event.get("method", "")
+            url = event["params"]["request"]["url"] if method == "Network.requestWillBeSent" else ""
+            if url and url != page.as_uri() and not url.startswith("data:"):
+                found.append(url)
+            if method.startswith(("Log.", "Runtime.console", "Runtime.exception")):
+                found.append(event["params"])
+        return found
+
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._unread:
             more = os.read(self._read, 1 << 20)
@@ -121,9 +134,7 @@ def test_the_page_opens_alone_and_fits(browser: Browser, folder: Path, tmp_path:
     page = folder / "report.html"
     browser.open(page, width=width, scheme=scheme)
     browser.screenshot(tmp_path / "page.png")
-    requests = [e["params"]["request"]["url"] for e in browser.events if e.get("method") == "Network.requestWillBeSent"]
-    assert [url for url in requests if not url.startswith("data:")] == [page.as_uri()]
-    assert not [e for e in browser.events if e.get("method", "").startswith(("Log.", "Runtime.console", "Runtime.exc"))]
+    assert browser.complaints(page) == []
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
     dark = browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 22, 27)"
     assert dark is (scheme == "dark")
@@ -167,9 +178,8 @@ def test_the_watch_sees_requests_and_errors(browser: Browser, tmp_path: Path) ->
     page.write_text("<img src='missing.png'><script>console.log('seen'); undefined_name()</script>")
     browser.open(page, width=400)
     browser.evaluate("1")
-    methods = [event.get("method") for event in browser.events]
-    assert methods.count("Network.requestWillBeSent") == 2
-    assert "Runtime.consoleAPICalled" in methods and "Runtime.exceptionThrown" in methods
+    found = browser.complaints(page)
+    assert "missing.png" in str(found[0]) and "seen" in str(found) and "undefined_name" in str(found)
 
 
 def test_the_page_prints_with_its_folded_parts(browser: Browser, folder: Path, tmp_path: Path) -> None:
@@ -183,3 +193,12 @@ def test_the_page_prints_with_its_folded_parts(browser: Browser, folder: Path, t
     assert browser.evaluate(hidden) == [False, True]
     assert browser.evaluate("document.documentElement.scrollWidth") <= A4
     browser.call("Emulation.setEmulatedMedia", media="")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1200, "dark"), (320, "light")])
+def test_the_comparison_opens_alone_and_fits(browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
+    write_comparison({"runs/a": example(), "runs/" + "long_" * 12: example(simulated=True)}, tmp_path)
+    page = tmp_path / "comparison.html"
+    browser.open(page, width=width, scheme=scheme)
+    assert browser.complaints(page) == []
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width

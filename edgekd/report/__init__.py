@@ -29,3 +29,10 @@ def tables(report: dict[str, Any]) -> list[Any]:
     from edgekd.report import schema, terminal
 
     return terminal.tables(schema.parse(report))
+
+
+def comparison_tables(found: dict[str, Any]) -> list[Any]:
+    """What `compare.write_comparison` returned, as rich renderables."""
+    from edgekd.report import terminal
+
+    return terminal.comparison(found)

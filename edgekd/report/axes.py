@@ -11,6 +11,7 @@ SAME = 1e-6  # a smaller range, relative to the values, is no range
 class Tick:
     """A position on an axis and what stands there."""
 
+    value: float
     at: float
     label: str
 
@@ -38,7 +39,7 @@ class Scale:
         """At most `most` ticks at round numbers."""
         values = (_powers if self.log else _round_numbers)(self.low, self.high, most)
         decimals = max((_decimals(value) for value in values), default=0)
-        return [Tick(at=self(value), label=f"{value:,.{decimals}f}") for value in values]
+        return [Tick(value=value, at=self(value), label=f"{value:,.{decimals}f}") for value in values]
 
 
 def scale(

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from edgekd.report.axes import Scale, from_zero, scale, spread
 from edgekd.report.drawing import SHAPES, Chart, Line, Mark, Note, Rule, dots, path, shape, staircase
-from edgekd.report.front import SIZES, Front, Measure, far_text, front_of
+from edgekd.report.front import LOG_FROM, SIZES, Front, Measure, far_text, front_of
 from edgekd.report.schema import Candidate, Example, Report, Score
 from edgekd.report.text import Format, errors_of, plural, with_interval
 
 MOST_POINTS = 1500  # samples drawn of one group; more are thinned, keeping extremes
 OUTLIER_SHARE = 0.005  # of the measured samples, at either end, may lie outside the axis
 NARROWEST_WIDE = 500  # pixels; a chart at most as wide is drawn for a phone
-LOG_FROM = 8.0  # an axis of sizes that spans more than this factor is logarithmic
 LOG_WHISKERS_FROM = 3.0
 
 

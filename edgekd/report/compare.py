@@ -143,7 +143,7 @@ def write_comparison(reports: dict[str, dict[str, Any]], out: Path, force: bool 
     from edgekd.report import comparison_page, comparison_picture
     from edgekd.run import write_atomic, write_json
 
-    found = compare({label: schema.parse(report) for label, report in reports.items()}, force=force)
+    found = compare({label: _parse(label, report) for label, report in reports.items()}, force=force)
     pictures = comparison_picture.pictures(found)
     page = comparison_page.render(found)
     result = to_json(found)
@@ -167,6 +167,13 @@ def to_json(found: Comparison) -> dict[str, Any]:
     }
 
 
+def _parse(label: str, report: dict[str, Any]) -> Report:
+    try:
+        return schema.parse(report)
+    except DataError as error:
+        raise DataError(f"{label}: {error}", hint=error.hint) from None
+
+
 def _scored_data(report: Report) -> dict[str, Any]:
     data = report.config.get("data")
     own = {"target": report.target, "divide_by": report.divide_by, "window": report.window, "horizon": report.horizon}
@@ -183,7 +190,8 @@ def _points(label: str, report: Report, measured: bool) -> tuple[Point, ...]:
     measure: Measure = "native" if measured else "tflite"
     return tuple(
         Point(
-            run=label, name=one.name, kind=one.kind, error=one.val.mae, size=size_of(one, measure) or 0, third=_third(one, measured)
+            run=label, name=one.name, kind=one.kind, error=one.val.mae, size=size_of(one, measure) or 0,
+            third=_third(one, measured),
         )
         for one in report.candidates
     )  # fmt: skip
@@ -220,7 +228,8 @@ def _result(
         hypervolume_3d=_fraction([one.space for one in ours], reference),
         alone=lost / everything if everything else 0.0,
         owned=sum(len(segment.points) for segment in segments if label in segment.runs),
-        chosen=chosen.name, chosen_val_mae=chosen.error, chosen_test_mae=report.chosen.test.mae, chosen_size=chosen.size,
+        chosen=chosen.name, chosen_val_mae=chosen.error, chosen_test_mae=report.chosen.test.mae,
+        chosen_size=chosen.size,
         best_baseline=name, best_baseline_test_mae=baseline.test.mae,
     )  # fmt: skip
 

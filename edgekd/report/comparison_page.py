@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from edgekd.report import text
 from edgekd.report.axes import Scale, scale
-from edgekd.report.charts import LOG_FROM, NARROWEST_WIDE
+from edgekd.report.charts import NARROWEST_WIDE
 from edgekd.report.compare import Comparison, Point, RunResult
 from edgekd.report.drawing import Chart, Line, Mark, shape, staircase
+from edgekd.report.front import LOG_FROM
 from edgekd.report.page import NARROW, PANEL, WIDE, environment
 from edgekd.report.text import Format, error_format
 
@@ -28,9 +29,9 @@ def headline(found: Comparison) -> str:
     best, form = found.best, _format(found)
     tested = min(found.runs, key=lambda run: run.chosen_test_mae)
     equal = [run.label for run in found.runs if run.hypervolume == best.hypervolume]
-    first = f"{best.label} dominates most" if len(equal) == 1 else f"{' and '.join(equal)} dominate equally much"
+    first = f"{best.label} has the largest hypervolume" if len(equal) == 1 else f"{' and '.join(equal)} are equal"
     return (
-        f"{first}: {text.per_cent(best.hypervolume)} of the box. The lowest test error of a chosen candidate is "
+        f"{first} ({best.hypervolume:.4f}). The lowest test error of a chosen candidate is "
         f"{form(tested.chosen_test_mae)}, by {tested.label} ({tested.chosen})."
     )
 

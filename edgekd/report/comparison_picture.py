@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgekd.report.compare import Comparison, RunResult
-from edgekd.report.picture import DPI, INK, MARKERS, png, style
+from edgekd.report.picture import DPI, INK, MARKERS, frame, png, style
 
 COLOURS = ("#0b63b0", "#c2500a", "#10805b", "#7b4fa3", "#8a6100", "#b3266a")
 MOST_COLUMNS = 3
@@ -20,7 +20,7 @@ def pictures(found: Comparison) -> dict[str, bytes]:
         columns = min(MOST_COLUMNS, len(found.runs))
         rows = -(-len(found.runs) // columns)
         side = Figure(figsize=(4.2 * columns, 3.8 * rows), dpi=DPI, layout="constrained")
-        panels = side.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        panels = side.subplots(rows, columns, squeeze=False).ravel()
         for axes, run in zip(panels, found.runs, strict=False):
             _draw(axes, found, [run])
         for axes in panels[len(found.runs) :]:
@@ -47,8 +47,8 @@ def _draw(axes: Any, found: Comparison, shown: Sequence[RunResult]) -> None:
             _draw_run(axes, run, COLOURS[index % len(COLOURS)])
     axes.set_xlabel(found.size_name)
     axes.set_ylabel("validation MAE")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.xaxis.set_major_locator(_locator())
+    everyone = [point for run in found.runs for point in run.points]
+    frame(axes, [point.size for point in everyone], [point.error for point in everyone])
     axes.legend(frameon=False, fontsize=9, loc="upper right")
 
 
@@ -70,9 +70,3 @@ def _draw_run(axes: Any, run: RunResult, colour: str) -> None:
         )
         if point.name == run.chosen:
             axes.scatter([point.size], [point.error], s=150, facecolors="none", edgecolors=colour, linewidths=1.5)
-
-
-def _locator() -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(nbins=5)

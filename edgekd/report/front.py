@@ -9,7 +9,8 @@ from edgekd.report.schema import Candidate, Report
 from edgekd.report.text import errors_of
 
 Measure = Literal["tflite", "native"]
-SIZES: dict[Measure, str] = {"tflite": "bytes of .tflite", "native": "flash of the whole image, bytes"}
+LOG_FROM = 8.0  # an axis of sizes that spans more than this factor is logarithmic
+SIZES: dict[Measure, str] = {"tflite": "bytes of .tflite", "native": "bytes of flash, whole image"}
 LEAST_SHARE = 0.4  # of the error axis belongs to the candidates; references that would take more are named beside it
 
 

@@ -1,9 +1,11 @@
 """front.png: the Pareto front as a picture, for READMEs and chats."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
-from edgekd.report.front import SIZES, Front, Measure, far_text, front_of
+from edgekd.report.axes import scale
+from edgekd.report.front import LOG_FROM, SIZES, Front, Measure, far_text, front_of
 from edgekd.report.schema import Report
 from edgekd.report.text import errors_of, kind_name
 
@@ -57,7 +59,7 @@ def _draw(axes: Any, report: Report, measure: Measure) -> None:
     xs, ys = zip(*found.corners, strict=True)
     axes.plot(xs, ys, color=INK, linewidth=1.2, alpha=0.5, drawstyle="steps-post", zorder=1.5)
     _ring(axes, report, found)
-    _limits(axes, found)
+    frame(axes, [size for _, size in found.points], [*(one.val.mae for one, _ in found.points), *found.near.values()])
     _references(axes, report, found)
     measured = any(one.native for one in report.candidates)  # then the budget is for the image
     low, high = axes.get_xlim()
@@ -65,7 +67,6 @@ def _draw(axes: Any, report: Report, measure: Measure) -> None:
         axes.axvline(report.budget.flash_bytes, color=BUDGET, linestyle=":", linewidth=1.2, label="budget")
     axes.set_xlabel(SIZES[measure])
     axes.set_ylabel(f"validation MAE [{report.error_unit}]" if len(report.error_unit) < 40 else "validation MAE")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
 
 
@@ -89,12 +90,15 @@ def _ring(axes: Any, report: Report, found: Front) -> None:
             axes.scatter(*at, s=190, facecolors="none", edgecolors=INK, linewidths=1.6, label="chosen", zorder=4)
 
 
-def _limits(axes: Any, found: Front) -> None:
-    errors = [*(one.val.mae for one, _ in found.points), *found.near.values()]
-    sizes = [size for _, size in found.points]
-    tall, wide = max(errors) - min(errors) or 0.2 * max(errors), max(sizes) - min(sizes) or 0.2 * max(sizes)
-    axes.set_ylim(min(errors) - 0.08 * tall, max(errors) + 0.08 * tall)
-    axes.set_xlim(min(sizes) - 0.08 * wide, max(sizes) + 0.08 * wide)
+def frame(axes: Any, sizes: Sequence[float], errors: Sequence[float]) -> None:
+    """The axes of the page: limits with a margin, round ticks, sizes on a logarithm where they span much."""
+    x, y = scale(sizes, 0, 1, margin=0.08, log_from=LOG_FROM), scale(errors, 0, 1, margin=0.08)
+    axes.set_xscale("log" if x.log else "linear")
+    axes.minorticks_off()
+    axes.set_xlim(x.low, x.high)
+    axes.set_ylim(y.low, y.high)
+    axes.set_xticks([tick.value for tick in x.ticks(6)], labels=[tick.label for tick in x.ticks(6)])
+    axes.set_yticks([tick.value for tick in y.ticks(7)], labels=[tick.label for tick in y.ticks(7)])
 
 
 def _references(axes: Any, report: Report, found: Front) -> None:

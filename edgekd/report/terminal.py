@@ -86,3 +86,27 @@ def _warnings(report: Report) -> list[RenderableType]:
         lines.append(f"too short for a window, left out: {', '.join(report.data.left_out)}")
     lines += [f"left out, {one.name}: {one.reason}" for one in report.excluded]
     return [Group(Text("Warnings", style="bold yellow"), *map(Text, lines))] if lines else []
+
+
+def comparison(found: dict[str, Any]) -> list[RenderableType]:
+    """What comparison.json holds: the runs, and who owns which part of the common front."""
+    runs = found["runs"].values()
+    form = text.error_format(point["error"] for run in runs for point in run["points"])
+    table = _table(
+        f"Hypervolume of {' and '.join(found['objectives'][:2])}", ["run", "hypervolume", "alone", "chosen", "test MAE"]
+    )
+    for run in runs:
+        volume, alone, error = f"{run['hypervolume']:.4f}", text.per_cent(run["alone"]), form(run["chosen_test_mae"])
+        table.add_row(Text(run["label"]), volume, alone, Text(run["chosen"]), error)
+    owners = _table("Common front", ["run", "from B", "to B", "MAE from", "to"])
+    for one in found["segments"]:
+        first, last = one["points"][0], one["points"][-1]
+        sizes = f"{first['size']:,}", f"{last['size']:,}"
+        owners.add_row(Text(" = ".join(one["runs"])), *sizes, form(first["error"]), form(last["error"]))
+    warnings: list[RenderableType] = []
+    if found["differences"]:
+        warnings.append(Text("Scored on different data, compared all the same:", style="bold red"))
+    warnings += [Text(one) for one in found["differences"]]
+    if any(run["simulated"] for run in runs):
+        warnings.append(Text("[simulated data]", style="bold yellow"))
+    return [Group(one, Text("")) for one in [*warnings, table, owners]]
