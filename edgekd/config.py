@@ -3,26 +3,39 @@
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, ValidationInfo, field_validator
 
 from edgekd.board import board_names, load_board
 from edgekd.errors import ConfigError
-from edgekd.yamlfile import Document, read_yaml
+from edgekd.yamlfile import Document, Position, dump_yaml, read_yaml
 
 Kind = Literal["liquid", "gru", "mlp"]
 LossName = Literal["output_l1", "output_mse", "output_cosine", "memory"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Length = Annotated[int, Field(ge=1, le=4096)]
+Width = Annotated[int, Field(ge=1, le=512)]
+Bytes = Annotated[int, Field(ge=1, lt=2**32)]
 Text = Annotated[str, Field(min_length=1)]
+Loc = tuple[int | str, ...]
+
+SMALLEST_DIVISOR = 1e-9  # its inverse must be a float32
+C_HEADERS = (
+    "arduino", "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale",
+    "math", "setjmp", "signal", "stdarg", "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "tgmath",
+    "time", "wchar", "wctype",
+)  # fmt: skip
 
 
 class Section(BaseModel):
-    """Frozen; unknown keys and wrong types are mistakes, nothing is converted."""
+    """Frozen; unknown keys and wrong types are mistakes, nothing is converted, numbers are finite.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    Rules between keys belong to the later key's own validator: so they are reported beside all other mistakes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
 
     @field_validator("*")
     @classmethod
@@ -38,11 +51,13 @@ class FractionSplit(Section):
     val: Fraction = 0.15
     test: Fraction = 0.25
 
-    @model_validator(mode="after")
-    def _leave_some(self) -> Self:
-        if self.val + self.test >= 1:
-            raise ValueError(f"val + test is {self.val + self.test:g}, nothing is left to train on")
-        return self
+    @field_validator("test")
+    @classmethod
+    def _leave_some(cls, test: float, info: ValidationInfo) -> float:
+        val = info.data.get("val", 0.0)
+        if val + test >= 1:
+            raise ValueError(f"val + test is {val + test:g}, nothing is left to train on")
+        return test
 
 
 class ColumnSplit(Section):
@@ -52,6 +67,14 @@ class ColumnSplit(Section):
     train: Text | int = "train"
     test: Text | int = "test"
     val: Fraction | Text | int = 0.2
+
+    @field_validator("test", "val")
+    @classmethod
+    def _one_part_each(cls, value: Any, info: ValidationInfo) -> Any:
+        for part in ("train", "test"):
+            if part != info.field_name and str(info.data.get(part)) == str(value):
+                raise ValueError(f"is '{value}', as {part} is: a group is in one part only")
+        return value
 
 
 def _kind_of_split(fields: Any) -> str:
@@ -63,6 +86,7 @@ Split = Annotated[
     Annotated[FractionSplit, Tag("by fraction")] | Annotated[ColumnSplit, Tag("by column")],
     Discriminator(_kind_of_split),
 ]
+_SPLITS: dict[int | str, type[BaseModel]] = {"by fraction": FractionSplit, "by column": ColumnSplit}
 
 
 class Data(Section):
@@ -71,49 +95,75 @@ class Data(Section):
     table: Text = "sample"
     group: Text
     order: Text
-    inputs: Annotated[list[Text], Field(min_length=1)]
+    inputs: Annotated[list[Text], Field(min_length=1, max_length=64)]
     target: Text
-    divide_by: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    divide_by: Annotated[float, Field(gt=0, le=1e9)] = 1.0
     ignore: Text | None = None
     split: Split = FractionSplit()
     window: Annotated[int, Field(ge=5, le=4096)]
-    horizon: Annotated[int, Field(ge=1, le=4096)]
-    stride: Positive = 10
-    train_stride: Annotated[int, Field(ge=0)] = 0
-    """Of training windows; 0: a fifth of `stride`."""
-    patch: Positive = 5
-    level: Positive = 9
-    max_gap: Annotated[int, Field(ge=0)] = 5
+    horizon: Length
+    stride: Count = 10
+    train_stride: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Of training windows, which may overlap more than those that are scored; 0: a fifth of `stride`."""
+    patch: Length = 5
+    level: Length = 9
+    max_gap: Annotated[int, Field(ge=0, le=4096)] = 5
 
-    @model_validator(mode="after")
-    def _lengths(self) -> Self:
-        if self.window % self.patch:
-            raise ValueError(f"patch: {self.patch} does not divide window {self.window}")
-        if self.level % 2 == 0 or self.level > self.window:
-            raise ValueError(f"level: {self.level} must be odd and at most window {self.window}")
-        if not self.train_stride:
-            object.__setattr__(self, "train_stride", max(1, self.stride // 5))
-        return self
+    @field_validator("order", "inputs", "target", "ignore")
+    @classmethod
+    def _other_than_group(cls, value: Any, info: ValidationInfo) -> Any:
+        named = value if isinstance(value, list) else [value]
+        if info.data.get("group") in named:
+            raise ValueError(f"is '{info.data['group']}', the column that names the group")
+        return value
+
+    @field_validator("divide_by")
+    @classmethod
+    def _has_an_inverse(cls, value: float) -> float:
+        if value < SMALLEST_DIVISOR:
+            raise ValueError(f"should be at least {SMALLEST_DIVISOR:g} (got {value:g})")
+        return value
+
+    @field_validator("train_stride")
+    @classmethod
+    def _fifth_of_stride(cls, value: int, info: ValidationInfo) -> int:
+        return value or max(1, info.data.get("stride", 1) // 5)
+
+    @field_validator("patch")
+    @classmethod
+    def _divides_window(cls, patch: int, info: ValidationInfo) -> int:
+        window = info.data.get("window", patch)
+        if window % patch:
+            raise ValueError(f"{patch} does not divide window {window}")
+        return patch
+
+    @field_validator("level")
+    @classmethod
+    def _has_a_middle(cls, level: int, info: ValidationInfo) -> int:
+        window = info.data.get("window", level)
+        if level % 2 == 0 or level > window:
+            raise ValueError(f"{level} must be odd and at most window {window}")
+        return level
 
 
 class Teacher(Section):
     """Members are trained together; their mean is the soft target."""
 
     kind: Kind = "gru"
-    hidden: Annotated[int, Field(ge=1, le=512)] = 32
+    hidden: Width = 32
     members: Annotated[int, Field(ge=1, le=64)] = 4
-    epochs: Positive = 60
+    epochs: Count = 60
 
 
 class Students(Section):
     """Widths of each kind; `rank` values between state and forecast (0: none); how all networks are trained."""
 
     kinds: Annotated[list[Kind], Field(min_length=1)] = ["liquid", "gru", "mlp"]
-    hidden: Annotated[list[Annotated[int, Field(ge=1, le=512)]], Field(min_length=1)] = [4, 8, 16, 32]
+    hidden: Annotated[list[Width], Field(min_length=1)] = [4, 8, 16, 32]
     rank: Annotated[int, Field(ge=0, le=512)] = 8
-    epochs: Positive = 60
+    epochs: Count = 60
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
-    batch: Positive = 256
+    batch: Count = 256
 
 
 class Distill(Section):
@@ -129,7 +179,15 @@ class Compress(Section):
     sparsity: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)] = [0.0, 0.5]
     weight_bits: Annotated[list[Literal[8]], Field(min_length=1)] = [8]
     activation_bits: Annotated[list[Literal[8, 16]], Field(min_length=1)] = [8, 16]
-    epochs: Annotated[int, Field(ge=2)] = 40
+    epochs: Annotated[int, Field(ge=2, le=1_000_000)] = 40
+
+    @field_validator("sparsity")
+    @classmethod
+    def _whole_per_cents(cls, values: list[float]) -> list[float]:
+        for value in values:
+            if abs(100 * value - round(100 * value)) > 1e-9:
+                raise ValueError(f"should be whole per cents, which name the candidate (got {value:g})")
+        return values
 
 
 class Search(Section):
@@ -142,8 +200,8 @@ class Search(Section):
 class Budget(Section):
     """Limits a chosen candidate keeps, beside those of the board."""
 
-    flash_bytes: Positive = 65_536
-    ram_bytes: Positive = 16_384
+    flash_bytes: Bytes = 65_536
+    ram_bytes: Bytes = 16_384
     latency_ms: Annotated[float, Field(gt=0)] = 50.0
 
 
@@ -162,6 +220,13 @@ class Config(Section):
     base_dir: Path = Field(default=Path(), exclude=True)
     """Folder of the YAML file; `data.table` is relative to it."""
 
+    @field_validator("name")
+    @classmethod
+    def _own_header(cls, name: str) -> str:
+        if name in C_HEADERS or name.startswith("edgekd"):
+            raise ValueError(f"'{name}' is the name of a C header; the firmware's is {name}.h, too")
+        return name
+
     @field_validator("board")
     @classmethod
     def _known_board(cls, name: str) -> str:
@@ -175,75 +240,93 @@ class Config(Section):
 def load_config(path: Path) -> Config:
     """Read and check a configuration. ConfigError lists every mistake with file, line and column."""
     document = read_yaml(path)
-    mistakes = [(document.position(at), ".".join(map(str, at)), what) for at, what in document.problems]
-    config: Config | None = None
     if not isinstance(document.value, dict):
         raise ConfigError(f"{path}:1:1: must be `key: value` lines", hint="edgekd init writes an example")
+    mistakes = [(document.position(at, key=True), at, what) for at, what in document.problems]
+    config: Config | None = None
     try:
         config = Config.model_validate(document.value)
     except ValidationError as error:
-        mistakes += [_located(document, loc, what) for loc, what in _explained(error)]
+        mistakes += _mistakes(error, document)
     if mistakes or config is None:
-        lines = [f"{path}:{line}:{column}: {key}: {what}" for (line, column), key, what in sorted(mistakes)]
-        count = f"{len(lines)} mistakes" if len(lines) > 1 else "1 mistake"
-        raise ConfigError("\n".join([f"{count} in the configuration", *lines]), hint=_hint(mistakes))
+        raise ConfigError(_listed(path, mistakes), hint=_hint(mistakes))
     return config.model_copy(update={"base_dir": path.resolve().parent})
 
 
 def dump_config(config: Config) -> str:
     """The resolved configuration as YAML, without paths of this machine."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return dump_yaml(config.model_dump(mode="json"))
 
 
-def _located(document: Document, loc: tuple[Any, ...], what: str) -> tuple[tuple[int, int], str, str]:
-    path = loc
-    head, _, rest = what.partition(": ")  # our own validators name the key they mean
-    if rest and head.isidentifier() and (*path, head) in document.positions:
-        path, what = (*path, head), rest
-    return document.position(path), ".".join(map(str, path)) or "file", what
+Mistake = tuple[Position, Loc, str]
 
 
-def _explained(error: ValidationError) -> Iterator[tuple[tuple[Any, ...], str]]:
+def _listed(path: Path, mistakes: list[Mistake]) -> str:
+    lines = [
+        f"{path}:{line}:{column}: {'.'.join(map(str, at)) or 'file'}: {what}"
+        for (line, column), at, what in sorted(mistakes, key=lambda one: (one[0], str(one[1])))
+    ]
+    count = f"{len(lines)} mistakes" if len(lines) > 1 else "1 mistake"
+    return "\n".join([f"{count} in the configuration", *lines])
+
+
+def _hint(mistakes: list[Mistake]) -> str | None:
+    if any(at == ("board",) for _, at, _ in mistakes):
+        return f"known boards: {', '.join(board_names())}"
+    return None
+
+
+_WORDS = {
+    "dict_type": "must hold `key: value` lines",
+    "model_type": "must hold `key: value` lines",
+    "list_type": "must be a list, as [a, b]",
+    "string_type": "must be text",
+    "string_pattern_mismatch": "must be lower-case letters, digits and _, at most 32, a letter first",
+}
+
+
+def _mistakes(error: ValidationError, document: Document) -> Iterator[Mistake]:
     """Mistakes in our own words: where, and what is wrong."""
     for one in error.errors(include_url=False):
-        loc = tuple(part for part in one["loc"] if part not in ("by fraction", "by column"))
-        kind, context = one["type"], one.get("ctx", {})
-        inner = context.get("error")
+        loc, kind = tuple(part for part in one["loc"] if part not in _SPLITS), one["type"]
         if kind == "extra_forbidden":
-            yield loc, _unknown(loc)
+            yield document.position(loc, key=True), loc, _unknown(one["loc"])
         elif kind == "missing":
-            yield loc, "required key is missing"
-        elif inner is not None:
-            yield loc, str(inner)
+            yield document.position(loc[:-1], key=True), loc, "required key is missing"
+        elif kind == "value_error":
+            yield document.position(loc), loc, str(one["ctx"]["error"])
         else:
-            yield loc, f"{_lower(one['msg'])} (got {_short(one['input'])})"
+            yield document.position(loc), loc, f"{_WORDS.get(kind, _lower(one['msg']))} (got {_short(one['input'])})"
 
 
-def _unknown(loc: tuple[Any, ...]) -> str:
-    section: type[BaseModel] = Config
-    for part in loc[:-1]:
-        found = section.model_fields[part].annotation if part in section.model_fields else None
-        if part == "split":
-            found = ColumnSplit
-        section = found if isinstance(found, type) and issubclass(found, BaseModel) else section
+def _unknown(loc: Loc) -> str:
+    """Name the nearest key of the section, or the section that has such a key."""
+    section = next(section for section, at in _sections() if at == loc[:-1])
     near = difflib.get_close_matches(str(loc[-1]), section.model_fields, n=1)
-    return "unknown key" + (f", did you mean '{near[0]}'?" if near else "")
+    elsewhere = [".".join(map(str, (*at, loc[-1]))) for other, at in _sections() if loc[-1] in other.model_fields]
+    if near or elsewhere:
+        return f"unknown key, did you mean '{(near or elsewhere)[0]}'?"
+    return f"unknown key; known are {', '.join(name for name in section.model_fields if name != 'base_dir')}"
+
+
+def _sections() -> Iterator[tuple[type[BaseModel], Loc]]:
+    """Every section with its place, as pydantic writes it."""
+    yield Config, ()
+    for name, field in Config.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield field.annotation, (name,)
+    for tag, section in _SPLITS.items():
+        yield section, ("data", "split", tag)
 
 
 def _lower(message: str) -> str:
-    text = message.removeprefix("Value error, ").replace("Input should", "should")
+    text = message.replace("Input should", "should")
     return text[:1].lower() + text[1:]
 
 
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _hint(mistakes: list[Any]) -> str | None:
-    if any("board" in key for _, key, _ in mistakes):
-        return f"known boards: {', '.join(board_names())}"
-    return None
 
 
 TEMPLATE = """\
