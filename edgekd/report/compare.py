@@ -129,8 +129,8 @@ def differences(reports: Mapping[str, Report]) -> list[str]:
         ]
         found += [
             f"{first} and {label} have different {words} groups"
-            for part, words in (("val", "validation"), ("test", "test"))
-            if _names(reference, part) != _names(report, part)
+            for words, one, another in _groups(reference, report)
+            if sorted(one) != sorted(another)
         ]
     return found
 
@@ -182,8 +182,9 @@ def _scored_data(report: Report) -> dict[str, Any]:
     } | own
 
 
-def _names(report: Report, part: Any) -> list[str]:
-    return sorted(report.data.parts[part].names) if part in report.data.parts else []
+def _groups(a: Report, b: Report) -> list[tuple[str, list[str], list[str]]]:
+    ours, theirs = a.data.parts, b.data.parts
+    return [("validation", ours.val.names, theirs.val.names), ("test", ours.test.names, theirs.test.names)]
 
 
 def _points(label: str, report: Report, measured: bool) -> tuple[Point, ...]:

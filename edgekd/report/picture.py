@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from edgekd.report.axes import scale
+from edgekd.report.axes import Scale, scale, spread
 from edgekd.report.front import LOG_FROM, SIZES, Front, Measure, far_text, front_of
 from edgekd.report.schema import Report
 from edgekd.report.text import errors_of, kind_name
@@ -13,6 +13,8 @@ COLOURS = {"liquid": "#0b63b0", "gru": "#c2500a", "mlp": "#10805b"}
 MARKERS = {"liquid": "o", "gru": "s", "mlp": "^"}
 INK, SOFT, GRID, TEACHER, BUDGET = "#17202a", "#5b6673", "#e9ecf0", "#7b4fa3", "#b3261e"
 DPI = 150
+LABEL_HEIGHT = 0.04  # of the plot
+LONGEST_TITLE = 80
 
 
 def front_png(report: Report) -> bytes:
@@ -27,8 +29,12 @@ def front_png(report: Report) -> bytes:
         axes = figure.subplots(1, len(measures), squeeze=False)[0]
         for one, measure in zip(axes, measures, strict=True):
             _draw(one, report, measure)
+        title = f"{report.name}: {report.chosen.name}"[:LONGEST_TITLE]
         origin = "  (simulated data)" if report.simulated else ""
-        figure.suptitle(f"{report.name}: {report.chosen.name} chosen{origin}", x=0.01, ha="left", fontweight="bold")
+        figure.legend(
+            *axes[-1].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=6, fontsize=9
+        )
+        figure.suptitle(f"{title} chosen{origin}", x=0.01, ha="left", fontweight="bold")
         return png(figure)
 
 
@@ -59,15 +65,16 @@ def _draw(axes: Any, report: Report, measure: Measure) -> None:
     xs, ys = zip(*found.corners, strict=True)
     axes.plot(xs, ys, color=INK, linewidth=1.2, alpha=0.5, drawstyle="steps-post", zorder=1.5)
     _ring(axes, report, found)
-    frame(axes, [size for _, size in found.points], [*(one.val.mae for one, _ in found.points), *found.near.values()])
-    _references(axes, report, found)
+    y = frame(
+        axes, [size for _, size in found.points], [*(one.val.mae for one, _ in found.points), *found.near.values()]
+    )
+    _references(axes, report, found, y)
     measured = any(one.native for one in report.candidates)  # then the budget is for the image
     low, high = axes.get_xlim()
     if measured is (measure == "native") and low <= report.budget.flash_bytes <= high:
         axes.axvline(report.budget.flash_bytes, color=BUDGET, linestyle=":", linewidth=1.2, label="budget")
     axes.set_xlabel(SIZES[measure])
     axes.set_ylabel(f"validation MAE [{report.error_unit}]" if len(report.error_unit) < 40 else "validation MAE")
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
 
 
 def _scatter(axes: Any, report: Report, points: list[tuple[Any, int]], kind: str) -> None:
@@ -90,8 +97,11 @@ def _ring(axes: Any, report: Report, found: Front) -> None:
             axes.scatter(*at, s=190, facecolors="none", edgecolors=INK, linewidths=1.6, label="chosen", zorder=4)
 
 
-def frame(axes: Any, sizes: Sequence[float], errors: Sequence[float]) -> None:
-    """The axes of the page: limits with a margin, round ticks, sizes on a logarithm where they span much."""
+def frame(axes: Any, sizes: Sequence[float], errors: Sequence[float]) -> Scale:
+    """The axes of the page: limits with a margin, round ticks, sizes on a logarithm where they span much.
+
+    Return the scale of errors, over 0..1.
+    """
     x, y = scale(sizes, 0, 1, margin=0.08, log_from=LOG_FROM), scale(errors, 0, 1, margin=0.08)
     axes.set_xscale("log" if x.log else "linear")
     axes.minorticks_off()
@@ -99,16 +109,17 @@ def frame(axes: Any, sizes: Sequence[float], errors: Sequence[float]) -> None:
     axes.set_ylim(y.low, y.high)
     axes.set_xticks([tick.value for tick in x.ticks(6)], labels=[tick.label for tick in x.ticks(6)])
     axes.set_yticks([tick.value for tick in y.ticks(7)], labels=[tick.label for tick in y.ticks(7)])
+    return y
 
 
-def _references(axes: Any, report: Report, found: Front) -> None:
-    """Baselines and teacher as lines; those outside the axis are named above it."""
+def _references(axes: Any, report: Report, found: Front, y: Scale) -> None:
+    """Baselines and teacher as lines, named to their right; the rest is named above the axis."""
     form = errors_of(report)
-    for name, value in found.near.items():
+    heights = spread([y(error) for error in found.near.values()], LABEL_HEIGHT, 0.0, 1.0)
+    for (name, error), height in zip(found.near.items(), heights, strict=True):
         colour, dashes = (TEACHER, "-") if name == "teacher" else (SOFT, "--")
-        axes.axhline(value, color=colour, linestyle=dashes, linewidth=1.1, zorder=1)
-        axes.annotate(
-            f"{name} {form(value)}", (0.005, value), xycoords=("axes fraction", "data"), xytext=(0, 3),
-            textcoords="offset points", color=colour, fontsize=8.5,
-        )  # fmt: skip
+        axes.axhline(error, color=colour, linestyle=dashes, linewidth=1.1, zorder=1)
+        axes.text(
+            1.01, height, f"{name} {form(error)}", transform=axes.transAxes, color=colour, fontsize=8.5, va="center"
+        )
     axes.set_title(far_text(report, found), loc="left", fontsize=8.5, color=SOFT)

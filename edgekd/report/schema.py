@@ -193,6 +193,14 @@ class Part(Section):
     names: list[str]
 
 
+class Parts(Section):
+    """The three parts of the split."""
+
+    train: Part
+    val: Part
+    test: Part
+
+
 class Data(Section):
     """What was read and how it was divided."""
 
@@ -201,7 +209,7 @@ class Data(Section):
     groups: Count
     left_out: list[str]
     unused: list[str]
-    parts: dict[Literal["train", "val", "test"], Part]
+    parts: Parts
     problems: dict[str, Count]
 
 

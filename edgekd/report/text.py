@@ -16,7 +16,6 @@ ENGINES = {
     "host": "C on this computer",
     "board": "C on the emulated board",
 }
-PARTS = {"train": "training", "val": "validation", "test": "test"}
 PROBLEMS = {
     "missing_input": "input missing or not a number: the last value is carried forward",
     "missing_target": "target missing or not a number: not learnt from, not scored",
@@ -87,7 +86,7 @@ def what_was_done(report: Report) -> str:
     teacher, parts, students = report.teacher, report.data.parts, len(report.candidates)
     members = f"{plural(teacher.members, kind_name(teacher.kind) + ' network')} of {teacher.hidden} units"
     them, were = "it" if teacher.members == 1 else "them", "was" if students == 1 else "were"
-    val, test = (plural(parts[part].groups, f"{PARTS[part]} group") for part in ("val", "test"))
+    val, test = plural(parts.val.groups, "validation group"), plural(parts.test.groups, "test group")
     return (
         f"{members} learnt to forecast the next {report.horizon} values of {report.target} from the last "
         f"{plural(report.window, report.order_name)}; {plural(students, 'smaller network')} learnt from {them}, {were} "
@@ -112,7 +111,7 @@ def caveat(report: Report) -> str:
     """How sure the headline is."""
     name, baseline = report.best_baseline
     ours, theirs = report.chosen.test.interval, baseline.test.interval
-    groups = plural(report.data.parts["test"].groups, "test group")
+    groups = plural(report.data.parts.test.groups, "test group")
     if not ours or not theirs:
         return f"Scored on {groups}."
     overlap = ours[0] <= theirs[1] and theirs[0] <= ours[1]
