@@ -136,8 +136,10 @@ TABLES: dict[str, tuple[Change, list[str]]] = {
     "a missing column": (lambda text: text.replace("discharge_capacity_Ah", "capacity", 1), ["discharge_capacity_Ah"]),
     "ragged": (lambda text: text + "a,b,c,d,e,f,g,h,i,j\n", ["cannot be read"]),
     "constant": (
-        lambda text: "cell_id,cycle,discharge_capacity_Ah,is_outlier\n"
-        + "".join(f"c{i},{n},1.0,0\n" for i in range(10) for n in range(1, 200)),
+        lambda text: (
+            "cell_id,cycle,discharge_capacity_Ah,is_outlier\n"
+            + "".join(f"c{i},{n},1.0,0\n" for i in range(10) for n in range(1, 200))
+        ),
         ["'discharge_capacity_Ah' is 1 in every training window"],
     ),
     "too short": (lambda text: "\n".join(text.splitlines()[:40]) + "\n", ["70 consecutive rows"]),

@@ -15,7 +15,7 @@ from test_report import Page, example
 from edgekd.errors import ConfigError, DataError
 from edgekd.report import comparison_tables, schema
 from edgekd.report.compare import Comparison, compare, write_comparison
-from edgekd.report.pareto import front, hypervolume
+from edgekd.pareto import front, hypervolume
 
 
 @pytest.mark.parametrize(

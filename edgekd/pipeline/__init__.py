@@ -13,7 +13,7 @@ from edgekd.models.population import Population
 from edgekd.pipeline import deploy, prepare, summary, train
 from edgekd.pipeline.prepare import Prepared
 from edgekd.run import Progress, Run, read_json, write_json
-from edgekd.search.pareto import front
+from edgekd.pareto import front
 
 Scores = dict[str, dict[str, Any]]
 

@@ -8,7 +8,7 @@ from typing import Any
 from edgekd.errors import ConfigError, DataError
 from edgekd.report import schema
 from edgekd.report.front import SIZES, Measure, size_of
-from edgekd.report.pareto import front, hypervolume
+from edgekd.pareto import front, hypervolume
 from edgekd.report.schema import Candidate, Report
 
 MARGIN = 1.1  # the reference point is the worst value on any front times this

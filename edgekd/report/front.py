@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edgekd.report.pareto import front
+from edgekd.pareto import front
 from edgekd.report.schema import Candidate, Report
 from edgekd.report.text import errors_of
 

@@ -1,1 +1,1 @@
-"""Which candidates to make, which of them form the Pareto front, and which one is chosen."""
+"""Which candidates to make."""
