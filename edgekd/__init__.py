@@ -1,3 +1,3 @@
-"""edgekd distils a time-series model until it fits a microcontroller, and proves the firmware computes what was trained."""
+"""edgekd distils a time-series model until it fits a microcontroller, and proves what the firmware computes."""
 
 __version__ = "0.1.0"

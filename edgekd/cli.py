@@ -159,6 +159,31 @@ def predict(
 
 
 @app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="folders of two or more runs", metavar="RUN RUN ...")],
+    out: Annotated[Path, typer.Option(help="folder for the pictures and the page")] = Path("compare"),
+    force: Annotated[bool, typer.Option("--force", help="also when their test data differ")] = False,
+    json_: Json = False,
+) -> None:
+    """Lay the Pareto fronts of several runs side by side: hypervolume, and which run owns which part."""
+    from rich.console import Console
+
+    from edgekd.report import compare as comparison
+    from edgekd.report import comparison_tables
+    from edgekd.run import read_json
+
+    reports = {str(run): read_json(run / "report" / "report.json") for run in runs}
+    found = comparison.write_comparison(reports, out, force=force)
+
+    def show() -> None:
+        for one in comparison_tables(found):
+            Console().print(one)
+        print(f"page: {out / 'comparison.html'}")
+
+    _print(found, json_, show)
+
+
+@app.command()
 def boards(json_: Json = False) -> None:
     """List the boards edgekd knows."""
     from dataclasses import asdict

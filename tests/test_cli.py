@@ -26,7 +26,7 @@ def test_help_loads_no_framework() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    for command in ("init", "check", "compress", "report", "predict", "boards"):
+    for command in ("init", "check", "compress", "report", "predict", "compare", "boards"):
         assert command in result.stdout
 
 

@@ -13,9 +13,9 @@ from rich.console import Console
 from test_report import Page, example
 
 from edgekd.errors import ConfigError, DataError
+from edgekd.pareto import front, hypervolume
 from edgekd.report import comparison_tables, schema
 from edgekd.report.compare import Comparison, compare, write_comparison
-from edgekd.pareto import front, hypervolume
 
 
 @pytest.mark.parametrize(

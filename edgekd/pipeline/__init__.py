@@ -10,10 +10,10 @@ from edgekd.candidate import Candidate
 from edgekd.config import Config
 from edgekd.errors import DoesNotFit
 from edgekd.models.population import Population
+from edgekd.pareto import front
 from edgekd.pipeline import deploy, prepare, summary, train
 from edgekd.pipeline.prepare import Prepared
 from edgekd.run import Progress, Run, read_json, write_json
-from edgekd.pareto import front
 
 Scores = dict[str, dict[str, Any]]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekd.errors import ConfigError, DataError
+from edgekd.pareto import front, hypervolume
 from edgekd.report import schema
 from edgekd.report.front import SIZES, Measure, size_of
-from edgekd.pareto import front, hypervolume
 from edgekd.report.schema import Candidate, Report
 
 MARGIN = 1.1  # the reference point is the worst value on any front times this

@@ -1,0 +1,176 @@
+"""A Program on its way to C: steps over flat buffers, in the order they run."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.program.program import Tensor
+
+
+@dataclass(kw_only=True, eq=False)
+class Buffer:
+    """A value in memory: `size` elements of a tensor, at `offset` elements into `base` where it is part of another."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    role: str = "inner"
+    """inner, input or output of the graph. Inner ones live in the workspace."""
+    tensor: Tensor | None = None
+    base: "Buffer | None" = None
+    offset: int = 0
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+    @property
+    def bytes(self) -> int:
+        return self.size * np.dtype(self.dtype).itemsize
+
+    @property
+    def root(self) -> "Buffer":
+        """The memory it lies in."""
+        return self if self.base is None else self.base.root
+
+    @property
+    def start(self) -> int:
+        """Elements from the start of the root."""
+        return self.offset + (0 if self.base is None else self.base.start)
+
+    @property
+    def c_type(self) -> str:
+        return f"{self.dtype}_t"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Array:
+    """A constant array of the generated file."""
+
+    name: str
+    c_type: str
+    values: NDArray[Any]
+    comment: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """One dimension of a strided read: (i / divide % modulo) * stride."""
+
+    divide: int
+    modulo: int
+    stride: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Index:
+    """Which element of an operand belongs to element i of the result: `offset` + the sum of terms; None: i itself."""
+
+    terms: tuple[Term, ...] | None = None
+    offset: int = 0
+
+    @property
+    def direct(self) -> bool:
+        return self.terms is None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operand:
+    """What a lane reads, element by element."""
+
+    source: Buffer | Array
+    index: Index = field(default_factory=Index)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lane:
+    """One elementwise operator. `kind` is a macro of native_lanes.j2, `constants` are what it needs beside operands."""
+
+    kind: str
+    op: str
+    out: Buffer
+    operands: tuple[Operand | int, ...]
+    constants: dict[str, Any]
+
+    @property
+    def reads(self) -> list[Operand]:
+        """Operands that are values of the graph."""
+        return [one for one in self.operands if isinstance(one, Operand) and isinstance(one.source, Buffer)]
+
+    @property
+    def arrays(self) -> list[Array]:
+        """Constant arrays."""
+        found = [one.source for one in self.operands if isinstance(one, Operand) and isinstance(one.source, Array)]
+        for value in self.constants.values():
+            found += [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, Array)]
+        return found
+
+
+@dataclass(kw_only=True, eq=False)
+class Loop:
+    """Elementwise operators in one pass over their elements. `kept`: results that are needed outside."""
+
+    lanes: list[Lane]
+    kept: list[Buffer]
+
+    @property
+    def size(self) -> int:
+        return self.lanes[0].out.size
+
+    @property
+    def loads(self) -> list[Operand]:
+        """Operands that come from memory, each once."""
+        made = {lane.out for lane in self.lanes}
+        found: dict[tuple[Buffer | Array, Index], Operand] = {}
+        for lane in self.lanes:
+            for operand in lane.reads:
+                if operand.source not in made:
+                    found.setdefault((operand.source, operand.index), operand)
+        return list(found.values())
+
+    @property
+    def reads(self) -> list[Buffer]:
+        return [one for one in dict.fromkeys(load.source for load in self.loads) if isinstance(one, Buffer)]
+
+    @property
+    def writes(self) -> list[Buffer]:
+        return self.kept
+
+    @property
+    def arrays(self) -> list[Array]:
+        return [array for lane in self.lanes for array in lane.arrays]
+
+
+@dataclass(kw_only=True, eq=False)
+class Call:
+    """A kernel: `function` of firmware/kernels/<kernel>.c, called with the struct `layer` and then reads and out."""
+
+    kernel: str
+    function: str
+    op: str
+    reads: list[Buffer]
+    out: Buffer
+    template: str = ""
+    """Macro of native_layers.j2 that writes the struct; none: `arguments` are passed instead."""
+    constants: dict[str, Any] = field(default_factory=dict)
+    arrays: list[Array] = field(default_factory=list)
+    arguments: tuple[int, ...] = ()
+    macs: int = 0
+
+    @property
+    def writes(self) -> list[Buffer]:
+        return [self.out]
+
+
+Step = Loop | Call
+
+
+@dataclass(kw_only=True, eq=False)
+class Graph:
+    """Inputs, outputs and steps. Every buffer that a step writes is written once."""
+
+    inputs: list[Buffer]
+    outputs: list[Buffer]
+    steps: list[Step]

@@ -1,0 +1,82 @@
+"""Where inner buffers lie in the workspace: by lifetime, the largest first, in place where a loop allows it."""
+
+from dataclasses import dataclass
+
+from edgekd.codegen.graph import Buffer, Graph, Loop
+
+ALIGNMENT = 4
+"""Bytes. Kernels read whole words: a buffer is padded to a multiple."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Offset in bytes of every inner buffer that is no part of another, and the workspace's size."""
+
+    offsets: dict[Buffer, int]
+    bytes: int
+
+
+@dataclass(kw_only=True)
+class _Life:
+    """First and last step that touches a buffer, and buffers whose place it may take at its first step."""
+
+    first: int
+    last: int
+    heirs_of: set[Buffer]
+
+
+def plan(graph: Graph) -> Plan:
+    """Place every inner buffer of a graph."""
+    lives = _lives(graph)
+    offsets: dict[Buffer, int] = {}
+    for buffer in sorted(lives, key=lambda one: (-one.bytes, lives[one].first)):
+        offsets[buffer] = _lowest(buffer, offsets, lives)
+    return Plan(offsets=offsets, bytes=max((offsets[one] + _padded(one) for one in offsets), default=0))
+
+
+def _lives(graph: Graph) -> dict[Buffer, _Life]:
+    lives: dict[Buffer, _Life] = {}
+    for position, step in enumerate(graph.steps):
+        for buffer in (*step.reads, *step.writes):
+            root = buffer.root
+            if root.role == "inner":
+                life = lives.setdefault(root, _Life(first=position, last=position, heirs_of=set()))
+                life.last = position
+    for position, step in enumerate(graph.steps):
+        if isinstance(step, Loop):
+            for out in step.writes:
+                if out in lives:
+                    lives[out].heirs_of = {one for one in _last_read_in_order(step) if one in lives} - {out}
+                    lives[out].heirs_of = {one for one in lives[out].heirs_of if lives[one].last == position}
+    return lives
+
+
+def _last_read_in_order(loop: Loop) -> set[Buffer]:
+    """Whole buffers of the loop that are read at element i only when element i is written."""
+    read: dict[Buffer, bool] = {}
+    for load in loop.loads:
+        if isinstance(load.source, Buffer):
+            root = load.source.root
+            read[root] = read.get(root, True) and load.index.direct and load.source is root
+    itemsize = {one.bytes // one.size for one in loop.writes}
+    return {one for one, direct in read.items() if direct and itemsize == {one.bytes // one.size}}
+
+
+def _lowest(buffer: Buffer, offsets: dict[Buffer, int], lives: dict[Buffer, _Life]) -> int:
+    """The lowest free offset; one that takes the place of another buffer takes exactly that place."""
+    for candidate in sorted({0, *offsets.values(), *(offsets[one] + _padded(one) for one in offsets)}):
+        if all(_agree(buffer, candidate, other, offsets[other], lives) for other in offsets):
+            return candidate
+    raise AssertionError("the end of the workspace is always free")
+
+
+def _agree(a: Buffer, a_at: int, b: Buffer, b_at: int, lives: dict[Buffer, _Life]) -> bool:
+    one, other = lives[a], lives[b]
+    apart = a_at + _padded(a) <= b_at or b_at + _padded(b) <= a_at
+    if apart or one.first > other.last or other.first > one.last:
+        return True
+    return a_at == b_at and (b in one.heirs_of or a in other.heirs_of)
+
+
+def _padded(buffer: Buffer) -> int:
+    return -(-buffer.bytes // ALIGNMENT) * ALIGNMENT
