@@ -172,7 +172,9 @@ def compare(
     from edgekd.report import comparison_tables
     from edgekd.run import read_json
 
-    reports = {str(run): read_json(run / "report" / "report.json") for run in runs}
+    names = [run.resolve().name for run in runs]
+    labels = names if len(set(names)) == len(names) else [os.path.relpath(run) for run in runs]
+    reports = {label: read_json(run / "report" / "report.json") for label, run in zip(labels, runs, strict=True)}
     found = comparison.write_comparison(reports, out, force=force)
 
     def show() -> None:

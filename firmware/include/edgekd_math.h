@@ -51,7 +51,7 @@ EDGEKD_INLINE int32_t edgekd_shift_round(int32_t x, uint32_t shift, int32_t offs
             "asrs %0, %0, %1\n\t"
             "adc %0, %0, %2"
             : "+r"(x)
-            : "r"(shift), "r"(offset)
+            : "rM"(shift), "rIK"(offset)
             : "cc");
     return x;
 #else
