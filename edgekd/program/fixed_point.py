@@ -12,6 +12,7 @@ _EXPONENTS = {
     -2: 1672461947, -1: 1302514674, 0: 790015084, 1: 290630308, 2: 39332535, 3: 720401, 4: 242,
 }  # fmt: skip
 _EXP_EIGHTH, _THIRD = 1895147668, 715827883  # exp(-1/8) and 1/3 in Q0
+_HALF_SQRT_2 = 1518500250  # in Q0
 _48_OVER_17, _MINUS_32_OVER_17 = 1515870810, -1010580540  # in Q2
 
 
@@ -30,18 +31,18 @@ SIGMOID_TABLE = _sigmoid_table()
 
 def logistic_q4(x: I64) -> I64:
     """1 / (1 + exp(-x)), Q4 -> Q0."""
-    positive = _one_over_one_plus(_exp_negative(-np.abs(x), 4))
+    positive = one_over_one_plus(exp_negative(-np.abs(x), 4))
     result = np.where(x > 0, positive, INT32_MAX - positive)
     return np.where(x == 0, 1 << 30, result)
 
 
 def tanh_q4(x: I64) -> I64:
     """(1 - exp(-2x)) / (1 + exp(-2x)), Q4 -> Q0: 2x in Q5 has the bits of x in Q4."""
-    size = _one_minus_over_one_plus(_exp_negative(-np.abs(x), 5))
+    size = _one_minus_over_one_plus(exp_negative(-np.abs(x), 5))
     return np.where(x == 0, 0, np.where(x < 0, -size, size))
 
 
-def _exp_negative(x: I64, integer_bits: int) -> I64:
+def exp_negative(x: I64, integer_bits: int) -> I64:
     """exp(x) for x <= 0 to Q0: a polynomial on [-1/4, 0), times a factor for each bit above."""
     fraction_bits = 31 - integer_bits
     quarter = 1 << (fraction_bits - 2)
@@ -66,7 +67,7 @@ def _exp_quarter(x: I64) -> I64:
     return _EXP_EIGHTH + doubling_high_mul(y + tail, _EXP_EIGHTH)
 
 
-def _one_over_one_plus(x: I64) -> I64:
+def one_over_one_plus(x: I64) -> I64:
     """1 / (1 + x) for x in [0, 1], Q0 -> Q0: three steps of Newton-Raphson on half the denominator."""
     return _saturate(_reciprocal(x) << 1)
 
@@ -108,3 +109,21 @@ def tanh_16(x: I64) -> I64:
     value = (SIGMOID_TABLE[high] << 8) + low * (SIGMOID_TABLE[high + 1] - SIGMOID_TABLE[high])
     value = np.where(size >> 8 >= 255, 0xFFFF << 8, value)
     return np.where(x >= 0, value - (1 << 23) + (1 << 7), -value + (1 << 23) + (1 << 7) - 1) >> 8
+
+
+def inverse_sqrt(x: I64) -> tuple[I64, I64]:
+    """1 / sqrt(x) for integers x >= 1, as a Q0 number and the power of two it is multiplied by.
+
+    Five steps of Newton-Raphson from 1 in Q3 (TFLite's GetInvSqrtQuantizedMultiplierExp); below 2^29 only.
+    """
+    pairs = (31 - np.frexp(x.astype(np.float64))[1].astype(np.int64)) // 2 - 1  # pairs of bits to shift x left by
+    shift = 11 - pairs
+    a = (x << (2 * pairs)) >> 1  # Q3
+    half = rounding_shift_right(a, 1)
+    y = np.full_like(x, 1 << 28)
+    for _ in range(5):
+        cube = _saturate(doubling_high_mul(doubling_high_mul(y, y), y) << 6)
+        y = _saturate((doubling_high_mul(y, (1 << 28) + (1 << 27)) - doubling_high_mul(half, cube)) << 3)
+    y = doubling_high_mul(y, _HALF_SQRT_2)
+    y, shift = np.where(shift < 0, y << np.maximum(-shift, 0), y), np.maximum(shift, 0)
+    return np.where(x <= 1, INT32_MAX, y), np.where(x <= 1, 0, -shift)

@@ -30,6 +30,11 @@ class Tensor:
     quantization: Quantization | None = None
     data: NDArray[Any] | None = None
 
+    @property
+    def window(self) -> tuple[int, ...]:
+        """The shape for one window of a batch [B, *window]: without the leading 1, whose place B takes."""
+        return self.shape[1:] if self.shape[:1] == (1,) else self.shape
+
 
 @dataclass(frozen=True, kw_only=True)
 class Op:

@@ -5,6 +5,7 @@ of narrower C types, and works element by element.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,32 +35,42 @@ def quantize_multipliers(factors: NDArray[np.float64]) -> tuple[I64, I64]:
 
 
 def doubling_high_mul(a: I64, b: I64 | int) -> I64:
-    """High 32 bits of 2 * a * b, rounded; the one overflow, INT32_MIN squared, saturates (gemmlowp's SQRDMULH)."""
-    product = a * b
-    nudge = np.where(product >= 0, 1 << 30, 1 - (1 << 30))
-    total = product + nudge
-    high = np.where(total >= 0, total >> 31, -(-total >> 31))  # C's division truncates
-    return np.minimum(high, INT32_MAX)
+    """High 32 bits of 2 * a * b, rounded half up; the one overflow, INT32_MIN squared, saturates.
+
+    This is gemmlowp's SaturatingRoundingDoublingHighMul, whose nudge and division that truncates come to half up.
+    """
+    return np.minimum((a * b + (1 << 30)) >> 31, INT32_MAX)
 
 
 def rounding_shift_right(x: I64, exponent: I64 | int) -> I64:
     """X / 2^exponent, rounded half away from zero (gemmlowp's RoundingDivideByPOT)."""
-    mask = (np.int64(1) << exponent) - 1
-    threshold = (mask >> 1) + (x < 0)
-    return (x >> exponent) + ((x & mask) > threshold)
+    half = (np.int64(1) << exponent) >> 1
+    return (x + (half - ((x < 0) & (half > 0)))) >> exponent
 
 
 def requantize(x: I64, multiplier: I64 | int, shift: I64 | int) -> I64:
     """X * multiplier * 2^(shift - 31) for int32 x, rounded twice: TFLite's MultiplyByQuantizedMultiplier."""
     left, right = np.maximum(shift, 0), np.maximum(-np.asarray(shift), 0)
-    return rounding_shift_right(doubling_high_mul(wrap32(x << left), multiplier), right)
+    if np.any(left):
+        x = wrap32(x << left)
+    return rounding_shift_right((x * multiplier + (1 << 30)) >> 31, right)  # a multiplier >= 0 cannot overflow
 
 
 def requantize_wide(x: I64, multiplier: I64 | int, shift: I64 | int) -> I64:
     """The same for int64 accumulators of 16-bit activations: the multiplier is cut to 16 bits, one rounding."""
     reduced = np.where(np.asarray(multiplier) < 0x7FFF0000, (np.asarray(multiplier) + (1 << 15)) >> 16, 0x7FFF)
     total = 15 - np.asarray(shift)
-    return (x * reduced + (np.int64(1) << (total - 1))) >> total
+    return wrap32((x * reduced + (np.int64(1) << (total - 1))) >> total)
+
+
+def requantize_up(x: I64, multiplier: int, shift: int) -> I64:
+    """X * multiplier * 2^(shift - 31) for a factor above 1, rounded once (MultiplyByQuantizedMultiplierGreaterThanOne)."""
+    return doubling_high_mul(wrap32(x << shift), multiplier)
+
+
+def round_half_away(x: float | NDArray[Any]) -> Any:
+    """C's round() of a value that float32 holds."""
+    return np.copysign(np.floor(np.abs(np.float64(x)) + 0.5), x)
 
 
 def wrap32(x: I64) -> I64:

@@ -1,0 +1,106 @@
+"""SOFTMAX over the last axis."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.program.fixed_point import exp_negative, one_over_one_plus
+from edgekd.program.operands import Call, Values
+from edgekd.program.requantize import (
+    I64,
+    doubling_high_mul,
+    quantize_multiplier,
+    requantize,
+    requantize_up,
+    round_half_away,
+    rounding_shift_right,
+)
+
+F32 = NDArray[np.float32]
+SUM_BITS = 12
+"""Integer bits of the sum of exponentials."""
+DIFFERENCE_BITS = 5
+"""Integer bits of the difference to the largest input."""
+
+
+def softmax(call: Call) -> list[Values]:
+    """exp(beta (x - max)) / sum, from int8 to int8 or int16, or from int16 to int16."""
+    x = call.value(0)
+    difference = x - x.max(axis=-1, keepdims=True)
+    beta = float(np.float32(call.op.options["beta"]))
+    if call.tensor(0).dtype == "int16":
+        return [_softmax_16(difference, call.scale(0) * beta)]
+    bits = np.iinfo(call.outputs[0].dtype).bits
+    return [_softmax_8(difference, call.scale(0) * beta, bits)]
+
+
+def _softmax_8(difference: I64, scale: float, bits: int) -> I64:
+    """Differences of int8 -> int8 or int16 from its lowest integer up. Exponentials in Q0, their sum in Q12."""
+    multiplier, shift = quantize_multiplier(min(scale * 2.0 ** (31 - DIFFERENCE_BITS), 2.0**31 - 1))
+    radius = int(np.floor((2**DIFFERENCE_BITS - 1) * 2.0 ** (31 - DIFFERENCE_BITS) / 2.0**shift))
+    counts = difference >= -radius
+    scaled = requantize_up(np.where(counts, difference, 0), multiplier, shift)
+    exps = exp_negative(scaled, DIFFERENCE_BITS)
+    total = np.where(counts, rounding_shift_right(exps, SUM_BITS), 0).sum(axis=-1, keepdims=True)
+    length = np.frexp(total.astype(np.float64))[1].astype(np.int64)  # bits of the sum
+    fraction = (total << (32 - length)) - (1 << 31)  # 1 + fraction in Q0 is the sum without its power of two
+    y = doubling_high_mul(one_over_one_plus(fraction), exps)
+    y = rounding_shift_right(y, length - (31 - SUM_BITS) + 31 - bits)
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    return np.where(counts, np.clip(y + low, low, high), low)
+
+
+def _softmax_16(difference: I64, scale: float) -> I64:
+    """Differences of int16 -> 1/32768, by two tables of 513 entries with interpolation."""
+    multiplier, shift = quantize_multiplier(scale / (10.0 / 65535.0))
+    exps = _interpolated(requantize(difference, multiplier, shift) + 32767, _exp_table())
+    total = exps.sum(axis=-1, keepdims=True)
+    zeros = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)  # leading zeros of an uint32
+    shifted = ((total << (zeros - 1)) + (1 << 13)) >> 14
+    reciprocal = _interpolated(shifted - ((1 << 15) + (1 << 16)), _reciprocal_table())
+    right = 31 - zeros
+    return np.clip((exps * reciprocal + (np.int64(1) << (right - 1))) >> right, 0, 32767)
+
+
+def _interpolated(x: I64, table: I64) -> I64:
+    """The table at x, which is saturated to int16; 128 steps between entries."""
+    x = np.clip(x, -32768, 32767)
+    index, offset = 256 + (x >> 7), x & 0x7F
+    base = table[index]
+    return base + (((table[index + 1] - base) * offset + 64) >> 7)
+
+
+@lru_cache(maxsize=1)
+def _exp_table() -> I64:
+    return _table(np.exp, -10, 0)
+
+
+@lru_cache(maxsize=1)
+def _reciprocal_table() -> I64:
+    return _table(lambda x: np.float32(1) / (np.float32(1) + x), 0, 1)
+
+
+def _table(function: Callable[[F32], F32], start: int, stop: int) -> I64:
+    """513 values of a function in 1/32768, half the error in the middle of each interval taken off (TFLite's gen_lut).
+
+    In float32 throughout, as in C; `function` is rounded correctly to it.
+    """
+
+    def at(x: F32) -> F32:
+        return function(x.astype(np.float64)).astype(np.float32) if function is np.exp else function(x)
+
+    f32 = np.float32
+    step = f32(stop - start) / f32(512)
+    i = np.arange(512, dtype=np.float32)
+    here, middle, following = (at(x) * f32(32768) for x in (
+        f32(start) + i * step,
+        f32(start) + i * step + step / f32(2),
+        f32(start) + (i + f32(1)) * step,
+    ))  # fmt: skip
+    sample = round_half_away(here)
+    between = round_half_away(((following + sample.astype(np.float32)) / f32(2)).astype(np.float32))
+    bias = round_half_away(((between - round_half_away(middle)) / 2).astype(np.float32))
+    last = round_half_away(at(np.array([stop], np.float32)) * f32(32768))
+    return np.clip(np.concatenate([sample - bias, last]), -32768, 32767).astype(np.int64)
