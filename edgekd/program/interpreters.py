@@ -13,24 +13,31 @@ from edgekd.program.reader import read_tflite
 
 LARGEST_ARENA = 1 << 26
 
+Shape = tuple[int, ...]
+
 
 class TfliteMicro:
     """TFLite-Micro's interpreter, from the tflite-micro wheel. ModelError when it cannot prepare the graph."""
 
     def __init__(self, content: bytes, arena_size: int = LARGEST_ARENA) -> None:
-        self._outputs = len(read_tflite(content).outputs)
+        self._program = read_tflite(content)
         self._interpreter = prepare_micro(content, arena_size)
         self._interpreter.reset()
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the graph over a batch, window by window: inputs [B, ...] -> outputs [B, ...]."""
-        return _by_window(inputs, self._one)
+        tensors = self._program.tensors
+        shapes = [tensors[i].shape for i in self._program.inputs]
+        return _by_window(inputs, shapes, [tensors[i].window for i in self._program.outputs], self._one)
 
     def _one(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         for index, value in enumerate(inputs):
             self._interpreter.set_input(value, index)
-        self._interpreter.invoke()
-        return [np.array(self._interpreter.get_output(index)) for index in range(self._outputs)]
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise ModelError(f"TFLite-Micro stopped: {error}") from None
+        return [np.array(self._interpreter.get_output(index)) for index in range(len(self._program.outputs))]
 
 
 class Tflite:
@@ -44,18 +51,21 @@ class Tflite:
                 model_content=content, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
             )
             self._interpreter.allocate_tensors()
-        self._inputs = [one["index"] for one in self._interpreter.get_input_details()]
-        self._outputs = [one["index"] for one in self._interpreter.get_output_details()]
+        self._inputs = self._interpreter.get_input_details()
+        self._outputs = self._interpreter.get_output_details()
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the graph over a batch, window by window: inputs [B, ...] -> outputs [B, ...]."""
-        return _by_window(inputs, self._one)
+        shapes, windows = (
+            [tuple(map(int, one["shape"])) for one in details] for details in (self._inputs, self._outputs)
+        )
+        return _by_window(inputs, shapes, [s[1:] if s[:1] == (1,) else s for s in windows], self._one)
 
     def _one(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        for index, value in zip(self._inputs, inputs, strict=True):
-            self._interpreter.set_tensor(index, value)
+        for details, value in zip(self._inputs, inputs, strict=True):
+            self._interpreter.set_tensor(details["index"], value)
         self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index) for index in self._outputs]
+        return [self._interpreter.get_tensor(details["index"]) for details in self._outputs]
 
 
 def prepare_micro(content: bytes, arena_size: int) -> Any:
@@ -74,9 +84,18 @@ def prepare_micro(content: bytes, arena_size: int) -> Any:
         raise ModelError(f"TFLite-Micro cannot run this graph: {error}") from None
 
 
-def _by_window(inputs: Sequence[NDArray[Any]], one: Any) -> list[NDArray[Any]]:
-    rows = [one([value[i : i + 1] for value in inputs]) for i in range(len(inputs[0]))]
-    return [np.concatenate(column) for column in zip(*rows, strict=True)]
+def _by_window(
+    inputs: Sequence[NDArray[Any]], shapes: Sequence[Shape], windows: Sequence[Shape], one: Any
+) -> list[NDArray[Any]]:
+    """Call `one` with inputs of `shapes`, window by window, and stack the results, each of a shape in `windows`."""
+    rows = [
+        one([value[i].reshape(shape) for value, shape in zip(inputs, shapes, strict=True)])
+        for i in range(len(inputs[0]))
+    ]
+    return [
+        np.stack([row[k].reshape(window) for row in rows]) if rows else np.zeros((0, *window))
+        for k, window in enumerate(windows)
+    ]
 
 
 @contextlib.contextmanager

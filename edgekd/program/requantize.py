@@ -64,12 +64,12 @@ def requantize_wide(x: I64, multiplier: I64 | int, shift: I64 | int) -> I64:
 
 
 def requantize_up(x: I64, multiplier: int, shift: int) -> I64:
-    """X * multiplier * 2^(shift - 31) for a factor above 1, rounded once (MultiplyByQuantizedMultiplierGreaterThanOne)."""
+    """X * multiplier * 2^(shift - 31) for factors above 1, rounded once (TFLite's ...GreaterThanOne)."""
     return doubling_high_mul(wrap32(x << shift), multiplier)
 
 
-def round_half_away(x: float | NDArray[Any]) -> Any:
-    """C's round() of a value that float32 holds."""
+def round_half_away(x: Any) -> Any:
+    """C's round(): half away from zero."""
     return np.copysign(np.floor(np.abs(np.float64(x)) + 0.5), x)
 
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.errors import ModelError
-from edgekd.program.operands import Call, Values, scale_of
-from edgekd.program.program import Tensor
+from edgekd.program.operands import Call, Values
 from edgekd.program.requantize import I64, quantize_multipliers, requantize, requantize_wide, wrap32
 
 F64 = NDArray[np.float64]
@@ -21,61 +20,45 @@ def fully_connected(call: Call) -> list[Values]:
     """Y = (x - zp_x) W' + bias, rescaled per tensor or per output channel. x [B, ..., K], W [N, K] -> [B, ..., N]."""
     weights = call.constant(1).astype(np.float64)
     x = call.raw(0).reshape(-1, weights.shape[1]).astype(np.float64) - call.zero_point(0)
-    factors = dense_factors(call.tensor(0), call.tensor(1), call.outputs[0], call.what)
-    return _rescaled(call, x @ weights.T, factors)
+    return _rescaled(call, x @ weights.T)
 
 
 def conv_2d(call: Call) -> list[Values]:
-    """x [B, 1, H, W, C], weights [O, kh, kw, C / groups] -> [B, 1, H', W', O]."""
+    """Windows of x [B, 1, H, W, C] times weights [O, kh, kw, C / groups] -> [B, 1, H', W', O]."""
     weights = call.constant(1).astype(np.float64)
     outputs, height, width, depth = weights.shape
     patches = _patches(call, height, width)  # [B, H', W', C, kh, kw]
     groups = patches.shape[3] // depth
     split = patches.reshape(*patches.shape[:3], groups, depth, height, width)
     total = np.einsum("bhwgcij,goijc->bhwgo", split, weights.reshape(groups, -1, height, width, depth), optimize=True)
-    return _rescaled(call, total.reshape(-1, outputs), _channel_factors(call))
+    return _rescaled(call, total.reshape(-1, outputs))
 
 
 def depthwise_conv_2d(call: Call) -> list[Values]:
-    """x [B, 1, H, W, C], weights [1, kh, kw, C * multiplier] -> [B, 1, H', W', C * multiplier]."""
+    """Channel by channel: x [B, 1, H, W, C], weights [1, kh, kw, C * multiplier] -> [B, 1, H', W', C * multiplier]."""
     weights = call.constant(1).astype(np.float64)
     _, height, width, outputs = weights.shape
     patches = _patches(call, height, width)
     channels = patches.shape[3]
     kernel = weights.reshape(height, width, channels, -1)
     total = np.einsum("bhwcij,ijcm->bhwcm", patches, kernel, optimize=True)
-    return _rescaled(call, total.reshape(-1, outputs), _channel_factors(call))
+    return _rescaled(call, total.reshape(-1, outputs))
 
 
-def dense_factors(x: Tensor, weights: Tensor, y: Tensor, what: str) -> F64:
-    """Real factors from sums of products to outputs: one, or one per output channel.
-
-    With one scale for all weights TFLite multiplies scales in float, with one per channel in double.
-    """
+def _factors(call: Call) -> F64:
+    """Real factors from sums of products to outputs: one, or one per output channel."""
+    weights = call.tensor(1)
     if weights.quantization is None:
-        raise ModelError(f"{what}: weights '{weights.name}' have no scale, is it a float model?")
-    scales = weights.quantization.scale
-    if len(scales) == 1:
-        product = np.float64(np.float32(scale_of(x, what)) * scales)
-    else:
-        product = scale_of(x, what) * scales.astype(np.float64)
-    return np.asarray(product / scale_of(y, what), dtype=np.float64)
+        raise ModelError(f"{call.what}: weights '{weights.name}' have no scale, is it a float model?")
+    return np.asarray(call.scale(0) * weights.quantization.scale.astype(np.float64) / call.out_scale)
 
 
-def _channel_factors(call: Call) -> F64:
-    """Factors of convolutions, always in double."""
-    quantization = call.tensor(1).quantization
-    if quantization is None:
-        raise ModelError(f"{call.what}: weights '{call.tensor(1).name}' have no scale, is it a float model?")
-    return np.asarray(call.scale(0) * quantization.scale.astype(np.float64) / call.out_scale)
-
-
-def _rescaled(call: Call, total: F64, factors: F64) -> list[Values]:
+def _rescaled(call: Call, total: F64) -> list[Values]:
     """Sums of products [rows, channels] with their biases -> the output."""
     acc: I64 = total.astype(np.int64)
     if call.has(2):
         acc = acc + call.constant(2).astype(np.int64)
-    multipliers, shifts = quantize_multipliers(factors)
+    multipliers, shifts = quantize_multipliers(_factors(call))
     if call.outputs[0].dtype == "int16":
         scaled = requantize_wide(acc, multipliers, shifts)
     else:

@@ -1,4 +1,4 @@
-"""Element by element: ADD, SUB, MUL, SQUARED_DIFFERENCE with broadcasting; LOGISTIC, TANH, RELU, RELU6, RSQRT, QUANTIZE.
+"""Element by element: ADD, SUB, MUL, SQUARED_DIFFERENCE, broadcast; LOGISTIC, TANH, RELU, RELU6, RSQRT, QUANTIZE.
 
 Functions of one operand with few inputs are tables of all of them.
 """
@@ -16,10 +16,12 @@ RSQRT_BITS = 20
 
 
 def add(call: Call) -> list[Values]:
+    """A + b."""
     return _sum(call, 1)
 
 
 def sub(call: Call) -> list[Values]:
+    """A - b."""
     return _sum(call, -1)
 
 
@@ -69,11 +71,13 @@ def quantize(call: Call) -> list[Values]:
 
 
 def logistic(call: Call) -> list[Values]:
+    """1 / (1 + exp(-x))."""
     x = call.tensor(0)
     return [_look_up(call, _logistic_table(x.dtype, call.scale(0), call.zero_point(0)))]
 
 
 def tanh(call: Call) -> list[Values]:
+    """The hyperbolic tangent."""
     x = call.tensor(0)
     return [_look_up(call, _tanh_table(x.dtype, call.scale(0), call.zero_point(0)))]
 

@@ -16,6 +16,7 @@ def average_pool_2d(call: Call) -> list[Values]:
 
 
 def max_pool_2d(call: Call) -> list[Values]:
+    """The largest integer."""
     lowest = np.iinfo(call.tensor(0).dtype).min
     return _finished(call, _windows(call, call.value(0), lowest).max(axis=(-2, -1)))
 

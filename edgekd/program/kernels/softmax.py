@@ -47,7 +47,7 @@ def _softmax_8(difference: I64, scale: float, bits: int) -> I64:
     length = np.frexp(total.astype(np.float64))[1].astype(np.int64)  # bits of the sum
     fraction = (total << (32 - length)) - (1 << 31)  # 1 + fraction in Q0 is the sum without its power of two
     y = doubling_high_mul(one_over_one_plus(fraction), exps)
-    y = rounding_shift_right(y, length - (31 - SUM_BITS) + 31 - bits)
+    y = rounding_shift_right(y, length - (32 - SUM_BITS) + 31 - bits)
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     return np.where(counts, np.clip(y + low, low, high), low)
 
