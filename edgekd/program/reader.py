@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.errors import ModelError
+from edgekd.program.check import check
 from edgekd.program.flatbuffer import Table, root
 from edgekd.program.program import Op, Program, Quantization, Tensor
 
@@ -65,12 +66,12 @@ LARGEST_TENSOR_BYTES = 1 << 28  # of values that are computed, so that a short f
 
 
 def read_tflite(content: bytes) -> Program:
-    """Read a .tflite file with one subgraph. ModelError names the operator or tensor that cannot be used, and why."""
+    """Read the first graph of a .tflite file. ModelError names the operator or tensor that cannot be used, and why."""
     model = root(content, b"TFL3", "TFLite")
     subgraphs = model.tables(2, "subgraph")
-    if len(subgraphs) != 1:
-        raise ModelError(f"the model has {len(subgraphs)} subgraphs, one is supported")
-    graph = subgraphs[0]
+    if not subgraphs:
+        raise ModelError("the model has no subgraph")
+    graph = subgraphs[0]  # no operator that is supported calls another
     buffers = model.tables(4, "buffer")
     tensors = tuple(_tensor(one, buffers) for one in graph.tables(0, "tensor"))
     codes = [_operator_name(one) for one in model.tables(1, "operator code")]
@@ -80,6 +81,7 @@ def read_tflite(content: bytes) -> Program:
         tensors=tensors, ops=ops, inputs=inputs, outputs=outputs, sha256=hashlib.sha256(content).hexdigest()
     )
     _check_order(program)
+    check(program)
     return program
 
 
@@ -214,9 +216,12 @@ def _indices(table: Table, field: int, count: int, what: str, *, optional: bool 
 
 def _check_order(program: Program) -> None:
     """ModelError unless every value is a constant, an input, or computed once before it is read."""
-    known = {i for i, tensor in enumerate(program.tensors) if tensor.data is not None} | set(program.inputs)
+    constants = {i for i, tensor in enumerate(program.tensors) if tensor.data is not None}
+    known = constants | set(program.inputs)
     if not program.inputs or not program.outputs:
         raise ModelError(f"the graph has {len(program.inputs)} inputs and {len(program.outputs)} outputs")
+    if len(known) != len(constants) + len(program.inputs):
+        raise ModelError("an input of the graph is a constant, or named twice")
     for index, op in enumerate(program.ops):
         what = f"operator {index} ({op.kind})"
         for i in op.inputs:

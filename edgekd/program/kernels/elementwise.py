@@ -109,7 +109,7 @@ def _inputs(dtype: str) -> I64:
 def _logistic_table(dtype: str, scale: float, zero_point: int) -> Values:
     """LOGISTIC of every input, on its fixed grid: 1/256 from -128, or 1/32768."""
     if dtype == "int16":
-        return _table(logistic_16(_scaled_16(scale)), dtype)
+        return _table(logistic_16(_scaled_16(scale, 0)), dtype)
     x, inside = _scaled_q4(scale, zero_point)
     y = np.clip(rounding_shift_right(logistic_q4(x), 31 - 8) - 128, -128, 127)
     return _table(np.where(inside == 0, y, np.where(inside < 0, -128, 127)), dtype)
@@ -119,7 +119,7 @@ def _logistic_table(dtype: str, scale: float, zero_point: int) -> Values:
 def _tanh_table(dtype: str, scale: float, zero_point: int) -> Values:
     """TANH of every input, on its fixed grid: 1/128 or 1/32768."""
     if dtype == "int16":
-        return _table(tanh_16(_scaled_16(scale)), dtype)
+        return _table(tanh_16(_scaled_16(scale, 0, 1)), dtype)
     x, inside = _scaled_q4(scale, zero_point)
     y = np.clip(rounding_shift_right(tanh_q4(x), 31 - 7), -128, 127)
     return _table(np.where(inside == 0, y, np.where(inside < 0, -128, 127)), dtype)
@@ -146,11 +146,13 @@ def _scaled_q4(scale: float, zero_point: int) -> tuple[I64, I64]:
     return requantize(np.where(inside == 0, x, 0), multiplier, shift), inside
 
 
-def _scaled_16(scale: float) -> I64:
-    """All int16 inputs in units of 1 / (3 * 4096), by a multiplier cut off at 15 bits."""
+def _scaled_16(scale: float, *powers: int) -> I64:
+    """All int16 inputs in units of 1 / (3 * 4096), by a factor of 15 bits, or 3 << power near 2^(power - 12)."""
     x = _inputs("int16")
-    if abs(math.log2(scale) + 12) < 1e-3:  # near enough to a power of two for TFLite
-        return x * 3
+    exponent = math.log2(scale) + 12
+    for power in powers:  # near enough to a power of two for TFLite
+        if abs(exponent - power) < 1e-3:
+            return x * (3 << power)
     factor, shift = scale * 4096 * 3, 0
     while factor <= 32767 / 2 and shift <= 30:
         factor, shift = factor * 2, shift + 1
