@@ -260,10 +260,15 @@ def _concatenation(it: Operator) -> None:
         raise it.fail(f"a fused {it.op.options['activation']} is not supported")
     axis = it.axis(it.op.options["axis"], len(y.shape))
     for part in parts:
-        if part.shape[:axis] + part.shape[axis + 1 :] != y.shape[:axis] + y.shape[axis + 1 :] or not part.shape:
+        if len(part.shape) != len(y.shape) or _without(part.shape, axis) != _without(y.shape, axis):
             raise it.fail(f"'{part.name}' of shape {list(part.shape)} does not fit {list(y.shape)} along axis {axis}")
-    if sum(part.shape[axis] for part in parts) != y.shape[axis]:
-        raise it.fail(f"operands have {sum(part.shape[axis] for part in parts)} along axis {axis}, not {y.shape[axis]}")
+    total = sum(part.shape[axis] for part in parts)
+    if total != y.shape[axis]:
+        raise it.fail(f"operands have {total} along axis {axis}, '{y.name}' has {y.shape[axis]}")
+
+
+def _without(shape: Shape, axis: int) -> Shape:
+    return shape[:axis] + shape[axis + 1 :]
 
 
 def _split(it: Operator) -> None:

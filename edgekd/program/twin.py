@@ -55,8 +55,8 @@ def run(program: Program, inputs: Sequence[Values]) -> list[Values]:
     inputs do not fit, or for an operator that the twin does not know.
     """
     batch = _check(program, inputs)
-    largest = max(math.prod(program.tensors[i].shape) for op in program.ops for i in op.outputs) if program.ops else 1
-    size = max(1, CHUNK_ELEMENTS // largest)
+    results = [program.tensors[i] for op in program.ops for i in op.outputs]
+    size = max(1, CHUNK_ELEMENTS // max((math.prod(tensor.shape) for tensor in results), default=1))
     parts = [_run(program, [one[at : at + size] for one in inputs]) for at in range(0, max(batch, 1), size)]
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
@@ -95,4 +95,7 @@ def _check(program: Program, inputs: Sequence[Values]) -> int:
                 f"input '{tensor.name}' is {tensor.dtype} [{', '.join(['B', *map(str, tensor.window)])}], "
                 f"got {value.dtype} {list(value.shape)} in a batch of {len(inputs[0])}"
             )
+    for tensor in program.tensors:
+        if tensor.dtype == "float32":
+            raise ModelError(f"'{tensor.name}' is float32, the twin computes with integers", hint="quantise the model")
     return len(inputs[0])
