@@ -276,6 +276,7 @@ def _split(it: Operator) -> None:
     x = it.operand(1)
     _copied(it, (x, *it.outputs))
     axis = it.axis(it.constant(0, 1)[0], len(x.shape))
+    _promised(it, len(it.outputs))
     if x.shape[axis] % len(it.outputs):
         raise it.fail(f"{x.shape[axis]} along axis {axis} are not {len(it.outputs)} equal parts")
     for y in it.outputs:
@@ -328,6 +329,7 @@ def _pack(it: Operator) -> None:
     it.count([max(len(parts), 1)])
     assert y is not None
     _copied(it, (*parts, y))
+    _promised(it, len(parts))
     axis = it.axis(it.op.options["axis"], len(y.shape))
     for part in parts:
         it.shape(y, (*part.shape[:axis], len(parts), *part.shape[axis:]))
@@ -337,9 +339,16 @@ def _unpack(it: Operator) -> None:
     it.count([1], None)
     x = it.operand(0)
     _copied(it, (x, *it.outputs))
+    _promised(it, len(it.outputs))
     axis = it.axis(it.op.options["axis"], len(x.shape))
     for y in it.outputs:
         it.shape(x, (*y.shape[:axis], len(it.outputs), *y.shape[axis:]))
+
+
+def _promised(it: Operator, count: int) -> None:
+    """ModelError unless the operator's own count is that of its tensors."""
+    if it.op.options["count"] != count:
+        raise it.fail(f"it promises {it.op.options['count']} tensors and names {count}")
 
 
 def _rank(it: Operator, tensor: Tensor) -> None:

@@ -60,6 +60,13 @@ OPTIONS: dict[str, dict[str, tuple[int, str, dict[int, str] | None]]] = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": {"activation": (0, "int8", None), "time_major": (3, "bool", None)},
 }
 OPTIONS["MAX_POOL_2D"] = OPTIONS["AVERAGE_POOL_2D"]
+OPTION_TABLES = {
+    "CONV_2D": 1, "DEPTHWISE_CONV_2D": 2, "AVERAGE_POOL_2D": 5, "MAX_POOL_2D": 5, "FULLY_CONNECTED": 8, "SOFTMAX": 9,
+    "CONCATENATION": 10, "ADD": 11, "MUL": 21, "MEAN": 27, "SUM": 27, "SUB": 28, "STRIDED_SLICE": 32, "SPLIT": 35,
+    "PACK": 59, "UNPACK": 64, "UNIDIRECTIONAL_SEQUENCE_LSTM": 71,
+}  # fmt: skip
+"""Number of the options table that an operator with options must have."""
+VERSION = 3
 DEFAULTS = {"dilation_w": 1, "dilation_h": 1}
 LARGEST_RANK = 8
 LARGEST_TENSOR_BYTES = 1 << 28  # of values that are computed, so that a short file cannot ask for much memory
@@ -68,6 +75,9 @@ LARGEST_TENSOR_BYTES = 1 << 28  # of values that are computed, so that a short f
 def read_tflite(content: bytes) -> Program:
     """Read the first graph of a .tflite file. ModelError names the operator or tensor that cannot be used, and why."""
     model = root(content, b"TFL3", "TFLite")
+    version = model.integer(0, "uint32")
+    if version != VERSION:
+        raise ModelError(f"the file has schema version {version}, {VERSION} is supported")
     subgraphs = model.tables(2, "subgraph")
     if not subgraphs:
         raise ModelError("the model has no subgraph")
@@ -184,12 +194,15 @@ def _op(index: int, table: Table, codes: list[str], tensors: tuple[Tensor, ...])
         kind=kind,
         inputs=_indices(table, 1, len(tensors), what, optional=True),
         outputs=_indices(table, 2, len(tensors), what),
-        options=_options(kind, table.table(4, f"{what} options"), what),
+        options=_options(kind, table, what),
     )
 
 
-def _options(kind: str, table: Table | None, what: str) -> dict[str, Any]:
+def _options(kind: str, operator: Table, what: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    number, table = operator.integer(3, "uint8"), operator.table(4, f"{what} options")
+    if kind in OPTION_TABLES and (table is None or number != OPTION_TABLES[kind]):
+        raise ModelError(f"{what}: its options have number {number}, it must be {OPTION_TABLES[kind]}")
     for name, (field, how, names) in OPTIONS.get(kind, {}).items():
         default = DEFAULTS.get(name, 0)
         value = table.scalar(field, how, default) if table else default
