@@ -151,8 +151,6 @@ def _quantization(table: Table, shape: tuple[int, ...], what: str) -> Quantizati
 def _constant(table: Table, buffers: list[Table], shape: tuple[int, ...], dtype: str, what: str) -> NDArray[Any] | None:
     """The values of a constant; None for a value that is computed (it names an empty buffer)."""
     index = table.integer(2, "uint32")
-    if index == 0:
-        return None
     if index >= len(buffers):
         raise ModelError(f"{what} names buffer {index} of {len(buffers)}")
     if buffers[index].integer(1, "uint64") > 1:
