@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import random
 import struct
@@ -7,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from model_folders import make_model_folder
+from operator_cases import MAKERS
 
 from edgekd.errors import ModelError
+from edgekd.program import twin
 from edgekd.program.reader import read_tflite
 
 
@@ -86,20 +91,54 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
     return bytes(data)
 
 
-def test_a_damaged_file_ends_in_a_model_error_or_a_program_and_takes_little_memory() -> None:
+@functools.cache
+def originals() -> list[bytes]:
+    """Files of cells and heads, and one or two of every operator."""
+    single = [make(np.random.default_rng(seed), dtype) for (_, dtype), make in MAKERS.items() for seed in range(2)]
+    return [*graphs().values(), *single]
+
+
+def test_a_damaged_file_ends_in_a_model_error_or_a_program() -> None:
     rng = random.Random(0)
-    contents = list(graphs().values())
-    tracemalloc.start()
     refused = 0
-    for _ in range(6000):
+    for _ in range(20_000):
         try:
-            read_tflite(mutated(rng.choice(contents), rng))
+            read_tflite(mutated(rng.choice(originals()), rng))
         except ModelError:
             refused += 1
+    assert 5000 < refused < 20_000
+
+
+def test_a_damaged_file_takes_little_memory() -> None:
+    rng = random.Random(1)
+    contents = originals()
+    tracemalloc.start()
+    for _ in range(1500):
+        with contextlib.suppress(ModelError):
+            read_tflite(mutated(rng.choice(contents), rng))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert refused > 1000
-    assert peak < 20e6
+    assert peak < 5e6
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=400))
+def test_any_bytes_end_in_a_model_error(content: bytes) -> None:
+    for whole in (content, b"\x0c\0\0\0TFL3" + content):
+        with pytest.raises(ModelError):
+            read_tflite(whole)
+
+
+@pytest.mark.parametrize(("kind", "dtype"), MAKERS)
+def test_a_damaged_graph_that_is_read_can_be_run(kind: str, dtype: str) -> None:
+    """What passes the reader's rules is safe for the twin: a result, or a ModelError."""
+    rng = random.Random(f"{kind} {dtype}")
+    content = MAKERS[kind, dtype](np.random.default_rng(3), dtype)
+    for _ in range(400):
+        with contextlib.suppress(ModelError):
+            program = read_tflite(mutated(content, rng))
+            shapes = [(program.tensors[i].window, program.tensors[i].dtype) for i in program.inputs]
+            twin.run(program, [np.zeros((2, *shape), dtype) for shape, dtype in shapes])
 
 
 def test_an_operator_that_is_not_supported_is_named_with_its_place_and_output() -> None:

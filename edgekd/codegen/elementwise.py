@@ -1,7 +1,7 @@
 """Elementwise operators -> lanes of a loop: the cheapest form that is equal to the twin for every input.
 
-An int8 operator of one variable is an affine form (see `affine`) or a table; of two variables an affine form or TFLite's
-own sequence. Which one is proved by running the twin on every input. int16 operators keep TFLite's sequence.
+An int8 operator of one variable is an affine form (see `affine`) or a table; of two variables an affine form or
+TFLite's own sequence. Which one is proved by running the twin on every input. int16 operators keep TFLite's sequence.
 """
 
 import math
@@ -20,7 +20,21 @@ from edgekd.program import twin
 from edgekd.program.program import Op, Program, Tensor
 from edgekd.program.requantize import quantize_multiplier, requantize
 
-KINDS = frozenset("ADD SUB MUL LOGISTIC TANH RELU RELU6 RELU_N1_TO_1 QUANTIZE SQUARED_DIFFERENCE RSQRT".split())
+KINDS = frozenset(
+    [
+        "ADD",
+        "SUB",
+        "MUL",
+        "LOGISTIC",
+        "TANH",
+        "RELU",
+        "RELU6",
+        "RELU_N1_TO_1",
+        "QUANTIZE",
+        "SQUARED_DIFFERENCE",
+        "RSQRT",
+    ]
+)
 LARGEST_PER_ELEMENT = 64
 """Elements up to which a constant operand becomes a factor and an offset per element: 8 bytes instead of 1 or 2."""
 

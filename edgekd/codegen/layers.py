@@ -1,4 +1,4 @@
-"""Operators with weights -> calls of kernels: offsets folded into biases, weights in the order the kernel reads them."""
+"""Operators with weights -> calls of kernels: offsets folded into biases, weights in the order the kernel reads."""
 
 from collections.abc import Sequence
 

@@ -1,14 +1,14 @@
 """Program -> Graph: views instead of copies, elementwise operators joined into loops, the rest calls of kernels."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from edgekd.codegen import elementwise, layers
 from edgekd.codegen.elementwise import Lowering
-from edgekd.codegen.graph import Array, Buffer, Call, Graph, Index, Lane, Loop, Operand, Step, Term
+from edgekd.codegen.graph import Array, Buffer, Call, Graph, Lane, Loop, Step
 from edgekd.codegen.write import identifier
 from edgekd.errors import ModelError
 from edgekd.program.program import Op, Program, Tensor

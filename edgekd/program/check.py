@@ -12,6 +12,7 @@ import numpy as np
 
 from edgekd.errors import ModelError
 from edgekd.program.kernels.layout import strided_ranges
+from edgekd.program.operands import activation_limits
 from edgekd.program.program import Op, Program, Tensor
 from edgekd.program.requantize import quantize_multiplier
 
@@ -89,6 +90,8 @@ def check(program: Program) -> None:
             tuple(program.tensors[i] for i in op.outputs),
         )
         RULES[op.kind](operator)
+        if operator.outputs[0].dtype in ("int8", "int16"):
+            activation_limits(operator.outputs[0], op.options.get("activation", "NONE"), operator.what)
 
 
 # -- types and grids ---------------------------------------------------------------------------------------------------

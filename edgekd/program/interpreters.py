@@ -9,26 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.errors import ModelError, ToolMissing
+from edgekd.program.operands import windows_of
+from edgekd.program.program import Program
 from edgekd.program.reader import read_tflite
 
 LARGEST_ARENA = 1 << 26
 
-Shape = tuple[int, ...]
-
 
 class TfliteMicro:
-    """TFLite-Micro's interpreter, from the tflite-micro wheel. ModelError when it cannot prepare the graph."""
+    """TFLite-Micro's interpreter, from the tflite-micro wheel. ModelError when it cannot prepare the graph.
+
+    It trusts the file: parts that `read_tflite` has no use for, and so does not check, can crash the process.
+    """
 
     def __init__(self, content: bytes, arena_size: int = LARGEST_ARENA) -> None:
         self._program = read_tflite(content)
         self._interpreter = prepare_micro(content, arena_size)
-        self._interpreter.reset()
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the graph over a batch, window by window: inputs [B, ...] -> outputs [B, ...]."""
-        tensors = self._program.tensors
-        shapes = [tensors[i].shape for i in self._program.inputs]
-        return _by_window(inputs, shapes, [tensors[i].window for i in self._program.outputs], self._one)
+        return _by_window(self._program, inputs, self._one)
 
     def _one(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         for index, value in enumerate(inputs):
@@ -41,31 +41,34 @@ class TfliteMicro:
 
 
 class Tflite:
-    """TFLite's interpreter with its reference kernels, for integer and float graphs."""
+    """TFLite's interpreter with its reference kernels, for integer and float graphs. It trusts the file, too."""
 
     def __init__(self, content: bytes) -> None:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-        with _silent():
-            self._interpreter = Interpreter(
-                model_content=content, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
-            )
-            self._interpreter.allocate_tensors()
-        self._inputs = self._interpreter.get_input_details()
-        self._outputs = self._interpreter.get_output_details()
+        self._program = read_tflite(content)
+        try:
+            from ai_edge_litert.interpreter import Interpreter, OpResolverType
+        except ImportError:
+            raise ToolMissing("TFLite's interpreter is not installed", hint="pip install ai-edge-litert") from None
+        try:
+            with _silent():
+                self._interpreter = Interpreter(
+                    model_content=content, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+                )
+                self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"TFLite cannot run this graph: {error}") from None
+        self._inputs = [one["index"] for one in self._interpreter.get_input_details()]
+        self._outputs = [one["index"] for one in self._interpreter.get_output_details()]
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the graph over a batch, window by window: inputs [B, ...] -> outputs [B, ...]."""
-        shapes, windows = (
-            [tuple(map(int, one["shape"])) for one in details] for details in (self._inputs, self._outputs)
-        )
-        return _by_window(inputs, shapes, [s[1:] if s[:1] == (1,) else s for s in windows], self._one)
+        return _by_window(self._program, inputs, self._one)
 
     def _one(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        for details, value in zip(self._inputs, inputs, strict=True):
-            self._interpreter.set_tensor(details["index"], value)
+        for index, value in zip(self._inputs, inputs, strict=True):
+            self._interpreter.set_tensor(index, value)
         self._interpreter.invoke()
-        return [self._interpreter.get_tensor(details["index"]) for details in self._outputs]
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
 def prepare_micro(content: bytes, arena_size: int) -> Any:
@@ -84,18 +87,16 @@ def prepare_micro(content: bytes, arena_size: int) -> Any:
         raise ModelError(f"TFLite-Micro cannot run this graph: {error}") from None
 
 
-def _by_window(
-    inputs: Sequence[NDArray[Any]], shapes: Sequence[Shape], windows: Sequence[Shape], one: Any
-) -> list[NDArray[Any]]:
-    """Call `one` with inputs of `shapes`, window by window, and stack the results, each of a shape in `windows`."""
-    rows = [
-        one([value[i].reshape(shape) for value, shape in zip(inputs, shapes, strict=True)])
-        for i in range(len(inputs[0]))
-    ]
-    return [
-        np.stack([row[k].reshape(window) for row in rows]) if rows else np.zeros((0, *window))
-        for k, window in enumerate(windows)
-    ]
+def _by_window(program: Program, inputs: Sequence[NDArray[Any]], one: Any) -> list[NDArray[Any]]:
+    """Call `one` for every window, and put its results together."""
+    windows = windows_of(program, inputs)
+    given, made = ([program.tensors[i] for i in indices] for indices in (program.inputs, program.outputs))
+    results = [np.zeros((windows, *tensor.window), tensor.dtype) for tensor in made]
+    for i in range(windows):
+        rows = one([value[i].reshape(tensor.shape) for value, tensor in zip(inputs, given, strict=True)])
+        for result, row in zip(results, rows, strict=True):
+            result[i] = row.reshape(result.shape[1:])
+    return results
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """What an operator of the twin computes from: its tensors, their grids, and values with an axis of windows in front."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,20 @@ class Call:
         y = self.outputs[0]
         low, high = activation_limits(y, self.op.options.get("activation", "NONE"), self.what)
         return [np.clip(x + zero_point_of(y, self.what), low, high)]
+
+
+def windows_of(program: Program, inputs: Sequence[Values]) -> int:
+    """The number of windows in a batch. ModelError unless every input has the type and shape of the graph's."""
+    if len(inputs) != len(program.inputs):
+        raise ModelError(f"the graph has {len(program.inputs)} inputs, {len(inputs)} were given")
+    for position, (index, value) in enumerate(zip(program.inputs, inputs, strict=True)):
+        tensor = program.tensors[index]
+        if value.dtype != tensor.dtype or value.shape[1:] != tensor.window or len(value) != len(inputs[0]):
+            raise ModelError(
+                f"input {position}, '{tensor.name}', is {tensor.dtype} [{', '.join(['B', *map(str, tensor.window)])}], "
+                f"got {value.dtype} {list(value.shape)} in a batch of {len(inputs[0])}"
+            )
+    return len(inputs[0])
 
 
 def scale_of(tensor: Tensor, what: str) -> float:

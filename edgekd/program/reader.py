@@ -137,7 +137,7 @@ def _quantization(table: Table, shape: tuple[int, ...], what: str) -> Quantizati
     if params is None or scale is None or len(scale) == 0:
         return None
     stored = params.array(3, "int64")
-    zero_point = np.zeros(len(scale), np.int64) if stored is None else stored.astype(np.int64)
+    zero_point = np.zeros(0, np.int64) if stored is None else stored.astype(np.int64)
     axis = params.integer(6)
     if not (np.isfinite(scale) & (scale > 0)).all():
         raise ModelError(f"{what}: scales must be finite and above zero")
@@ -242,6 +242,11 @@ def _check_order(program: Program) -> None:
             if i in known:
                 raise ModelError(f"{what} computes '{program.tensors[i].name}' a second time")
             known.add(i)
+    for i in (*program.inputs, *program.outputs):
+        if program.tensors[i].dtype not in ("int8", "int16", "int32", "float32"):
+            raise ModelError(
+                f"'{program.tensors[i].name}' is {program.tensors[i].dtype}, which no input or output can be"
+            )
     for i in program.outputs:
         if i not in known:
             raise ModelError(f"output '{program.tensors[i].name}' is never computed")

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgekd.errors import ModelError
 from edgekd.program.kernels import dense, elementwise, layout, pool, reduce, softmax
-from edgekd.program.operands import Call, Values, activation_limits, scale_of, zero_point_of
+from edgekd.program.operands import Call, Values, activation_limits, scale_of, windows_of, zero_point_of
 from edgekd.program.program import Program
 
 __all__ = ["FUNCTIONS", "activation_limits", "run", "scale_of", "zero_point_of"]
@@ -54,7 +54,10 @@ def run(program: Program, inputs: Sequence[Values]) -> list[Values]:
     B stands in the place of a tensor's leading 1, and in front of a shape that begins otherwise. ModelError when the
     inputs do not fit, or for an operator that the twin does not know.
     """
-    batch = _check(program, inputs)
+    batch = windows_of(program, inputs)
+    for tensor in program.tensors:
+        if tensor.dtype == "float32":
+            raise ModelError(f"'{tensor.name}' is float32, the twin computes with integers", hint="quantise the model")
     results = [program.tensors[i] for op in program.ops for i in op.outputs]
     size = max(1, CHUNK_ELEMENTS // max((math.prod(tensor.shape) for tensor in results), default=1))
     parts = [_run(program, [one[at : at + size] for one in inputs]) for at in range(0, max(batch, 1), size)]
@@ -82,20 +85,3 @@ def _output(program: Program, index: int, values: dict[int, Values], windows: in
     tensor = program.tensors[index]
     value = values[index] if tensor.data is None else tensor.data[None]
     return np.broadcast_to(value, (windows, *tensor.shape)).reshape(windows, *tensor.window)
-
-
-def _check(program: Program, inputs: Sequence[Values]) -> int:
-    """The number of windows. ModelError unless every input has the type and shape of the graph's."""
-    if len(inputs) != len(program.inputs):
-        raise ModelError(f"the graph has {len(program.inputs)} inputs, {len(inputs)} were given")
-    for index, value in zip(program.inputs, inputs, strict=True):
-        tensor = program.tensors[index]
-        if value.dtype != tensor.dtype or value.shape[1:] != tensor.window or len(value) != len(inputs[0]):
-            raise ModelError(
-                f"input '{tensor.name}' is {tensor.dtype} [{', '.join(['B', *map(str, tensor.window)])}], "
-                f"got {value.dtype} {list(value.shape)} in a batch of {len(inputs[0])}"
-            )
-    for tensor in program.tensors:
-        if tensor.dtype == "float32":
-            raise ModelError(f"'{tensor.name}' is float32, the twin computes with integers", hint="quantise the model")
-    return len(inputs[0])

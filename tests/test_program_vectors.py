@@ -1,0 +1,57 @@
+"""The stored vectors of every operator: the twin computes them, and TFLite-Micro still does."""
+
+import base64
+import importlib.util
+import json
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgekd.program import twin
+from edgekd.program.check import RULES
+from edgekd.program.reader import read_tflite
+
+ROOT = Path(__file__).resolve().parent.parent
+VECTORS = [
+    json.loads(line.rstrip(",")) for line in (ROOT / "tests/vectors/operators.json").read_text().splitlines()[1:-1]
+]
+
+
+def array(packed: dict[str, Any]) -> NDArray[Any]:
+    raw = np.frombuffer(base64.b64decode(packed["data"]), np.dtype(packed["dtype"]).newbyteorder("<"))
+    return raw.astype(packed["dtype"]).reshape(packed["shape"])
+
+
+def make_vectors() -> ModuleType:
+    loader = SourceFileLoader("make_vectors", str(ROOT / "scripts" / "make_vectors"))
+    spec = importlib.util.spec_from_loader("make_vectors", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("index", range(len(VECTORS)))
+def test_the_twin_computes_the_vector(index: int) -> None:
+    case = VECTORS[index]
+    outputs = twin.run(read_tflite(base64.b64decode(case["tflite"])), [array(one) for one in case["inputs"]])
+    for got, wanted in zip(outputs, map(array, case["outputs"]), strict=True):
+        assert np.array_equal(got, wanted)
+
+
+def test_every_operator_that_can_be_run_has_a_vector() -> None:
+    kinds = {case["operator"].split()[0] for case in VECTORS}
+    assert kinds == set(twin.FUNCTIONS)
+    assert kinds | {"RELU_N1_TO_1", "UNIDIRECTIONAL_SEQUENCE_LSTM"} == set(RULES)
+
+
+def test_the_vectors_are_those_of_the_script() -> None:
+    pytest.importorskip("tflite_micro")
+    script = make_vectors()
+    for index, (kind, dtype) in list(enumerate(script.MAKERS))[::5]:
+        assert script.operator(kind, dtype, 0) == VECTORS[script.OPERATORS_PER_KIND * index]
