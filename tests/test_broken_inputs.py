@@ -171,7 +171,7 @@ def test_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 2
     assert "none.yaml: No such file or directory" in message
     code, message = run(capsys, "report", str(tmp_path))
-    assert code == 1
+    assert code == 2
     assert "is this the folder of a finished run?" in message
 
 
