@@ -143,25 +143,44 @@ class Loop:
         return [array for lane in self.lanes for array in lane.arrays]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Struct:
+    """A constant of a type of edgekd_kernels.h: its members in order, each a number, an array or None for NULL."""
+
+    c_type: str
+    members: dict[str, int | Array | None]
+
+    @property
+    def arrays(self) -> list[Array]:
+        """Constant arrays it points to."""
+        return [one for one in self.members.values() if isinstance(one, Array)]
+
+
 @dataclass(kw_only=True, eq=False)
 class Call:
-    """A kernel: `function` of firmware/kernels/<kernel>.c, called with the struct `layer` and then reads and out."""
+    """A kernel: `function` of firmware/kernels/<kernel>.c, called as function(&layer, sources ..., out, numbers ...)."""
 
     kernel: str
     function: str
     op: str
-    reads: list[Buffer]
+    sources: list[Buffer | Array]
     out: Buffer
-    template: str = ""
-    """Macro of native_layers.j2 that writes the struct; none: `arguments` are passed instead."""
-    constants: dict[str, Any] = field(default_factory=dict)
-    arrays: list[Array] = field(default_factory=list)
-    arguments: tuple[int, ...] = ()
+    layer: Struct | None = None
+    numbers: tuple[int, ...] = ()
     macs: int = 0
+
+    @property
+    def reads(self) -> list[Buffer]:
+        return [one for one in self.sources if isinstance(one, Buffer)]
 
     @property
     def writes(self) -> list[Buffer]:
         return [self.out]
+
+    @property
+    def arrays(self) -> list[Array]:
+        """Constant arrays it reads."""
+        return [one for one in self.sources if isinstance(one, Array)] + (self.layer.arrays if self.layer else [])
 
 
 Step = Loop | Call

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.codegen.elementwise import split_multiplier
-from edgekd.codegen.graph import Array, Buffer, Call
+from edgekd.codegen.graph import Array, Buffer, Call, Struct
 from edgekd.errors import ModelError
 from edgekd.program import twin
 from edgekd.program.program import Op, Tensor
@@ -39,22 +39,25 @@ def fully_connected(op: Op, tensors: Sequence[Tensor | None], x: Buffer, out: Bu
     fraction, shift = (np.array([pair[key] for pair in pairs], dtype=np.int64) for key in ("fraction", "shift"))
     if not _fits_pairs(w, b, shift):
         raise ModelError(f"{what}: weights or scales beyond what the kernel holds")
+    words = Array(
+        name=f"{out.name}_words",
+        c_type="uint32_t",
+        values=_paired_stream(w, b, fraction, -shift),
+        comment=f"biases, weights [{w.shape[0]}, {w.shape[1]}], fractions, shifts by four rows",
+    )
+    members = {
+        "words": words,
+        "inputs": w.shape[1],
+        "outputs": w.shape[0],
+        "y_zero": twin.zero_point_of(out.tensor, what),
+    }
     return Call(
         kernel="edgekd_fully_connected_s8",
         function="edgekd_fully_connected_s8",
         op=op.kind,
-        reads=[x],
+        sources=[x],
         out=out,
-        template="fully_connected",
-        constants={"inputs": w.shape[1], "outputs": w.shape[0], "y_zero": twin.zero_point_of(out.tensor, what)},
-        arrays=[
-            Array(
-                name=f"{out.name}_words",
-                c_type="uint32_t",
-                values=_paired_stream(w, b, fraction, -shift),
-                comment=f"biases, weights [{w.shape[0]}, {w.shape[1]}], fractions, shifts by four rows",
-            )
-        ],
+        layer=Struct(c_type="edgekd_fully_connected", members=members),
         macs=w.size,
     )
 

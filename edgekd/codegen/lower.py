@@ -185,16 +185,14 @@ class _Lowerer:
         return copy
 
     def _copy(self, source: Buffer | Array, out: Buffer) -> None:
-        reads = [source] if isinstance(source, Buffer) else []
         self._call(
             Call(
                 kernel="edgekd_copy",
                 function="edgekd_copy",
                 op="COPY",
-                reads=reads,
+                sources=[source],
                 out=out,
-                arrays=[] if isinstance(source, Buffer) else [source],
-                arguments=(out.bytes,),
+                numbers=(out.bytes,),
             )
         )
 
