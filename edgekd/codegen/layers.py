@@ -45,7 +45,7 @@ def fully_connected(op: Op, tensors: Sequence[Tensor | None], x: Buffer, out: Bu
         values=_paired_stream(w, b, fraction, -shift),
         comment=f"biases, weights [{w.shape[0]}, {w.shape[1]}], fractions, shifts by four rows",
     )
-    members = {
+    members: dict[str, int | Array | None] = {
         "words": words,
         "inputs": w.shape[1],
         "outputs": w.shape[0],
