@@ -46,7 +46,8 @@ def binary(stairs: I64, low: int, high: int, slopes: tuple[float, float], start:
     """Find the form of a function of two int8: stairs [256, 256], near slopes[0] * a + slopes[1] * b + start."""
     shift = _shift(np.array([(abs(slopes[0]) + abs(slopes[1])) * 128 + abs(start) + 1]))
     value = slopes[0] * X8[:, None] + slopes[1] * X8[None, :] + start + 0.5
-    near = np.abs(value - np.round(value)) < NEAR
+    distance = np.abs(value - np.round(value))
+    near = distance <= max(NEAR, distance.min())
     a, b, y = (np.broadcast_to(one, near.shape)[near] for one in (X8[:, None], X8[None, :], stairs))
     steps = np.arange(-NEIGHBOURS, NEIGHBOURS + 1)
     first, second = (int(round(slope * 2**shift)) + steps for slope in slopes)

@@ -158,7 +158,7 @@ class Struct:
 
 @dataclass(kw_only=True, eq=False)
 class Call:
-    """A kernel: `function` of firmware/kernels/<kernel>.c, called with &layer, sources, out and numbers, in this order."""
+    """A kernel: `function` of firmware/kernels/<kernel>.c, called with &layer, sources, out and numbers in turn."""
 
     kernel: str
     function: str
