@@ -270,7 +270,7 @@ class Lowering:
             while factor <= 32767 / 2 and shift <= 30:
                 factor, shift = factor * 2, shift + 1
             multiplier = int(factor)
-        return self._make(self.op.kind.lower(), (self._operand(0),), multiplier=multiplier, shift=shift)
+        return self._make(self.op.kind.lower(), (self._operand(0),), multiplier=multiplier, input_shift=shift)
 
     def _operand(self, position: int) -> Operand:
         operand = self.operands[position]

@@ -21,7 +21,10 @@ ARENA_MARGIN = 0.25
 ARENA_ALIGNMENT = 16
 
 FIRMWARE = (
+    "include/edgekd_float.h",
+    "include/edgekd_grid.h",
     "include/edgekd_window.h",
+    "kernels/edgekd_grid.c",
     "kernels/edgekd_window.c",
     "sketch/edgekd_text.h",
     "sketch/edgekd_text.c",
