@@ -24,11 +24,9 @@ from edgekd.program.program import Quantization, Tensor
 F32 = NDArray[np.float32]
 FIRMWARE = resource("firmware")
 INCLUDE = [FIRMWARE / "include"]
-SOURCES = [
-    FIRMWARE / "kernels" / "edgekd_window.c",
-    FIRMWARE / "kernels" / "edgekd_grid.c",
-    Path(__file__).parent / "firmware" / "window_probe.c",
-]
+KERNELS = [FIRMWARE / "kernels" / "edgekd_window.c", FIRMWARE / "kernels" / "edgekd_grid.c"]
+HERE = Path(__file__).parent / "firmware"
+SOURCES = [*KERNELS, HERE / "window_probe.c"]
 PROBES = ("window_features", "window_forecast", "window_grid")
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wdouble-promotion", "-Werror")
 # Everything of -ffast-math but what the linker would do: flush this process's denormals to zero.

@@ -15,6 +15,7 @@ import numpy as np
 
 from edgekd import __version__
 from edgekd.board import resource
+from edgekd.codegen.constants import grid_values
 from edgekd.codegen.graph import Array, Buffer, Call, Graph, Index, Lane, Loop, Operand, Step, Struct
 from edgekd.codegen.lower import lower
 from edgekd.codegen.plan import Plan, plan
@@ -47,10 +48,19 @@ class Code:
     workspace_bytes: int
     macs: int
     layers: tuple[LayerInfo, ...]
+    memory: str
+    """A source with variables for the arguments of the entry function, for images that are measured."""
+    variables: tuple[str, ...]
+    """Their names: workspace, inputs, outputs."""
 
     @property
     def sources(self) -> list[str]:
         return [name for name in self.files if name.endswith(".c")]
+
+    @property
+    def entry(self) -> str:
+        """The function that runs it: (workspace, inputs ..., outputs ...)."""
+        return f"{self.name}_run"
 
 
 def generate(program: Program, name: str, *, padded: bool = False, grids: bool = True) -> Code:
@@ -70,9 +80,7 @@ def firmware_file(name: str) -> bytes:
 
 
 class _Writer:
-    def __init__(
-        self, graph: Graph, placed: Plan, program: Program, name: str, *, padded: bool, grids: bool
-    ) -> None:
+    def __init__(self, graph: Graph, placed: Plan, program: Program, name: str, *, padded: bool, grids: bool) -> None:
         self._graph, self._plan, self._program, self._name = graph, placed, program, name
         self._padded = padded
         self._workspace = max(placed.bytes, LEAST_WORKSPACE)
@@ -108,7 +116,17 @@ class _Writer:
             workspace_bytes=self._workspace,
             macs=macs,
             layers=tuple(layers),
+            memory=render("native_memory.c.j2", name=self._name, version=__version__, memory=self._memory()),
+            variables=tuple(one["name"] for one in self._memory()),
         )
+
+    def _memory(self) -> list[dict[str, str]]:
+        rows = [{"c_type": f"{self._name}_workspace", "name": "edgekd_workspace", "size": ""}]
+        for role, buffers in (("input", self._graph.inputs), ("output", self._graph.outputs)):
+            for position, one in enumerate(buffers):
+                size = -(-one.size // 4) * 4
+                rows.append({"c_type": one.c_type, "name": f"edgekd_{role}_{position}", "size": f"[{size}]"})
+        return rows
 
     def _values(self, calls: Sequence[str], macs: int) -> dict[str, Any]:
         arrays = [
@@ -227,9 +245,7 @@ class _Writer:
             {
                 "name": name,
                 "comment": f"{', '.join(lane.op for lane in step.lanes)}: {step.size} elements",
-                "parameters": [
-                    f"{'' if one in step.kept else 'const '}{one.c_type} *{one.name}" for one in buffers
-                ],
+                "parameters": [f"{'' if one in step.kept else 'const '}{one.c_type} *{one.name}" for one in buffers],
                 "size": step.size,
                 "loads": [
                     {"name": loads[load.source, load.index], "value": f"{load.source.name}[{_at(load.index)}]"}
@@ -285,19 +301,8 @@ class _Writer:
             quantization = _tensor(buffer).quantization
             if quantization is None or len(quantization.scale) != 1:
                 continue
-            limits, scale = np.iinfo(buffer.dtype), np.float32(quantization.scale[0])
-            rows.append(
-                {
-                    "name": buffer.name,
-                    "is_input": buffer.role == "input",
-                    "c_type": buffer.c_type,
-                    "scale": scale,
-                    "inverse": np.float32(1) / scale,
-                    "zero_point": int(quantization.zero_point[0]),
-                    "low": limits.min,
-                    "high": limits.max,
-                }
-            )
+            names = {"name": buffer.name, "is_input": buffer.role == "input", "c_type": buffer.c_type}
+            rows.append(names | grid_values(_tensor(buffer)))
         return rows
 
 

@@ -7,4 +7,8 @@ typedef struct {
     int32_t y_zero;
 } edgekd_fully_connected;
 void edgekd_fully_connected_s8(const edgekd_fully_connected *layer, const int8_t *x, int8_t *y);
+
+/** Copy bytes; x and y must not overlap. */
+void edgekd_copy(const void *x, void *y, uint32_t bytes);
+
 #endif
