@@ -50,13 +50,14 @@ def generate_model(model: Deployed) -> ModelCode:
     }
     network = network_values(programs)
     first = next(iter(graphs.values()))
+    macs = sum(code.macs * (model.steps if graph == "cell" else 1) for graph, code in graphs.items())
     values = {
         "version": __version__,
         "name": name,
         "candidate": model.candidate,
         "recurrent": model.cell is not None,
         "graphs": list(graphs),
-        "macs": sum(code.macs * (model.steps if graph == "cell" else 1) for graph, code in graphs.items()),
+        "macs": macs,
         "x_padded": _padded(first.inputs[0].shape[-1]),
         "state_padded": _padded(network["state"]),
     }
@@ -73,7 +74,7 @@ def generate_model(model: Deployed) -> ModelCode:
         {"c_type": "float", "name": "edgekd_forecast", "size": f"[{network['outputs']}]"},
     ]
     text = render("native_memory.c.j2", name=name, version=__version__, memory=memory)
-    return ModelCode(name=name, files=files, graphs=graphs, macs=values["macs"], memory=text)
+    return ModelCode(name=name, files=files, graphs=graphs, macs=macs, memory=text)
 
 
 def _padded(count: int) -> int:

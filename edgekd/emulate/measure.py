@@ -29,14 +29,19 @@ OWN = "(own)"
 
 @dataclass(frozen=True, init=False)
 class Call:
-    """One call of a function of the image; arguments as `Machine.call` takes them."""
+    """One call of a function of the image; arguments as `Machine.call` takes them.
+
+    memory: what is written into variables of the image before it, by name.
+    """
 
     symbol: str
     args: tuple[Argument, ...]
+    memory: Mapping[str, bytes]
 
-    def __init__(self, symbol: str, *args: Argument) -> None:
+    def __init__(self, symbol: str, *args: Argument, memory: Mapping[str, bytes] | None = None) -> None:
         object.__setattr__(self, "symbol", symbol)
         object.__setattr__(self, "args", args)
+        object.__setattr__(self, "memory", memory or {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +147,8 @@ def measure(
     runs: dict[str, list[Run]] = {}
     profile: Profile | None = None
     for call in calls:
+        for variable, content in call.memory.items():
+            machine.write(variable, content)
         machine.call(call.symbol, *call.args)
         runs.setdefault(call.symbol, []).append(machine.last)
         if call.symbol == entry and (profile is None or machine.last.cycles > profile.run.cycles):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.board import load_board
 from edgekd.codegen import tflm
 from edgekd.config import Config
 from edgekd.data.metrics import bootstrap_interval, mae
@@ -15,6 +16,7 @@ from edgekd.data.windows import Windows
 from edgekd.errors import Disagreement
 from edgekd.export.model import costs, write_model
 from edgekd.pipeline.engines import FLOAT, Engine, engine, integer_forecaster
+from edgekd.pipeline.native import measure_candidate
 from edgekd.pipeline.prepare import Prepared
 from edgekd.pipeline.train import Students
 from edgekd.program.arena import arena_bytes
@@ -46,6 +48,9 @@ def export_candidate(config: Config, prepared: Prepared, students: Students, mem
         "val": errors(engine(folder, "twin"), prepared.preprocess, val),
         "float": {"val": errors(engine(folder, "torch"), prepared.preprocess, val)},
     }
+    board = load_board(config.board)
+    if board.emulated:
+        score["native"] = measure_candidate(folder, prepared, board)
     write_json(folder / "score.json", score)
 
 
