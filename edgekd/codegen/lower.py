@@ -48,7 +48,7 @@ class _Lowerer:
         program = self._program
         inputs = [self._buffer(index, "input") for index in program.inputs]
         outputs = [self._output(index) for index in dict.fromkeys(program.outputs)]
-        for position, op in enumerate(program.ops):
+        for position, op in _needed(program):
             self._lower(op, f"operator {position} ({op.kind})", position)
         for index, buffer in outputs:
             self._copy_unless_made(index, buffer)
@@ -130,18 +130,18 @@ class _Lowerer:
         axis = op.options["axis"] % len(out.shape)
         if math.prod(out.shape[:axis]) != 1:
             raise ModelError(f"{what}: only the first axis that is longer than 1 can be joined")
-        offset = 0
+        offset, parts = 0, []
         for index in op.inputs:
             tensor = self._tensor(index)
-            size = math.prod(tensor.shape)
             source = self._source(index)
             if source is not None and self._placeable(source, out):
                 source.base, source.offset = out, offset
-                self._nodes.append(_Node(needs=[source], makes=[]))
+                parts.append(source)
             else:
-                self._copy(source or self._constant(tensor), self._part(out, offset, tensor))
-            offset += size
-        self._nodes.append(_Node(needs=[self._buffer(i) for i in op.inputs if self._source(i)], makes=[]))
+                parts.append(self._part(out, offset, tensor))
+                self._copy(source or self._constant(tensor), parts[-1])
+            offset += math.prod(tensor.shape)
+        self._nodes.append(_Node(needs=parts, makes=[out]))
 
     def _placeable(self, source: Buffer, out: Buffer) -> bool:
         return source.role == "inner" and source.base is None and out.root is not source
@@ -211,6 +211,16 @@ class _Lowerer:
 
     def _call(self, call: Call) -> None:
         self._nodes.append(_Node(needs=call.reads, makes=[call.out], calls=[call]))
+
+
+def _needed(program: Program) -> list[tuple[int, Op]]:
+    """Operators that an output depends on, with their positions."""
+    wanted, found = set(program.outputs), []
+    for position, op in reversed(list(enumerate(program.ops))):
+        if not wanted.isdisjoint(op.outputs):
+            wanted.update(op.inputs)
+            found.append((position, op))
+    return found[::-1]
 
 
 def _arrange(nodes: Sequence[_Node]) -> list[Step]:
