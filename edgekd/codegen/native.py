@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekd import __version__
 from edgekd.board import resource
@@ -23,18 +24,29 @@ from edgekd.codegen.write import array_literal, comment, render
 from edgekd.program.program import Program, Tensor
 
 ITEM_BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
+WORKSPACE = "edgekd_workspace"
 LEAST_WORKSPACE = 4
 """Bytes: C has no empty types."""
 
 
 @dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a tensor's elements lie after a layer ran: in one of `Code.variables`, `offset` bytes from its start."""
+
+    tensor: Tensor
+    variable: str
+    offset: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class LayerInfo:
-    """One call of the entry function, for profiles: `bytes` of constants, multiply-adds."""
+    """One call of the entry function, for profiles: `bytes` of constants, multiply-adds; `writes`: its results."""
 
     name: str
     function: str
     macs: int
     bytes: int
+    writes: tuple[Place, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +67,7 @@ class Code:
 
     @property
     def sources(self) -> list[str]:
+        """Files to compile."""
         return [name for name in self.files if name.endswith(".c")]
 
     @property
@@ -100,7 +113,8 @@ class _Writer:
             calls.append(text)
             size = sum(_bytes(array) for key, (_, array) in self._arrays.items() if key not in known)
             macs = step.macs if isinstance(step, Call) else 0
-            layers.append(LayerInfo(name=self._title(step), function=function, macs=macs, bytes=size))
+            places = tuple(self._place(buffer) for buffer in step.writes)
+            layers.append(LayerInfo(name=self._title(step), function=function, macs=macs, bytes=size, writes=places))
         macs = sum(layer.macs for layer in layers)
         values = self._values(calls, macs)
         files: dict[str, str | bytes] = {
@@ -121,12 +135,19 @@ class _Writer:
         )
 
     def _memory(self) -> list[dict[str, str]]:
-        rows = [{"c_type": f"{self._name}_workspace", "name": "edgekd_workspace", "size": ""}]
+        rows = [{"c_type": f"{self._name}_workspace", "name": WORKSPACE, "size": ""}]
         for role, buffers in (("input", self._graph.inputs), ("output", self._graph.outputs)):
             for position, one in enumerate(buffers):
                 size = -(-one.size // 4) * 4
                 rows.append({"c_type": one.c_type, "name": f"edgekd_{role}_{position}", "size": f"[{size}]"})
         return rows
+
+    def _place(self, buffer: Buffer) -> Place:
+        root, start = buffer.root, buffer.start * np.dtype(buffer.dtype).itemsize
+        if root.role == "inner":
+            return Place(tensor=_tensor(buffer), variable=WORKSPACE, offset=self._plan.offsets[root] + start)
+        position = self._graph.outputs.index(root)
+        return Place(tensor=_tensor(buffer), variable=f"edgekd_output_{position}", offset=start)
 
     def _values(self, calls: Sequence[str], macs: int) -> dict[str, Any]:
         arrays = [
@@ -330,3 +351,26 @@ def _at(index: Index) -> str:
     if index.offset or not parts:
         parts.append(f"{index.offset}u")
     return " + ".join(parts)
+
+
+def example(code: Code, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]) -> str:
+    """A C program that runs the network on one window and returns 0 when it computes these outputs."""
+    given = [
+        _example_value(f"x{i}", tensor, value)
+        for i, (tensor, value) in enumerate(zip(code.inputs, inputs, strict=True))
+    ]
+    wanted = [
+        _example_value(f"y{i}", tensor, value)
+        for i, (tensor, value) in enumerate(zip(code.outputs, outputs, strict=True))
+    ]
+    return render("native_example.c.j2", name=code.name, version=__version__, inputs=given, outputs=wanted)
+
+
+def _example_value(name: str, tensor: Tensor, value: NDArray[Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": tensor.name,
+        "c_type": f"{tensor.dtype}_t",
+        "size": value.size,
+        "values": value.reshape(-1),
+    }

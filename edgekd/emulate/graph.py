@@ -79,9 +79,16 @@ class BoardGraph:
         return _by_window(batch, self._inputs, self._outputs, one)
 
 
-def run_calls(entry: str, variables: Sequence[str], windows: int) -> list[Call]:
-    """Calls that run a graph on whatever its inputs hold, for `measure`: its time does not depend on the values."""
-    return [Call(entry, *variables)] * windows
+def run_calls(entry: str, variables: Sequence[str], batch: Sequence[Values], inputs: Sequence[Tensor]) -> list[Call]:
+    """Calls that run a graph on every window of a batch [B, ...], for `measure`."""
+    padded = [_readable(value, tensor) for value, tensor in zip(batch, inputs, strict=True)]
+    names = variables[1 : 1 + len(inputs)]
+    return [
+        Call(
+            entry, *variables, memory={name: values[row].tobytes() for name, values in zip(names, padded, strict=True)}
+        )
+        for row in range(len(batch[0]))
+    ]
 
 
 def _by_window(

@@ -148,7 +148,8 @@ def measure_firmware(native: Firmware, image: Image, library: HostLibrary, raw: 
         for one in code.layers
     ]
     calls += [Call(predict, STATE, FORECAST, memory={STATE: state}) for state in states]
-    return measure(image, predict, calls, layers=layers)
+    inside = [code.entry for code in native.code.graphs.values()]
+    return measure(image, predict, calls, inside=inside, layers=layers)
 
 
 def summary(found: Measurement, native: Firmware) -> dict[str, Any]:
