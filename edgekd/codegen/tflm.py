@@ -1,17 +1,16 @@
 """An Arduino sketch that runs a model on TFLite-Micro: raw samples in, forecasts out, proved by a self-test."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgekd import __version__
-from edgekd.board import resource
+from edgekd.codegen.sketch import CONSOLE, carried, check, sha256
+from edgekd.codegen.sketch import Vectors as Vectors
 from edgekd.codegen.write import identifier, render, write
-from edgekd.errors import EdgekdError, ModelError
+from edgekd.errors import ModelError
 from edgekd.program.forecaster import Deployed, load_model
 from edgekd.program.program import Program, Tensor
 from edgekd.program.reader import read_tflite
@@ -23,10 +22,7 @@ ARENA_ALIGNMENT = 16
 FIRMWARE = (
     "include/edgekd_window.h",
     "kernels/edgekd_window.c",
-    "sketch/edgekd_text.h",
-    "sketch/edgekd_text.c",
-    "sketch/edgekd_console.h",
-    "sketch/edgekd_console.cpp",
+    *CONSOLE,
 )
 """Files of firmware/ that the sketch carries unchanged."""
 
@@ -63,17 +59,6 @@ OPERATORS = {
 TYPES = {"int8": "int8_t", "int16": "int16_t"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Vectors:
-    """Windows with what the reference made of them: raw float32 [K, T, F] in the table's units, the network's output as
-    integers [K, O], forecast float32 [K, O].
-    """
-
-    raw: NDArray[np.float32]
-    forecast: NDArray[np.float32]
-    output: NDArray[np.integer[Any]]
-
-
 def write_sketch(out: Path, model_folder: Path, *, arena_bytes: int, vectors: Vectors) -> None:
     """Write the sketch <name>_tflm/ below `out`, for the model in `model_folder`, tested on `vectors`.
 
@@ -82,8 +67,7 @@ def write_sketch(out: Path, model_folder: Path, *, arena_bytes: int, vectors: Ve
     """
     model = load_model(model_folder)
     name = identifier(model.name)
-    files: dict[str, str | bytes] = {Path(file).name: (resource("firmware") / file).read_bytes() for file in FIRMWARE}
-    write(out / f"{name}_tflm", files | _generated(model, name, arena_bytes, vectors))
+    write(out / f"{name}_tflm", carried(FIRMWARE) | _generated(model, name, arena_bytes, vectors))
 
 
 def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -> dict[str, str]:
@@ -92,6 +76,7 @@ def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -
         "version": __version__,
         "name": name,
         "candidate": model.candidate,
+        "sha256": sha256(model),
         "recurrent": model.cell is not None,
         "graphs": [_graph(graph, content, programs[graph]) for graph, content in model.graphs().items()],
         "operators": _operators(programs),
@@ -104,7 +89,7 @@ def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -
         "forecasts": vectors.forecast,
     }
     values |= _network(programs) | _preprocess(model)
-    _check(vectors, values)
+    check(vectors, values)
     templates = {
         f"{name}_tflm.ino": "tflm_sketch.ino.j2",
         f"{name}_window.h": "window.h.j2",
@@ -203,15 +188,3 @@ def _preprocess(model: Deployed) -> dict[str, Any]:
         }
     except (KeyError, IndexError) as error:
         raise ModelError(f"model.json: preprocess lacks {error}") from None
-
-
-def _check(vectors: Vectors, values: Mapping[str, Any]) -> None:
-    count = len(vectors.raw)
-    wanted = {
-        "raw": (count, values["window"], len(values["columns"])),
-        "output": (count, values["outputs"]),
-        "forecast": (count, values["outputs"]),
-    }
-    for name, shape in wanted.items():
-        if count == 0 or getattr(vectors, name).shape != shape:
-            raise EdgekdError(f"self-test {name} is {list(getattr(vectors, name).shape)}, expected {list(shape)}")
