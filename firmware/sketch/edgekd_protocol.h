@@ -3,8 +3,8 @@
  *
  * One request per line. A line of numbers is a sample; everything else starts with a word:
  *
- *     1.07,25.1            one sample, its columns; an empty column or `nan` is a missing value. Answered for people and
- *                          for Arduino's Serial Plotter: `# 3 of 100 samples`, or the forecast as numbers and commas
+ *     1.07,25.1            one sample, its columns; an empty column or `nan` is a missing value. Answered for people
+ *                          and Arduino's Serial Plotter: `# 3 of 100 samples`, or the forecast as numbers and commas
  *     sample 1.07,25.1;1.069,25.2     one or more samples; all of them are taken, or none
  *     predict              run the model on the samples so far; `integers` and `forecast` read what came out
  *     integers 0           eight of the network's integers, from that one on
@@ -14,11 +14,11 @@
  *     selftest             run the stored windows and compare to the last bit; forgets all samples
  *     info, help           what this is; these words
  *
- * Every answer but those to a line of numbers ends in ` *` and the CRC-32 (that of zlib) of all characters before it, as
- * eight hexadecimal digits. A request may end so, too, and must when it starts with a tag, as in
+ * Every answer but those to a line of numbers ends in ` *` and the CRC-32 (that of zlib) of all characters before it,
+ * as eight hexadecimal digits. A request may end so, too, and must when it starts with a tag, as in
  * `@17 predict *1B6F8A2C`: its answer then starts with the same tag. A line that is too long, damaged or wrong is
- * answered with `error: ...` and changes nothing; an empty one is not answered. The digest is the CRC-32 of all samples since the last reset, as
- * little-endian float32: an answer with the right digest is about the samples that were meant.
+ * answered with `error: ...` and changes nothing; an empty one is not answered. The digest is the CRC-32 of all samples
+ * since the last reset, as little-endian float32: an answer with the right digest is about the samples that were meant.
  */
 #ifndef EDGEKD_PROTOCOL_H
 #define EDGEKD_PROTOCOL_H
