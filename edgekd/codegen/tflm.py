@@ -1,18 +1,17 @@
 """An Arduino sketch that runs a model on TFLite-Micro: raw samples in, forecasts out, proved by a self-test."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgekd import __version__
-from edgekd.board import resource
 from edgekd.codegen.constants import c_type, network_values, preprocess_values
+from edgekd.codegen.sketch import CONSOLE, carried, check, sha256
+from edgekd.codegen.sketch import Vectors as Vectors
 from edgekd.codegen.write import identifier, render, write
-from edgekd.errors import EdgekdError, ModelError
+from edgekd.errors import ModelError
 from edgekd.program.forecaster import Deployed, load_model
 from edgekd.program.program import Program
 from edgekd.program.reader import read_tflite
@@ -27,10 +26,7 @@ FIRMWARE = (
     "include/edgekd_window.h",
     "kernels/edgekd_grid.c",
     "kernels/edgekd_window.c",
-    "sketch/edgekd_text.h",
-    "sketch/edgekd_text.c",
-    "sketch/edgekd_console.h",
-    "sketch/edgekd_console.cpp",
+    *CONSOLE,
 )
 """Files of firmware/ that the sketch carries unchanged."""
 
@@ -65,17 +61,6 @@ OPERATORS = {
 """How MicroMutableOpResolver registers them."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Vectors:
-    """Windows with what the reference made of them: raw float32 [K, T, F] in the table's units, the network's output as
-    integers [K, O], forecast float32 [K, O].
-    """
-
-    raw: NDArray[np.float32]
-    forecast: NDArray[np.float32]
-    output: NDArray[np.integer[Any]]
-
-
 def write_sketch(out: Path, model_folder: Path, *, arena_bytes: int, vectors: Vectors) -> None:
     """Write the sketch <name>_tflm/ below `out`, for the model in `model_folder`, tested on `vectors`.
 
@@ -84,8 +69,7 @@ def write_sketch(out: Path, model_folder: Path, *, arena_bytes: int, vectors: Ve
     """
     model = load_model(model_folder)
     name = identifier(model.name)
-    files: dict[str, str | bytes] = {Path(file).name: (resource("firmware") / file).read_bytes() for file in FIRMWARE}
-    write(out / f"{name}_tflm", files | _generated(model, name, arena_bytes, vectors))
+    write(out / f"{name}_tflm", carried(FIRMWARE) | _generated(model, name, arena_bytes, vectors))
 
 
 def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -> dict[str, str]:
@@ -94,6 +78,7 @@ def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -
         "version": __version__,
         "name": name,
         "candidate": model.candidate,
+        "sha256": sha256(model),
         "recurrent": model.cell is not None,
         "graphs": [_graph(graph, content, programs[graph]) for graph, content in model.graphs().items()],
         "operators": _operators(programs),
@@ -106,7 +91,7 @@ def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -
         "forecasts": vectors.forecast,
     }
     values |= network_values(programs) | preprocess_values(model)
-    _check(vectors, values)
+    check(vectors, values)
     templates = {
         f"{name}_tflm.ino": "tflm_sketch.ino.j2",
         f"{name}_window.h": "window.h.j2",
@@ -143,15 +128,3 @@ def _operators(programs: Mapping[str, Program]) -> list[str]:
     if unknown:
         raise ModelError(f"TFLite-Micro has no operator {unknown[0]}", hint="the native sketch may run this model")
     return [OPERATORS[kind] for kind in sorted(used)]
-
-
-def _check(vectors: Vectors, values: Mapping[str, Any]) -> None:
-    count = len(vectors.raw)
-    wanted = {
-        "raw": (count, values["window"], len(values["columns"])),
-        "output": (count, values["outputs"]),
-        "forecast": (count, values["outputs"]),
-    }
-    for name, shape in wanted.items():
-        if count == 0 or getattr(vectors, name).shape != shape:
-            raise EdgekdError(f"self-test {name} is {list(getattr(vectors, name).shape)}, expected {list(shape)}")

@@ -60,6 +60,11 @@ def comment(text: str) -> str:
     return " ".join(text.replace("*/", "* /").replace("/*", "/ *").split())
 
 
+def word(text: str) -> str:
+    """Text as one word for the inside of a C string, at most 48 characters: others than a-z, 0-9, '.' and '-' are '_'."""
+    return re.sub(r"[^A-Za-z0-9.-]", "_", text)[:48] or "_"
+
+
 def render(template: str, **values: Any) -> str:
     """Fill a template of edgekd/codegen/templates; a name that is not in `values` is an error."""
     return _environment().get_template(template).render(**values)
@@ -111,6 +116,7 @@ def _environment() -> jinja2.Environment:
         "integer": _integer_literal,
         "array": array_literal,
         "comment": comment,
+        "word": word,
     }
     return environment
 

@@ -7,8 +7,8 @@
     machine.last.cycles, machine.last.stack_bytes        # of that call
     machine.profile("model_run", x, y).calls             # cycles of every function that model_run calls, in order
 
-What is not modelled: peripherals (except the page of the system control block, as plain memory), interrupts, caches
-(but see `Run.cycles_high`), and the Cortex-M0+'s fault on unaligned access.
+What is not modelled: peripherals (except those that `map_device` adds, and the page of the system control block, as
+plain memory), interrupts, caches (but see `Run.cycles_high`), and the Cortex-M0+'s fault on unaligned access.
 """
 
 from __future__ import annotations
@@ -125,6 +125,27 @@ class Machine:
         if self._scratch_used > SCRATCH_BYTES:
             raise EdgekdError(f"buffers beyond {SCRATCH_BYTES:,} bytes in one emulated call", hint="pass fewer windows")
         return address
+
+    def map_device(self, address: int, read: Callable[[int], int], write: Callable[[int, int], None]) -> None:
+        """Put a device's page of registers at an address: read(offset) -> value, write(offset, value)."""
+        self._uc.mmio_map(
+            address,
+            PAGE_BYTES,
+            lambda _uc, offset, _size, _data: read(offset),
+            None,
+            lambda _uc, offset, _size, value, _data: write(offset, value),
+            None,
+        )
+
+    def stop(self) -> None:
+        """Stop the call that is running, from a device. What it leaves is not meant to go on: `reset`."""
+        self._uc.emu_stop()
+
+    def cycles_so_far(self) -> int:
+        """Cycles of the call that is running, or ran last, up to the basic block that runs now."""
+        self._check_counting()
+        trace = self._whole_trace()
+        return run_cost(self._blocks, trace, self._sizes, 0).cycles if trace.size else 0
 
     # -- calls -----------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from edgekd.board import load_board
 from edgekd.codegen import tflm
+from edgekd.codegen.native_model import generate_model
+from edgekd.codegen.sketch import Vectors, native_sketch
+from edgekd.codegen.write import write
 from edgekd.config import Config
 from edgekd.data.metrics import bootstrap_interval, mae
 from edgekd.data.preprocess import Preprocess
@@ -103,13 +106,16 @@ def write_firmware(model_folder: Path, prepared: Prepared, folder: Path) -> None
     raw = val[np.linspace(0, len(val) - 1, min(SELF_TEST_WINDOWS, len(val))).astype(int)]
     rel, lvl, base = prepared.preprocess.transform(raw)
     forecaster = integer_forecaster(model_folder, "twin")
-    vectors = tflm.Vectors(
+    vectors = Vectors(
         raw=raw,
         forecast=prepared.preprocess.inverse(forecaster(rel, lvl), base),
         output=forecaster.integers(rel, lvl),
     )
     arena = read_json(model_folder / "score.json")["arena_bytes"]
     tflm.write_sketch(folder, model_folder, arena_bytes=arena, vectors=vectors)
+    model = load_model(model_folder)
+    code = generate_model(model)
+    write(folder / f"{code.name}_native", dict(code.files) | native_sketch(model, vectors))
 
 
 def require_parity(parity: Mapping[str, Mapping[str, Any]], candidate: str) -> None:
