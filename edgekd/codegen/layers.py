@@ -32,6 +32,8 @@ def fully_connected(op: Op, tensors: Sequence[Tensor | None], x: Buffer, out: Bu
     b = np.zeros(len(w), np.int64) if bias is None else _values(bias).astype(np.int64).reshape(-1)
     w = w - np.broadcast_to(weights.quantization.zero_point, (len(w),))[:, None]
     b = b - twin.zero_point_of(source, what) * w.sum(axis=1)
+    if source.dtype == "int16":
+        return _fully_connected_16(op, tensors, w, b, x, out, what)
     factors = twin.scale_of(source, what) * weights.quantization.scale.astype(np.float64)
     factors = np.broadcast_to(factors / twin.scale_of(out.tensor, what), (len(w),))
     multipliers, shifts = quantize_multipliers(factors)
@@ -60,6 +62,62 @@ def fully_connected(op: Op, tensors: Sequence[Tensor | None], x: Buffer, out: Bu
         layer=Struct(c_type="edgekd_fully_connected", members=members),
         macs=w.size,
     )
+
+
+def _fully_connected_16(
+    op: Op, tensors: Sequence[Tensor | None], w: I64, b: I64, x: Buffer, out: Buffer, what: str
+) -> Call:
+    """int16 activations: sums in 32 bits, the multiplier cut to 15 bits as TFLite does."""
+    source, weights = tensors[0], tensors[1]
+    assert source is not None and weights is not None and weights.quantization is not None and out.tensor is not None
+    if (np.abs(b) + 32768 * np.abs(w).sum(axis=1) >= 2**31).any():
+        raise ModelError(f"{what}: sums beyond 32 bits")
+    factors = twin.scale_of(source, what) * weights.quantization.scale.astype(np.float64)
+    factors = np.broadcast_to(factors / twin.scale_of(out.tensor, what), (len(w),))
+    multipliers, shifts = quantize_multipliers(factors)
+    reduced = np.where(multipliers < 0x7FFF0000, (multipliers + (1 << 15)) >> 16, 0x7FFF)
+    totals = 15 - shifts  # TFLite: (sum * reduced + half) >> total
+    shift = max(1, int(totals.max()) - 32)
+    left = shift + 32 - totals
+    if (left > 16).any():
+        raise ModelError(f"{what}: scales of its rows lie further apart than the kernel holds")
+    low, high = twin.activation_limits(out.tensor, str(op.options.get("activation", "NONE")), what)
+    words = Array(
+        name=f"{out.name}_words",
+        c_type="uint32_t",
+        values=_wide_stream(w, b, reduced << left),
+        comment=f"biases, weights [{w.shape[0]}, {w.shape[1]}], multipliers by four rows",
+    )
+    return Call(
+        kernel="edgekd_fully_connected_s16",
+        function="edgekd_fully_connected_s16",
+        op=op.kind,
+        sources=[x],
+        out=out,
+        layer=Struct(
+            c_type="edgekd_fully_connected_s16_layer",
+            members={
+                "words": words,
+                "inputs": w.shape[1],
+                "outputs": w.shape[0],
+                "shift": shift,
+                "low": low,
+                "high": high,
+            },
+        ),
+        macs=w.size,
+    )
+
+
+def _wide_stream(w: I64, b: I64, scales: I64) -> NDArray[np.int64]:
+    """Words of edgekd_fully_connected_s16, group of four rows by group: biases, weights, scales. Missing ones are 0."""
+    rows, columns = -len(w) % ROWS, -w.shape[1] % ROWS
+    w = np.pad(w, ((0, rows), (0, columns)))
+    b, scales = np.pad(b, (0, rows)), np.pad(scales, (0, rows))
+    blocks = w.reshape(-1, ROWS, w.shape[1] // 4, 4)[..., [0, 2, 1, 3]] & 0xFF  # group, row, block, byte
+    words = (blocks << np.array([0, 8, 16, 24])).sum(axis=-1).transpose(0, 2, 1).reshape(len(blocks), -1)
+    parts = [b.reshape(-1, ROWS), words, scales.reshape(-1, ROWS)]
+    return np.concatenate(parts, axis=1).reshape(-1) & 0xFFFFFFFF
 
 
 def _values(tensor: Tensor) -> NDArray[np.int64]:
