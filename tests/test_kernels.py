@@ -39,7 +39,12 @@ WEIGHTED = [
     ("DEPTHWISE_CONV_2D", "int16"),
     ("DEPTHWISE_CONV_2D with int4", "int8"),
 ]
-KINDS = [*WEIGHTED]
+COPIES = [
+    (kind, dtype)
+    for kind in ("CONCATENATION", "SPLIT", "SLICE", "STRIDED_SLICE", "RESHAPE", "PACK", "UNPACK")
+    for dtype in ("int8", "int16")
+]
+KINDS = [*WEIGHTED, *COPIES]
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,19 @@ typedef struct {
  */
 void edgekd_conv_2d_run(const edgekd_conv_2d *layer, const void *x, void *scratch, void *y);
 
-/** Copy bytes; x and y must not overlap. */
+/** Copy bytes; x and y must not overlap. Stack: none. */
 void edgekd_copy(const void *x, void *y, uint32_t bytes);
+
+/* Runs of bytes along four axes, whose strides and starts are in bytes. */
+typedef struct {
+    int32_t sizes[4];
+    int32_t x_strides[4], y_strides[4];
+    uint32_t x_start, y_start;
+    uint32_t bytes; /* of one run */
+} edgekd_strides;
+
+/** Copy a part of x to a part of y; they must not overlap. Stack: up to 60 bytes. */
+void edgekd_copy_strided(const edgekd_strides *layer, const void *x, void *y);
 
 #ifdef __cplusplus
 }
