@@ -1,4 +1,4 @@
-"""SPLIT, SLICE, STRIDED_SLICE, UNPACK, CONCATENATION and PACK: where one piece of memory is not enough, strided copies."""
+"""SPLIT, SLICE, STRIDED_SLICE, UNPACK, CONCATENATION and PACK: strided copies where one piece of memory will not do."""
 
 import math
 from collections.abc import Callable, Sequence

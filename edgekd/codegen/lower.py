@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgekd.codegen import dense, elementwise, layout
+from edgekd.codegen import dense, elementwise, layout, pool, reduce, softmax
 from edgekd.codegen.dense import Weighted
 from edgekd.codegen.elementwise import Lowering
 from edgekd.codegen.graph import Array, Buffer, Call, Graph, Lane, Loop, Step
@@ -19,6 +19,14 @@ from edgekd.program.program import Op, Program, Tensor
 TYPES = ("int8", "int16")
 NAME_CHARS = 32
 CONVOLUTIONS = {"CONV_2D": dense.conv_2d, "DEPTHWISE_CONV_2D": dense.depthwise_conv_2d}
+ONE_OPERAND = {
+    "AVERAGE_POOL_2D": pool.pool_2d,
+    "MAX_POOL_2D": pool.pool_2d,
+    "MEAN": reduce.mean,
+    "SUM": reduce.sum_,
+    "SOFTMAX": softmax.softmax,
+}
+"""Operators whose other operands are constants of the file, and their calls."""
 LANES = {1: 4, 2: 2}
 """Elements that kernels read together, by their size in bytes."""
 
@@ -114,6 +122,10 @@ class _Lowerer:
             self._fully_connected(op, what)
         elif op.kind in CONVOLUTIONS:
             self._convolution(op, what)
+        elif op.kind in ONE_OPERAND:
+            x = self._required(op.inputs[0], what)
+            tensors = [self._tensor(index) for index in op.inputs]
+            self._call(ONE_OPERAND[op.kind](op, tensors, x, self._buffer(op.outputs[0]), what))
         elif op.kind in ("CONCATENATION", "PACK"):
             self._join(op)
         elif op.kind in layout.PARTS:
