@@ -167,6 +167,7 @@ class _Writer:
             "kernels": any(isinstance(step, Call) for step in self._graph.steps),
             "calls": calls,
             "locals": [self._local(buffer) for buffer in self._used],
+            "uses_workspace": any(buffer.root.role == "inner" for buffer in self._used),
             "grids": self._grids,
             "macs": macs,
             "constant_bytes": sum(_bytes(array) for _, array in self._arrays.values()),
