@@ -134,7 +134,7 @@ def test_a_budget_nothing_meets_says_what_is_nearest(run: Path, tmp_path: Path) 
     text = (run / "small.yaml").read_text() + "budget: {flash_bytes: 100}\n"
     (run / "tight.yaml").write_text(text)
     with pytest.raises(
-        DoesNotFit, match=r"no candidate meets the budget of 100 bytes.*the smallest, \w+, has \d+ bytes"
+        DoesNotFit, match=r"no candidate meets the budget of 100 bytes of flash.*the smallest, \w+, needs \d+ bytes"
     ):
         compress(load_config(run / "tight.yaml"), run / "out", Log())
 
