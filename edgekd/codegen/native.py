@@ -166,6 +166,7 @@ class _Writer:
             "kernels": any(isinstance(step, Call) for step in self._graph.steps),
             "calls": calls,
             "locals": [self._local(buffer) for buffer in self._used],
+            "uses_workspace": any(buffer.root.role == "inner" for buffer in self._used),
             "grids": self._grids,
             "macs": macs,
             "constant_bytes": sum(_bytes(array) for _, array in self._arrays.values()),
@@ -189,6 +190,8 @@ class _Writer:
             names |= dict.fromkeys(["edgekd_elementwise.h", "edgekd_math.h"])
         if any(lane.kind in ("logistic", "tanh") for lane in self._lanes()):
             names["edgekd_sigmoid_table.c"] = None
+        if any(lane.kind == "rsqrt" for lane in self._lanes()):
+            names["edgekd_inverse_sqrt.c"] = None
         if self._grids:
             names |= dict.fromkeys(["edgekd_grid.h", "edgekd_float.h", "edgekd_grid.c"])
         return list(names)

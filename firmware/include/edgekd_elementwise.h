@@ -30,6 +30,11 @@ EDGEKD_INLINE int32_t edgekd_clamp(int32_t x, int32_t low, int32_t high) {
     return x < low ? low : x > high ? high : x;
 }
 
+EDGEKD_INLINE int32_t edgekd_square(int32_t x) { return x * x; }
+
+/* 2^20 / sqrt(x) for 1 <= x < 2^29, as TFLite computes it. In kernels/edgekd_inverse_sqrt.c. */
+int32_t edgekd_inverse_sqrt(int32_t x);
+
 EDGEKD_INLINE int32_t edgekd_saturate_s16(int32_t x) {
 #if EDGEKD_DSP
     int32_t result;
