@@ -2,19 +2,25 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgekd.codegen import elementwise, layers
+from edgekd.codegen import dense, elementwise
+from edgekd.codegen.dense import Weighted
 from edgekd.codegen.elementwise import Lowering
 from edgekd.codegen.graph import Array, Buffer, Call, Graph, Lane, Loop, Step
+from edgekd.codegen.plan import ALIGNMENT
+from edgekd.codegen.rows import ROWS
 from edgekd.codegen.write import identifier
 from edgekd.errors import ModelError
 from edgekd.program.program import Op, Program, Tensor
 
 TYPES = ("int8", "int16")
 NAME_CHARS = 32
+CONVOLUTIONS = {"CONV_2D": dense.conv_2d, "DEPTHWISE_CONV_2D": dense.depthwise_conv_2d}
+LANES = {1: 4, 2: 2}
+"""Elements that kernels read together, by their size in bytes."""
 
 
 def lower(program: Program, *, padded: bool = False) -> Graph:
@@ -106,6 +112,8 @@ class _Lowerer:
             self._elementwise(op, position)
         elif op.kind == "FULLY_CONNECTED":
             self._fully_connected(op, what)
+        elif op.kind in CONVOLUTIONS:
+            self._convolution(op, what)
         elif op.kind == "CONCATENATION":
             self._concatenation(op, what)
         elif op.kind == "RESHAPE":
@@ -120,9 +128,22 @@ class _Lowerer:
         self._nodes.append(_Node(needs=[one for one in buffers if one], makes=[out], lane=lane))
 
     def _fully_connected(self, op: Op, what: str) -> None:
+        one = self._weighted(op, what)
+        if dense.is_one_row(one):
+            self._call(dense.fully_connected(replace(one, x=self._readable(one.x))))
+        else:
+            self._call(dense.fully_connected_rows(one, self._scratch(one.out)))
+
+    def _convolution(self, op: Op, what: str) -> None:
+        one = self._weighted(op, what)
+        self._call(CONVOLUTIONS[op.kind](one, self._scratch(one.out)))
+
+    def _weighted(self, op: Op, what: str) -> Weighted:
         tensors = [None if index < 0 else self._tensor(index) for index in op.inputs]
-        x = self._readable(self._required(op.inputs[0], what))
-        self._call(layers.fully_connected(op, tensors, x, self._buffer(op.outputs[0]), what))
+        return dense.weighted(op, tensors, self._required(op.inputs[0], what), self._buffer(op.outputs[0]), what)
+
+    def _scratch(self, out: Buffer) -> str:
+        return self._name(f"{out.name}_scratch")
 
     def _concatenation(self, op: Op, what: str) -> None:
         """Operands that are computed are computed in place; inputs, constants and what is in two places is copied."""
@@ -176,8 +197,14 @@ class _Lowerer:
             self._nodes.append(_Node(needs=[source], makes=[part]))
 
     def _readable(self, source: Buffer) -> Buffer:
-        """The same values where whole words can be read: a copy, if the buffer is the caller's."""
-        if source.root.role == "inner" or self._padded or source.size % layers.ROWS == 0:
+        """The same values where whole words can be read: a copy, if what lies behind them is the caller's."""
+        size, root = np.dtype(source.dtype).itemsize, source.root
+        there = root.size
+        if root.role == "inner":
+            there = -(-root.bytes // ALIGNMENT) * ALIGNMENT // size
+        elif self._padded:
+            there = -(-root.size // ROWS) * ROWS
+        if source.start + -(-source.size // LANES[size]) * LANES[size] <= there:
             return source
         assert source.tensor is not None
         copy = self._new(source.tensor, name=f"{source.name}_padded")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgekd import __version__
 from edgekd.board import resource
 from edgekd.codegen.constants import grid_values
-from edgekd.codegen.graph import Array, Buffer, Call, Graph, Index, Lane, Loop, Operand, Step, Struct
+from edgekd.codegen.graph import Array, Buffer, Call, Graph, Index, Kernel, Lane, Loop, Operand, Step, Struct
 from edgekd.codegen.lower import lower
 from edgekd.codegen.plan import Plan, plan
 from edgekd.codegen.write import array_literal, comment, render
@@ -185,7 +185,7 @@ class _Writer:
         calls = [step for step in self._graph.steps if isinstance(step, Call)]
         if calls:
             names |= dict.fromkeys(["edgekd_kernels.h", "edgekd_math.h"])
-            names |= dict.fromkeys(f"{call.kernel}.c" for call in calls)
+            names |= dict.fromkeys(f"{name}.c" for call in calls for name in call.kernels)
         if self._loops:
             names |= dict.fromkeys(["edgekd_elementwise.h", "edgekd_math.h"])
         if any(lane.kind in ("logistic", "tanh") for lane in self._lanes()):
@@ -252,9 +252,13 @@ class _Writer:
         self._structs.append({"c_type": layer.c_type, "name": name, "members": members, "comment": names})
         return name
 
-    def _member(self, value: int | Array | None) -> str:
+    def _member(self, value: int | Array | Struct | Kernel | None) -> str:
         if isinstance(value, Array):
             return self._array(value)
+        if isinstance(value, Struct):
+            return "{" + ", ".join(self._member(one) for one in value.members.values()) + "}"
+        if isinstance(value, Kernel):
+            return value.name
         return "0" if value is None else array_literal(np.array([value]), 0).rstrip(",")
 
     def _loop(self, step: Loop) -> tuple[str, str]:

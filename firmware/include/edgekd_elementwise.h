@@ -15,35 +15,10 @@
 #define EDGEKD_LOOP static
 #endif
 
-/*
- * offset + x * (1 + fraction / 2^32) * 2^shift, rounded as TFLite does: to the nearest after the multiplication, then,
- * halves away from zero, after the shift. -31 <= shift <= 30; x << shift must fit where shift is above 0.
- */
-EDGEKD_INLINE int32_t edgekd_requantize(int32_t x, int32_t fraction, int32_t shift, int32_t offset) {
-    if (shift < 0) {
-        return edgekd_shift_round(edgekd_scale(x, fraction), (uint32_t)-shift, offset);
-    }
-    return edgekd_scale((int32_t)((uint32_t)x << (uint32_t)shift), fraction) + offset;
-}
-
-EDGEKD_INLINE int32_t edgekd_clamp(int32_t x, int32_t low, int32_t high) {
-    return x < low ? low : x > high ? high : x;
-}
-
 EDGEKD_INLINE int32_t edgekd_square(int32_t x) { return x * x; }
 
 /* 2^20 / sqrt(x) for 1 <= x < 2^29, as TFLite computes it. In kernels/edgekd_inverse_sqrt.c. */
 int32_t edgekd_inverse_sqrt(int32_t x);
-
-EDGEKD_INLINE int32_t edgekd_saturate_s16(int32_t x) {
-#if EDGEKD_DSP
-    int32_t result;
-    __asm__("ssat %0, #16, %1" : "=r"(result) : "r"(x));
-    return result;
-#else
-    return edgekd_clamp(x, -32768, 32767);
-#endif
-}
 
 /* sigmoid(i / 24) * 2^16; TFLite's table for 16-bit LOGISTIC and TANH. In kernels/edgekd_sigmoid_table.c. */
 extern const uint16_t edgekd_sigmoid_table[256];

@@ -9,6 +9,7 @@
 #define EDGEKD_MATH_H
 
 #include <stdint.h>
+#include <string.h>
 
 /* Kernels keep their speed where the rest of a program is compiled for size. Holds to the end of the file. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE_SIZE__)
@@ -69,5 +70,77 @@ EDGEKD_INLINE int32_t edgekd_saturate_s8(int32_t x) {
     return x < -128 ? -128 : x > 127 ? 127 : x;
 #endif
 }
+
+/*
+ * offset + x * (1 + fraction / 2^32) * 2^shift, rounded as TFLite does: to the nearest after the multiplication, then,
+ * halves away from zero, after the shift. -31 <= shift <= 30; x << shift must fit where shift is above 0.
+ */
+EDGEKD_INLINE int32_t edgekd_requantize(int32_t x, int32_t fraction, int32_t shift, int32_t offset) {
+    if (shift < 0) {
+        return edgekd_shift_round(edgekd_scale(x, fraction), (uint32_t)-shift, offset);
+    }
+    return edgekd_scale((int32_t)((uint32_t)x << (uint32_t)shift), fraction) + offset;
+}
+
+EDGEKD_INLINE int32_t edgekd_clamp(int32_t x, int32_t low, int32_t high) {
+    return x < low ? low : x > high ? high : x;
+}
+
+EDGEKD_INLINE int32_t edgekd_saturate_s16(int32_t x) {
+#if EDGEKD_DSP
+    int32_t result;
+    __asm__("ssat %0, #16, %1" : "=r"(result) : "r"(x));
+    return result;
+#else
+    return edgekd_clamp(x, -32768, 32767);
+#endif
+}
+
+/* The word at any address, the first byte lowest: one load where the core has unaligned ones. */
+EDGEKD_INLINE uint32_t edgekd_word(const void *bytes) {
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+#if EDGEKD_DSP
+
+/* Bytes 0 and 2 of a word, or 1 and 3, as two signed halves. */
+EDGEKD_INLINE uint32_t edgekd_even_bytes(uint32_t word) {
+    uint32_t result;
+    __asm__("sxtb16 %0, %1" : "=r"(result) : "r"(word));
+    return result;
+}
+
+EDGEKD_INLINE uint32_t edgekd_odd_bytes(uint32_t word) {
+    uint32_t result;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(word));
+    return result;
+}
+
+/* sum + the products of both pairs of halves, of the lower, and of the upper. */
+EDGEKD_INLINE uint32_t edgekd_dot_halves(uint32_t a, uint32_t b, uint32_t sum) {
+    uint32_t result;
+    __asm__("smlad %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+    return result;
+}
+
+EDGEKD_INLINE uint32_t edgekd_add_lower(uint32_t a, uint32_t b, uint32_t sum) {
+    uint32_t result;
+    __asm__("smlabb %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+    return result;
+}
+
+EDGEKD_INLINE uint32_t edgekd_add_upper(uint32_t a, uint32_t b, uint32_t sum) {
+    uint32_t result;
+    __asm__("smlatt %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+    return result;
+}
+
+#endif
+
+/* Byte i of a word, and half i, signed. */
+EDGEKD_INLINE int32_t edgekd_byte(uint32_t word, uint32_t i) { return (int8_t)((word >> (8u * i)) & 0xFFu); }
+EDGEKD_INLINE int32_t edgekd_half(uint32_t word, uint32_t i) { return (int16_t)((word >> (16u * i)) & 0xFFFFu); }
 
 #endif

@@ -2,84 +2,85 @@
 #include "edgekd_math.h"
 
 /*
- * Four rows at a time. A word holds four weights of a row in the order 0, 2, 1, 3: its even bytes stand for the inputs
- * of the first word of x, its odd bytes for those of the second.
+ * Four inputs of four rows are four words, one per row: bytes 0 and 2 belong to inputs 0 and 1, bytes 1 and 3 to inputs
+ * 2 and 3. A scale is multiplier / 2^32 / 2^shift with a multiplier of 15 bits times 2^16, shift >= 1.
  */
 
 #if EDGEKD_DSP
 
-EDGEKD_INLINE int32_t dot4(uint32_t weights, uint32_t x01, uint32_t x23, int32_t sum) {
-    uint32_t pair;
-    __asm__("sxtb16 %1, %2\n\t"
-            "smlad %0, %1, %3, %0\n\t"
-            "sxtb16 %1, %2, ror #8\n\t"
-            "smlad %0, %1, %4, %0"
-            : "+r"(sum), "=&r"(pair)
-            : "r"(weights), "r"(x01), "r"(x23));
-    return sum;
+static uint32_t four_inputs(uint32_t weights, uint32_t x_first, uint32_t x_second, uint32_t sum) {
+    sum = edgekd_dot_halves(edgekd_even_bytes(weights), x_first, sum);
+    return edgekd_dot_halves(edgekd_odd_bytes(weights), x_second, sum);
+}
+
+static void dot(uint32_t sums[4], const uint32_t *words, const int16_t *x, uint32_t inputs) {
+    const int16_t *const end = x + inputs;
+    uint32_t a = sums[0];
+    uint32_t b = sums[1];
+    uint32_t c = sums[2];
+    uint32_t d = sums[3];
+    for (; x < end; x += 4, words += 4) {
+        const uint32_t first = edgekd_word(x);
+        const uint32_t second = end - x > 2 ? edgekd_word(x + 2) : 0u;
+        a = four_inputs(words[0], first, second, a);
+        b = four_inputs(words[1], first, second, b);
+        c = four_inputs(words[2], first, second, c);
+        d = four_inputs(words[3], first, second, d);
+    }
+    sums[0] = a;
+    sums[1] = b;
+    sums[2] = c;
+    sums[3] = d;
+}
+
+static int32_t scale(int32_t sum, int32_t multiplier, uint32_t shift, int32_t zero) {
+    int32_t result;
+    __asm__("smmul %0, %1, %2\n\t"
+            "asrs %0, %0, %3\n\t" /* the last bit that is shifted out is the carry */
+            "adc %0, %0, %4"
+            : "=&r"(result)
+            : "r"(sum), "r"(multiplier), "r"(shift), "r"(zero)
+            : "cc");
+    return result;
 }
 
 #else
 
-EDGEKD_INLINE int32_t weight(uint32_t word, uint32_t at) { return (int8_t)((word >> (8u * at)) & 0xFFu); }
+static void dot(uint32_t sums[4], const uint32_t *words, const int16_t *x, uint32_t inputs) {
+    uint32_t i, k;
+    for (i = 0; i < inputs; i++) {
+        const uint32_t byte = ((i & 1u) << 1) + ((i & 2u) >> 1);
+        for (k = 0; k < 4u; k++) {
+            sums[k] += (uint32_t)(edgekd_byte(words[(i & ~3u) + k], byte) * x[i]);
+        }
+    }
+}
 
-EDGEKD_INLINE int32_t half(uint32_t word, uint32_t at) { return (int16_t)((word >> (16u * at)) & 0xFFFFu); }
-
-EDGEKD_INLINE int32_t dot4(uint32_t weights, uint32_t x01, uint32_t x23, int32_t sum) {
-    return sum + weight(weights, 0) * half(x01, 0) + weight(weights, 2) * half(x01, 1) +
-           weight(weights, 1) * half(x23, 0) + weight(weights, 3) * half(x23, 1);
+static int32_t scale(int32_t sum, int32_t multiplier, uint32_t shift, int32_t zero) {
+    const int32_t upper = (int32_t)(((int64_t)sum * multiplier) >> 32);
+    return ((upper + (int32_t)(1u << (shift - 1u))) >> shift) + zero;
 }
 
 #endif
 
-EDGEKD_INLINE uint32_t pair_of(const int16_t *x) { return (uint32_t)(uint16_t)x[0] | (uint32_t)(uint16_t)x[1] << 16; }
-
-/* total * multiplier / 2^(32 + shift), halves rounded up; rounding is 2^(shift - 1). */
-EDGEKD_INLINE int32_t scaled(int32_t total, int32_t multiplier, int32_t rounding, uint32_t shift) {
-#if EDGEKD_DSP
-    __asm__("smmla %0, %1, %2, %3" : "=r"(total) : "r"(total), "r"(multiplier), "r"(rounding));
-    return total >> shift;
-#else
-    return (int32_t)(((int64_t)total * multiplier + ((int64_t)rounding << 32)) >> 32) >> shift;
-#endif
-}
-
-EDGEKD_INLINE int16_t finish(int32_t total, uint32_t multiplier, const edgekd_fully_connected_s16_layer *layer) {
-    const int32_t rounding = (int32_t)(1u << (layer->shift - 1u));
-    const int32_t y = scaled(total, (int32_t)multiplier, rounding, layer->shift);
-    return (int16_t)(y < layer->low ? layer->low : y > layer->high ? layer->high : y);
-}
-
-void edgekd_fully_connected_s16(const edgekd_fully_connected_s16_layer *layer, const int16_t *x, int16_t *y) {
+void edgekd_fully_connected_s16(const edgekd_fully_connected *layer, const void *x, void *y) {
+    const int32_t low = edgekd_half(layer->low, 0);
+    const int32_t high = edgekd_half(layer->high, 0);
     const uint32_t *words = layer->words;
-    const uint32_t outputs = layer->outputs;
-    uint32_t row;
-    for (row = 0; row < outputs; row += 4u) {
-        const int16_t *at = x;
-        const int16_t *const end = x + layer->inputs;
-        int32_t s0 = (int32_t)words[0];
-        int32_t s1 = (int32_t)words[1];
-        int32_t s2 = (int32_t)words[2];
-        int32_t s3 = (int32_t)words[3];
-        words += 4;
-        for (; at < end; at += 4, words += 4) {
-            const uint32_t x01 = pair_of(at);
-            const uint32_t x23 = pair_of(at + 2);
-            s0 = dot4(words[0], x01, x23, s0);
-            s1 = dot4(words[1], x01, x23, s1);
-            s2 = dot4(words[2], x01, x23, s2);
-            s3 = dot4(words[3], x01, x23, s3);
+    int16_t *out = (int16_t *)y;
+    uint32_t row, k;
+    for (row = 0; row < layer->outputs; row += 4u) {
+        uint32_t sums[4];
+        for (k = 0; k < 4u; k++) {
+            sums[k] = words[k];
         }
-        y[row] = finish(s0, words[0], layer);
-        if (row + 1u < outputs) {
-            y[row + 1u] = finish(s1, words[1], layer);
+        dot(sums, words + 4, (const int16_t *)x, layer->inputs);
+        words += 4u + ((layer->inputs + 3u) & ~3u);
+        for (k = 0; k < 4u && row + k < layer->outputs; k++) {
+            const uint32_t shift = (words[4] >> (8u * k)) & 0xFFu;
+            const int32_t scaled = scale((int32_t)sums[k], (int32_t)words[k], shift, layer->y_zero);
+            out[row + k] = (int16_t)edgekd_clamp(scaled, low, high);
         }
-        if (row + 2u < outputs) {
-            y[row + 2u] = finish(s2, words[2], layer);
-        }
-        if (row + 3u < outputs) {
-            y[row + 3u] = finish(s3, words[3], layer);
-        }
-        words += 4;
+        words += 5;
     }
 }
