@@ -3,7 +3,6 @@ instructions, and the DSP path on an emulated Cortex-M4.
 """
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from operator_cases import MAKERS, random_inputs
 
-from edgekd.board import load_board, resource
-from edgekd.codegen.native import Code, example, generate
+from edgekd.board import load_board
+from edgekd.codegen.native import Code, generate
 from edgekd.codegen.write import write
 from edgekd.emulate.compiler import compile_image
 from edgekd.emulate.graph import BoardGraph, HostGraph
