@@ -184,6 +184,8 @@ class Call:
     layer: Struct | None = None
     numbers: tuple[int, ...] = ()
     macs: int = 0
+    whole: bool = True
+    """Whether `out` is complete after it; False where a later call writes the rest."""
 
     @property
     def reads(self) -> list[Buffer]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgekd.codegen import dense, elementwise
+from edgekd.codegen import dense, elementwise, layout, pool, reduce, softmax
 from edgekd.codegen.dense import Weighted
 from edgekd.codegen.elementwise import Lowering
 from edgekd.codegen.graph import Array, Buffer, Call, Graph, Lane, Loop, Step
@@ -19,6 +19,14 @@ from edgekd.program.program import Op, Program, Tensor
 TYPES = ("int8", "int16")
 NAME_CHARS = 32
 CONVOLUTIONS = {"CONV_2D": dense.conv_2d, "DEPTHWISE_CONV_2D": dense.depthwise_conv_2d}
+ONE_OPERAND = {
+    "AVERAGE_POOL_2D": pool.pool_2d,
+    "MAX_POOL_2D": pool.pool_2d,
+    "MEAN": reduce.mean,
+    "SUM": reduce.sum_,
+    "SOFTMAX": softmax.softmax,
+}
+"""Operators whose other operands are constants of the file, and their calls."""
 LANES = {1: 4, 2: 2}
 """Elements that kernels read together, by their size in bytes."""
 
@@ -114,8 +122,14 @@ class _Lowerer:
             self._fully_connected(op, what)
         elif op.kind in CONVOLUTIONS:
             self._convolution(op, what)
-        elif op.kind == "CONCATENATION":
-            self._concatenation(op, what)
+        elif op.kind in ONE_OPERAND:
+            x = self._required(op.inputs[0], what)
+            tensors = [self._tensor(index) for index in op.inputs]
+            self._call(ONE_OPERAND[op.kind](op, tensors, x, self._buffer(op.outputs[0]), what))
+        elif op.kind in ("CONCATENATION", "PACK"):
+            self._join(op)
+        elif op.kind in layout.PARTS:
+            self._parts(op, what)
         elif op.kind == "RESHAPE":
             self._view(op.outputs[0], self._required(op.inputs[0], what), 0)
         else:
@@ -145,12 +159,39 @@ class _Lowerer:
     def _scratch(self, out: Buffer) -> str:
         return self._name(f"{out.name}_scratch")
 
-    def _concatenation(self, op: Op, what: str) -> None:
-        """Operands that are computed are computed in place; inputs, constants and what is in two places is copied."""
+    def _parts(self, op: Op, what: str) -> None:
+        """Parts of the operand: where they lie, if each is one piece, otherwise copied."""
+        at = 1 if op.kind == "SPLIT" else 0
+        x = self._required(op.inputs[at], what)
+        tensors = [self._tensor(index) for index in op.inputs]
+        for index, picks in zip(op.outputs, layout.PARTS[op.kind](op, tensors), strict=True):
+            region = layout.part(tensors[at].shape, picks)
+            if region.is_one_piece:
+                self._view(index, x, region.x_start)
+            else:
+                self._call(layout.copy(region, op.kind, x, self._buffer(index)))
+
+    def _join(self, op: Op) -> None:
+        """Operands one after another along an axis, new in PACK."""
         out = self._buffer(op.outputs[0])
         axis = op.options["axis"] % len(out.shape)
-        if math.prod(out.shape[:axis]) != 1:
-            raise ModelError(f"{what}: only the first axis that is longer than 1 can be joined")
+        if math.prod(out.shape[:axis]) == 1:
+            self._join_pieces(op, out)
+            return
+        calls, needs, start = [], [], 0
+        for index in op.inputs:
+            size = math.prod(out.shape[axis + 1 :]) * (self._tensor(index).shape[axis] if op.kind != "PACK" else 1)
+            region = layout.place(out.size // math.prod(out.shape[axis:]), size, math.prod(out.shape[axis:]), start)
+            source = self._source(index)
+            needs += [source] if source else []
+            calls.append(layout.copy(region, op.kind, source or self._constant(self._tensor(index)), out))
+            start += size
+        for call in calls[:-1]:
+            call.whole = False
+        self._nodes.append(_Node(needs=needs, makes=[out], calls=calls))
+
+    def _join_pieces(self, op: Op, out: Buffer) -> None:
+        """Operands that are computed are computed in place; inputs, constants and what is in two places is copied."""
         offset, parts = 0, []
         for index in op.inputs:
             tensor = self._tensor(index)

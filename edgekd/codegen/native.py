@@ -113,7 +113,8 @@ class _Writer:
             calls.append(text)
             size = sum(_bytes(array) for key, (_, array) in self._arrays.items() if key not in known)
             macs = step.macs if isinstance(step, Call) else 0
-            places = tuple(self._place(buffer) for buffer in step.writes)
+            done = step.writes if not isinstance(step, Call) or step.whole else []
+            places = tuple(self._place(buffer) for buffer in done)
             layers.append(LayerInfo(name=self._title(step), function=function, macs=macs, bytes=size, writes=places))
         macs = sum(layer.macs for layer in layers)
         values = self._values(calls, macs)

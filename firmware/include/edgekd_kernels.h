@@ -70,8 +70,75 @@ typedef struct {
  */
 void edgekd_conv_2d_run(const edgekd_conv_2d *layer, const void *x, void *scratch, void *y);
 
-/** Copy bytes; x and y must not overlap. */
+/** Copy bytes; x and y must not overlap. Stack: none. */
 void edgekd_copy(const void *x, void *y, uint32_t bytes);
+
+/* Runs of bytes along four axes, whose strides and starts are in bytes. */
+typedef struct {
+    int32_t sizes[4];
+    int32_t x_strides[4], y_strides[4];
+    uint32_t x_start, y_start;
+    uint32_t bytes; /* of one run */
+} edgekd_strides;
+
+/** Copy a part of x to a part of y; they must not overlap. Stack: up to 60 bytes. */
+void edgekd_copy_strided(const edgekd_strides *layer, const void *x, void *y);
+
+/* Sums over up to two axes. Strides are in elements. */
+typedef struct {
+    int32_t kept[3], kept_strides[3];
+    int32_t summed[2], summed_strides[2];
+    int32_t offset; /* of each sum: the zero points of its elements */
+    int32_t multiplier, shift; /* scale = multiplier / 2^31 * 2^shift, multiplier >= 0 */
+    int32_t y_zero;
+} edgekd_sum;
+
+/**
+ * SUM and MEAN. @param x  of the layer's type, any address that it may have  @param y  must not overlap x
+ * Stack: up to 100 bytes.
+ */
+void edgekd_sum_s8(const edgekd_sum *layer, const int8_t *x, int8_t *y);
+void edgekd_sum_s16(const edgekd_sum *layer, const int16_t *x, int16_t *y);
+
+/* Windows over an image [height, width, channels]; places outside of it do not count. */
+typedef struct {
+    uint32_t height, width, channels;
+    uint32_t out_height, out_width;
+    uint32_t kernel_height, kernel_width, stride_height, stride_width;
+    uint32_t top, left; /* rows and columns of padding before x */
+    int32_t low, high; /* limits of the result */
+} edgekd_pool_2d;
+
+/**
+ * Pooling, channel by channel. @param x  [height, width, channels]  @param y  [out_height, out_width, channels], must
+ * not overlap x. Stack: up to 110 bytes.
+ */
+void edgekd_average_pool_s8(const edgekd_pool_2d *layer, const int8_t *x, int8_t *y);
+void edgekd_average_pool_s16(const edgekd_pool_2d *layer, const int16_t *x, int16_t *y);
+void edgekd_max_pool_s8(const edgekd_pool_2d *layer, const int8_t *x, int8_t *y);
+void edgekd_max_pool_s16(const edgekd_pool_2d *layer, const int16_t *x, int16_t *y);
+
+typedef struct {
+    const int32_t *exponentials; /* exp(-scale * d) in Q0.31 for d = 0 ... entries - 1; 0 from there on */
+    uint32_t entries;
+    uint32_t rows, size; /* of x: so many rows, each of which sums to 1 */
+    uint32_t bits; /* of y: 8 or 16 */
+} edgekd_softmax;
+
+/**
+ * SOFTMAX of int8. @param x  int8 [rows, size]  @param y  int8 or int16 (bits) [rows, size], must not overlap x
+ * Stack: up to 80 bytes.
+ */
+void edgekd_softmax_s8(const edgekd_softmax *layer, const int8_t *x, void *y);
+
+typedef struct {
+    const int16_t *exponentials, *reciprocals; /* exp on [-10, 0] and 1 / (1 + x) on [0, 1], 513 entries in Q0.15 */
+    uint32_t rows, size;
+    int32_t fraction, shift; /* from differences of x to units of 10 / 65535, as edgekd_requantize takes them */
+} edgekd_softmax_tables;
+
+/** SOFTMAX of int16. @param x  [rows, size]  @param y  [rows, size], must not overlap x. Stack: up to 60 bytes. */
+void edgekd_softmax_s16(const edgekd_softmax_tables *layer, const int16_t *x, int16_t *y);
 
 #ifdef __cplusplus
 }

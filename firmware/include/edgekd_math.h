@@ -82,6 +82,13 @@ EDGEKD_INLINE int32_t edgekd_requantize(int32_t x, int32_t fraction, int32_t shi
     return edgekd_scale((int32_t)((uint32_t)x << (uint32_t)shift), fraction) + offset;
 }
 
+/* x * multiplier / 2^31 * 2^shift, rounded in the same way, for any multiplier >= 0. */
+EDGEKD_INLINE int32_t edgekd_multiply(int32_t x, int32_t multiplier, int32_t shift) {
+    const int32_t shifted = shift > 0 ? (int32_t)((uint32_t)x << (uint32_t)shift) : x;
+    const int32_t scaled = (int32_t)(((int64_t)shifted * multiplier + ((int64_t)1 << 30)) >> 31);
+    return shift < 0 ? edgekd_shift_round(scaled, (uint32_t)-shift, 0) : scaled;
+}
+
 EDGEKD_INLINE int32_t edgekd_clamp(int32_t x, int32_t low, int32_t high) {
     return x < low ? low : x > high ? high : x;
 }

@@ -21,12 +21,12 @@ static uint8_t *fill(uint8_t *to, uint32_t value, uint32_t bytes) {
     return to;
 }
 
-/* One row of a window, whose first place is `column`, which may lie before x. `row`: the group's channels in x. */
-static uint8_t *gather_row(const edgekd_conv_2d *layer, const uint8_t *row, uint32_t column, uint8_t *to) {
+/* One line of a window, whose first place is `column`, which may lie before x. `line`: the group's channels in x. */
+static uint8_t *gather_line(const edgekd_conv_2d *layer, const uint8_t *line, uint32_t column, uint8_t *to) {
     uint32_t j;
     for (j = 0; j < layer->kernel_width; j++, column += layer->dilation_width) {
         if (column < layer->width) {
-            to = copy(to, row + column * layer->channels, layer->group_channels);
+            to = copy(to, line + column * layer->channels, layer->group_channels);
         } else {
             to = fill(to, layer->padding, layer->group_channels);
         }
@@ -41,13 +41,12 @@ static void gather(const edgekd_conv_2d *layer, const uint8_t *x, uint32_t row, 
                             column + layer->kernel_width <= layer->width;
     uint32_t i;
     for (i = 0; i < layer->kernel_height; i++, row += layer->dilation_height) {
-        const uint8_t *const line = x + row * layer->width * layer->channels;
         if (row >= layer->height) {
             to = fill(to, layer->padding, bytes);
         } else if (joined) {
-            to = copy(to, line + column * layer->channels, bytes);
+            to = copy(to, x + (row * layer->width + column) * layer->channels, bytes);
         } else {
-            to = gather_row(layer, line, column, to);
+            to = gather_line(layer, x + row * layer->width * layer->channels, column, to);
         }
     }
 }
