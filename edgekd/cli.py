@@ -144,7 +144,7 @@ def report(
 def predict(
     folder: RunFolder,
     table: Annotated[Path, typer.Argument(help="table with the columns the run was trained on")],
-    engine: Annotated[str, typer.Option(help="twin, tflite, tflm, onnx or torch")] = "twin",
+    engine: Annotated[str, typer.Option(help="twin, tflm, host, board, tflite, onnx or torch")] = "twin",
     out: Annotated[Path | None, typer.Option(help="write a .csv file instead of printing")] = None,
     model: Annotated[str | None, typer.Option(help="candidate; default: the chosen one")] = None,
 ) -> None:

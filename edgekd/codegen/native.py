@@ -191,6 +191,8 @@ class _Writer:
             names |= dict.fromkeys(["edgekd_elementwise.h", "edgekd_math.h"])
         if any(lane.kind in ("logistic", "tanh") for lane in self._lanes()):
             names["edgekd_sigmoid_table.c"] = None
+        if any(lane.kind == "rsqrt" for lane in self._lanes()):
+            names["edgekd_inverse_sqrt.c"] = None
         if self._grids:
             names |= dict.fromkeys(["edgekd_grid.h", "edgekd_float.h", "edgekd_grid.c"])
         return list(names)

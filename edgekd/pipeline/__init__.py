@@ -27,7 +27,7 @@ def compress(config: Config, folder: Path, progress: Progress) -> dict[str, Any]
         scores = _export(run, config, prepared, students)
         chosen = _choose(config, scores)
         comparisons = _compare(run, config, scores, prepared, teacher)
-        parity = _verify(run, scores, prepared)
+        parity = _verify(run, config, scores, prepared)
         _write_firmware(run, config, chosen, prepared)
         found = summary.assemble(run, config, prepared, teacher, students, scores, chosen, comparisons, parity)
         report.write(found, folder / "report")
@@ -122,19 +122,19 @@ def _compare(run: Run, config: Config, scores: Scores, prepared: Prepared, teach
     return found
 
 
-def _verify(run: Run, scores: Scores, prepared: Prepared) -> dict[str, Any]:
+def _verify(run: Run, config: Config, scores: Scores, prepared: Prepared) -> dict[str, Any]:
     """Parity of every candidate on every validation and test window. Disagreement when an exact pair differs."""
 
     def build(folder: Path) -> None:
         found = {}
         for done, name in enumerate(scores, start=1):
-            found[name] = deploy.check_parity(run.folder / "models" / name, prepared)
+            found[name] = deploy.check_parity(run.folder / "models" / name, prepared, load_board(config.board))
             run.progress.advance(done)
         write_json(folder / "parity.json", found)
 
     needs = ("data", *(f"models/{name}" for name in scores))
     parity: dict[str, Any] = read_json(
-        run.piece("search/parity", 1, build, steps=len(scores), needs=needs) / "parity.json"
+        run.piece("search/parity", config.board, build, steps=len(scores), needs=needs) / "parity.json"
     )
     for name, pairs in parity.items():
         deploy.require_parity(pairs, name)

@@ -17,6 +17,7 @@ from edgekd.emulate.compiler import Compiler, Image, Profile, compile_image
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
 from edgekd.emulate.measure import Call, Layer, Measurement, measure
+from edgekd.errors import Disagreement
 from edgekd.pipeline.prepare import Prepared
 from edgekd.program.forecaster import Deployed, load_model
 
@@ -133,6 +134,25 @@ def measure_candidate(model_folder: Path, prepared: Prepared, board: Board) -> d
     with firmware(model_folder) as (native, folder):
         image, library = native.image(board, folder), native.library(folder)
         return summary(measure_firmware(native, image, library, prepared.windows["val"].raw), native)
+
+
+def run_native(model_folder: Path, raw: F32, board: Board) -> dict[str, Forecasts]:
+    """What the native code of a model makes of raw windows [B, T, F], on this computer, `host`, and on the board.
+
+    Samples are pushed on this computer; the board forecasts from the states that were left, and pushes the last window
+    itself. Disagreement when that leaves another state. A board that is not emulated is left out.
+    """
+    with firmware(model_folder) as (native, folder):
+        host, states = native.on_host(native.library(folder), raw)
+        if not board.emulated:
+            return {"host": host}
+        machine = Machine(native.image(board, folder), counting=False)
+        if native.pushed_on_board(machine, raw[-1]) != states[-1]:
+            raise Disagreement(
+                f"{native.model.candidate}: a pushed window leaves another state on {board.name} than on this computer",
+                hint="please report this with the folder of the model",
+            )
+        return {"host": host, "board": native.on_board(machine, states)}
 
 
 def measure_firmware(native: Firmware, image: Image, library: HostLibrary, raw: F32) -> Measurement:

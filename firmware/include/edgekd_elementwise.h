@@ -15,6 +15,11 @@
 #define EDGEKD_LOOP static
 #endif
 
+EDGEKD_INLINE int32_t edgekd_square(int32_t x) { return x * x; }
+
+/* 2^20 / sqrt(x) for 1 <= x < 2^29, as TFLite computes it. In kernels/edgekd_inverse_sqrt.c. */
+int32_t edgekd_inverse_sqrt(int32_t x);
+
 /* sigmoid(i / 24) * 2^16; TFLite's table for 16-bit LOGISTIC and TANH. In kernels/edgekd_sigmoid_table.c. */
 extern const uint16_t edgekd_sigmoid_table[256];
 

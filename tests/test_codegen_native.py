@@ -1,0 +1,206 @@
+"""Generated C against the twin: every operator alone, then whole graphs, on this computer and on the emulated board."""
+
+import functools
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from operator_cases import MAKERS, random_inputs
+from tflite_builder import Node, Spec, build, single
+
+from edgekd.board import load_board
+from edgekd.codegen.native import Code, generate
+from edgekd.codegen.write import write
+from edgekd.emulate.compiler import compile_image, find_compiler
+from edgekd.emulate.graph import BoardGraph, HostGraph
+from edgekd.emulate.host import HostLibrary
+from edgekd.emulate.machine import Machine
+from edgekd.errors import ModelError
+from edgekd.program import twin
+from edgekd.program.program import Program
+from edgekd.program.reader import read_tflite
+
+pytest.importorskip("unicorn", reason="unicorn is not installed")
+BENCH = Path(__file__).resolve().parents[2] / "shared" / "bench"
+SEEDS = 12
+WINDOWS = 24
+STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wdouble-promotion", "-Werror")
+Batch = list[NDArray[Any]]
+
+
+@functools.cache
+def cases(kind: str, dtype: str) -> list[tuple[Program, Batch, Batch]]:
+    """Random graphs of one operator with inputs and what the twin makes of them."""
+    found = []
+    for seed in range(SEEDS):
+        rng = np.random.default_rng([seed, len(kind)])
+        program = read_tflite(MAKERS[kind, dtype](rng, dtype))
+        inputs = random_inputs(program, WINDOWS, rng)
+        found.append((program, inputs, twin.run(program, inputs)))
+    return found
+
+
+def assert_equal(code: Code, found: Batch, wanted: Batch) -> None:
+    for tensor, a, b in zip(code.outputs, found, wanted, strict=True):
+        assert np.array_equal(a, b), f"{code.name}: {tensor.name}"
+
+
+def on_board(codes: list[Code], batches: list[Batch], wanted: list[Batch], folder: Path, board: str, kind: Any) -> None:
+    """Run several graphs in one image; each has variables of its own file, so they are linked one by one."""
+    target = load_board(board)
+    for code, batch, results in zip(codes, batches, wanted, strict=True):
+        (folder / "memory.c").write_text(code.memory)
+        image = compile_image(
+            [*(folder / name for name in code.sources), folder / "memory.c"],
+            [folder],
+            target,
+            folder / "graph.elf",
+            entries=[code.entry, *code.variables],
+            compiler=find_compiler(target, kind),
+        )
+        run = BoardGraph(Machine(image, counting=False), code.entry, code.variables, code.inputs, code.outputs)
+        assert_equal(code, run(batch), results)
+
+
+@pytest.mark.parametrize(("kind", "dtype"), MAKERS)
+def test_every_operator_on_this_computer(kind: str, dtype: str, tmp_path: Path) -> None:
+    """Shapes, grids, options and constants at random; all graphs of an operator in one library."""
+    codes = []
+    for seed, (program, _, _) in enumerate(cases(kind, dtype)):
+        codes.append(generate(program, f"graph{seed}"))
+        write(tmp_path, codes[-1].files)
+    sources = sorted({name for code in codes for name in code.sources})
+    library = HostLibrary([tmp_path / name for name in sources], [tmp_path], tmp_path, flags=STRICT)
+    for code, (_, inputs, wanted) in zip(codes, cases(kind, dtype), strict=True):
+        run = HostGraph(library, code.entry, code.workspace_bytes, code.inputs, code.outputs)
+        assert_equal(code, run(inputs), wanted)
+
+
+@pytest.mark.parametrize("board", ["nano33ble", "rp2040_pico"])
+@pytest.mark.parametrize(("kind", "dtype"), MAKERS)
+def test_every_operator_on_the_emulated_board(kind: str, dtype: str, board: str, tmp_path: Path) -> None:
+    """The core with the DSP path, and one that has none."""
+    codes, batches, wanted = [], [], []
+    for seed, (program, inputs, results) in enumerate(cases(kind, dtype)[: 3 if board == "nano33ble" else 1]):
+        codes.append(generate(program, f"graph{seed}"))
+        write(tmp_path, codes[-1].files)
+        batches.append(inputs)
+        wanted.append(results)
+    on_board(codes, batches, wanted, tmp_path, board, None)
+
+
+def whole() -> dict[str, bytes]:
+    """Graphs that are awkward to plan: outputs that are inputs, constants or used again, joins of joins, dead ends."""
+    x, y, z = (Spec(shape=(1, 6), scale=0.05, zero_point=3) for _ in range(3))
+    both = Spec(shape=(1, 12), scale=0.05, zero_point=3)
+    more = Spec(shape=(1, 18), scale=0.05, zero_point=3)
+    return {
+        "an output that is read again": build(
+            [x, y, z],
+            [
+                Node(kind="RELU", inputs=[0], outputs=[1], options={}),
+                Node(kind="ADD", inputs=[0, 1], outputs=[2], options={}),
+            ],
+            [0],
+            [1, 2],
+        ),
+        "an output that is an input": build(
+            [x, y], [Node(kind="RELU", inputs=[0], outputs=[1], options={})], [0], [0, 1]
+        ),
+        "a result nobody reads": build(
+            [x, y, z],
+            [
+                Node(kind="RELU", inputs=[0], outputs=[1], options={}),
+                Node(kind="RELU6", inputs=[0], outputs=[2], options={}),
+            ],
+            [0],
+            [1],
+        ),
+        "a join of what was joined": build(
+            [x, y, both, more],
+            [
+                Node(kind="RELU", inputs=[0], outputs=[1], options={}),
+                Node(kind="CONCATENATION", inputs=[1, 0], outputs=[2], options={"axis": 1}),
+                Node(kind="CONCATENATION", inputs=[2, 1], outputs=[3], options={"axis": 1}),
+            ],
+            [0],
+            [3],
+        ),
+        "the same operand twice": single("MUL", [x, x], [z]),
+    }
+
+
+@pytest.mark.parametrize("name", whole())
+def test_graphs_that_are_awkward_to_plan(name: str, tmp_path: Path) -> None:
+    program = read_tflite(whole()[name])
+    inputs = random_inputs(program, WINDOWS, np.random.default_rng(0))
+    code = generate(program, "graph")
+    write(tmp_path, code.files)
+    library = HostLibrary([tmp_path / one for one in code.sources], [tmp_path], tmp_path, flags=STRICT)
+    run = HostGraph(library, code.entry, code.workspace_bytes, code.inputs, code.outputs)
+    assert_equal(code, run(inputs), twin.run(program, inputs))
+
+
+COMPILERS = {
+    "gcc": ("gcc", "-std=c99"),
+    "g++": ("g++", "-std=c++11", "-x", "c++"),
+    "clang": (sys.executable, "-m", "ziglang", "cc", "-std=c99"),
+    "Arduino's flags": (
+        "arm-none-eabi-gcc", "-std=c99", "-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=softfp", "-Os",
+        "-funsigned-char",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not BENCH.exists(), reason="the benchmark models are not there")
+@pytest.mark.parametrize("name", COMPILERS)
+def test_generated_code_compiles_without_a_warning(name: str, tmp_path: Path) -> None:
+    command = COMPILERS[name]
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    code = generate(read_tflite((BENCH / "liquid_step_int8.tflite").read_bytes()), "step")
+    write(tmp_path, code.files)
+    for source in code.sources:
+        done = subprocess.run(
+            [*command, *STRICT, "-O2", "-c", tmp_path / source, "-o", tmp_path / "one.o"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+LIMITS = {"liquid_step_int8": (6500, 6000, 400), "autoencoder_int8": (480_000, 285_000, 3200)}
+"""Cycles, flash and RAM in bytes."""
+
+
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
+@pytest.mark.parametrize("name", LIMITS)
+def test_models_made_elsewhere_stay_small_and_fast(name: str, tmp_path: Path) -> None:
+    from edgekd.pipeline.graphs import emulate, verify, write_code
+
+    path = BENCH / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not there")
+    write_code(path, "model", "nano33ble", tmp_path)
+    found = emulate(tmp_path)
+    assert all(a <= b for a, b in zip((found.cycles, found.flash_bytes, found.ram_bytes), LIMITS[name], strict=True))
+    pairs = verify(tmp_path, None, 500)["pairs"]
+    assert all(one["equal"] == one["windows"] == 500 for one in pairs.values())
+    assert set(pairs) == {"twin_tflm", "twin_host", "twin_board"}
+
+
+def test_what_the_engine_does_not_compute_with_is_named() -> None:
+    x, y = (Spec(shape=(1, 6), dtype="float32") for _ in range(2))
+    with pytest.raises(ModelError, match="is float32; the native engine computes with int8 and int16"):
+        generate(read_tflite(single("RELU", [x], [y])), "graph")
+
+
+def test_equal_files_give_equal_code() -> None:
+    content = MAKERS["MUL", "int8"](np.random.default_rng(0), "int8")
+    assert generate(read_tflite(content), "graph").files == generate(read_tflite(content), "graph").files
