@@ -101,11 +101,13 @@ def conv_2d(one: Weighted, scratch: str) -> Call:
 
 
 def depthwise_conv_2d(one: Weighted, scratch: str) -> Call:
-    """Weights [1, kh, kw, C * multiplier]. What is not int8 with a multiplier of 1 is a convolution of C groups."""
+    """Weights [1, kh, kw, C * multiplier]. Its kernel takes int8, a multiplier of 1 and scales below
+    1/2; what is left is a convolution of C groups.
+    """
     w = _constant(one.weights, one.what)
     rows = one.rows(w.reshape(-1, w.shape[3]).T)
     channels = one.source.shape[3]
-    if one.x.dtype == "int8" and channels == w.shape[3]:
+    if one.x.dtype == "int8" and channels == w.shape[3] and rows.scales_below_half():
         return _convolution(one, rows, _Shape.of(one, w.shape[1], w.shape[2], 1), scratch, "edgekd_depthwise_s8")
     return _convolution(one, rows, _Shape.of(one, w.shape[1], w.shape[2], channels), scratch)
 

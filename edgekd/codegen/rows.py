@@ -77,14 +77,18 @@ class Rows:
     def _fastest(self) -> str:
         if self.x_type == "int16":
             return "edgekd_fully_connected_s16" if self._fits_32_bits() else "edgekd_fully_connected_s16_wide"
-        if self.w_type == "int4":
+        if self.w_type == "int4" and self.scales_below_half():
             return "edgekd_fully_connected_s4"
         return "edgekd_fully_connected_s8" if self._fits_pairs() else "edgekd_fully_connected_s8_wide"
+
+    def scales_below_half(self) -> bool:
+        """Whether every result is shifted to the right."""
+        return bool((self._fractions()[1] <= -1).all())
 
     def _fits_pairs(self) -> bool:
         smallest, largest = self._range(-128, 127)
         inside = smallest >= -ODD_ROW_LIMIT and largest < ODD_ROW_LIMIT
-        return bool(inside and (np.abs(self.w) <= 127).all() and (self._fractions()[1] <= -1).all())
+        return bool(inside and (np.abs(self.w) <= 127).all() and self.scales_below_half())
 
     def _fits_32_bits(self) -> bool:
         smallest, largest = self._range(-(2**15), 2**15 - 1)
@@ -167,7 +171,7 @@ def _bytes(rows: Rows) -> I64:
 def _nibbles(rows: Rows) -> I64:
     """Words of edgekd_fully_connected_s4: eight inputs of a row, in the order 0 1 4 5 2 3 6 7, 8 added to each."""
     words = _joined((rows.padded(8) + 8)[..., [0, 1, 4, 5, 2, 3, 6, 7]], 4)
-    return _stream(_grouped(rows.b), words.transpose(0, 2, 1), rows.scales_up())
+    return _stream(_grouped(rows.b), words.transpose(0, 2, 1), rows.scales_down())
 
 
 def _halves(rows: Rows) -> I64:
@@ -189,7 +193,7 @@ def _wide_halves(rows: Rows) -> I64:
 def _channels(rows: Rows) -> I64:
     """Words of edgekd_depthwise_s8: one place of four channels, which are rows here."""
     w = np.pad(rows.w, ((0, -len(rows.w) % ROWS), (0, 0))).reshape(-1, ROWS, rows.w.shape[1])
-    return _stream(_grouped(rows.b), _joined(w.transpose(0, 2, 1), 8), rows.scales_up())
+    return _stream(_grouped(rows.b), _joined(w.transpose(0, 2, 1), 8), rows.scales_down())
 
 
 STREAMS: dict[str, Callable[[Rows], I64]] = {

@@ -27,11 +27,11 @@ typedef struct {
  *
  *   s8       int8 in and out, int8 weights in [-127, 127], sums in 24 bits, scales below 1/2
  *   s8_wide  the same with any weights, sums and scales that TFLite takes
- *   s4       int8 in and out, int4 weights
+ *   s4       int8 in and out, int4 weights, scales below 1/2
  *   s16      int16 in and out, int8 weights, sums in 32 bits, scales below 1/4
  *   s16_wide the same with sums in 64 bits, and any scale
  *
- * Stack: 68 bytes (s8), up to 120 bytes (others).
+ * Stack on a core with DSP instructions: 68 bytes (s8, s4), 64 (s16), up to 120 (others); without: up to 120.
  */
 void edgekd_fully_connected_s8(const edgekd_fully_connected *layer, const void *x, void *y);
 void edgekd_fully_connected_s8_wide(const edgekd_fully_connected *layer, const void *x, void *y);
@@ -40,7 +40,8 @@ void edgekd_fully_connected_s16(const edgekd_fully_connected *layer, const void 
 void edgekd_fully_connected_s16_wide(const edgekd_fully_connected *layer, const void *x, void *y);
 
 /**
- * One place of a depthwise convolution, int8: channel by channel, y[c] from x[t][c] with weights [t][c].
+ * One place of a depthwise convolution, int8: channel by channel, y[c] from x[t][c] with weights [t][c]. Scales
+ * are below 1/2.
  * @param layer  inputs: places t of the window; outputs: channels c
  * @param x      int8 [inputs, outputs], readable 3 bytes further
  * @param y      int8 [outputs], must not overlap x

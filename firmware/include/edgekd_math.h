@@ -144,6 +144,44 @@ EDGEKD_INLINE uint32_t edgekd_add_upper(uint32_t a, uint32_t b, uint32_t sum) {
     return result;
 }
 
+/* A sum scaled and rounded as edgekd_requantize does, 1 <= shift <= 31, to eight bits. */
+EDGEKD_INLINE uint32_t edgekd_to_byte(uint32_t sum, uint32_t fraction, uint32_t shift, int32_t zero) {
+    const int32_t scaled = edgekd_scale((int32_t)sum, (int32_t)fraction);
+    return (uint32_t)edgekd_saturate_s8(edgekd_shift_round(scaled, shift, zero));
+}
+
+/* The same for the sums of four rows, whose fractions and shifts are scales[0 .. 3] and the bytes of scales[4]. */
+EDGEKD_INLINE uint32_t edgekd_to_bytes(uint32_t a, uint32_t b, uint32_t c, uint32_t d, const uint32_t *scales,
+                                       int32_t zero) {
+    const uint32_t shifts = scales[4];
+    a = edgekd_to_byte(a, scales[0], shifts & 0xFFu, zero);
+    b = edgekd_to_byte(b, scales[1], (shifts >> 8) & 0xFFu, zero);
+    c = edgekd_to_byte(c, scales[2], (shifts >> 16) & 0xFFu, zero);
+    d = edgekd_to_byte(d, scales[3], shifts >> 24, zero);
+    return (a & 0xFFu) | (b & 0xFFu) << 8 | (c & 0xFFu) << 16 | d << 24;
+}
+
+/* The larger of each pair of signed bytes. */
+EDGEKD_INLINE uint32_t edgekd_max_bytes(uint32_t a, uint32_t b) {
+    uint32_t unused;
+    __asm__("ssub8 %1, %0, %2\n\t"
+            "sel %0, %0, %2"
+            : "+r"(a), "=&r"(unused)
+            : "r"(b));
+    return a;
+}
+
+/* Each of four signed bytes, no less than those of `low` and no more than those of `high`. */
+EDGEKD_INLINE uint32_t edgekd_clamp_bytes(uint32_t x, uint32_t low, uint32_t high) {
+    uint32_t unused;
+    x = edgekd_max_bytes(x, low);
+    __asm__("ssub8 %1, %2, %0\n\t"
+            "sel %0, %0, %2"
+            : "+r"(x), "=&r"(unused)
+            : "r"(high));
+    return x;
+}
+
 #endif
 
 /* Byte i of a word, and half i, signed. */
