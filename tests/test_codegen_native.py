@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dlnet_graph import dlnet
 from numpy.typing import NDArray
 from operator_cases import MAKERS, random_inputs
 from tflite_builder import Node, Spec, build, single
@@ -143,3 +144,22 @@ def test_what_the_engine_does_not_compute_with_is_named() -> None:
 def test_equal_files_give_equal_code() -> None:
     content = MAKERS["MUL", "int8"](np.random.default_rng(0), "int8")
     assert generate(read_tflite(content), "graph").files == generate(read_tflite(content), "graph").files
+
+
+def test_dlnet_in_integers(tmp_path: Path) -> None:
+    """An encoder, an Euler step and a decoder with LayerNorm in int8, some 80 operators."""
+    from edgekd.pipeline.graphs import verify, write_code
+
+    model = tmp_path / "dlnet.tflite"
+    model.write_bytes(dlnet())
+    program = read_tflite(model.read_bytes())
+    assert len(program.ops) > 70
+    assert {op.kind for op in program.ops} >= {
+        "FULLY_CONNECTED", "MEAN", "SQUARED_DIFFERENCE", "RSQRT", "MUL", "SUB", "ADD", "RESHAPE", "SUM", "TANH",
+    }  # fmt: skip
+    (y,) = twin.run(program, random_inputs(program, WINDOWS, np.random.default_rng(0)))
+    assert len(np.unique(y)) > 50  # the output is alive, not saturated
+    write_code(model, "dlnet", "nano33ble", tmp_path / "code")
+    found = verify(tmp_path / "code", None, 300)
+    assert found["first_difference"] is None
+    assert len(found["pairs"]) == 3
