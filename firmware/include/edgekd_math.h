@@ -40,7 +40,7 @@ EDGEKD_INLINE int32_t edgekd_scale(int32_t x, int32_t fraction) {
     __asm__("smmlar %0, %1, %2, %1" : "=r"(result) : "r"(x), "r"(fraction));
     return result;
 #else
-    return (int32_t)((((int64_t)x << 32) + (int64_t)x * fraction + ((int64_t)1 << 31)) >> 32);
+    return (int32_t)(((int64_t)x * (((int64_t)1 << 32) + fraction) + ((int64_t)1 << 31)) >> 32);
 #endif
 }
 

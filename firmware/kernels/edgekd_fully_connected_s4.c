@@ -56,11 +56,12 @@ static void dot(uint32_t sums[4], const uint32_t *words, const int8_t *x, uint32
 #else
 
 static uint32_t sum_of(const int8_t *x, uint32_t inputs) {
-    uint32_t i, sum = 0;
+    uint32_t i;
+    int32_t sum = 0;
     for (i = 0; i < inputs; i++) {
-        sum += (uint32_t)(int32_t)x[i];
+        sum += x[i];
     }
-    return sum;
+    return (uint32_t)sum;
 }
 
 static void dot(uint32_t sums[4], const uint32_t *words, const int8_t *x, uint32_t inputs) {
@@ -68,7 +69,8 @@ static void dot(uint32_t sums[4], const uint32_t *words, const int8_t *x, uint32
     for (i = 0; i < inputs; i++) {
         const uint32_t nibble = (i & 1u) + ((i & 4u) >> 1) + ((i & 2u) << 1);
         for (k = 0; k < 4u; k++) {
-            sums[k] += ((words[((i >> 3) << 2) + k] >> (4u * nibble)) & 15u) * (uint32_t)(int32_t)x[i];
+            const int32_t weight = (int32_t)((words[((i >> 3) << 2) + k] >> (4u * nibble)) & 15u);
+            sums[k] += (uint32_t)(weight * x[i]);
         }
     }
 }

@@ -10,7 +10,8 @@ static uint32_t sum_of(const int16_t *x, int32_t count, uint32_t sum) {
         sum = edgekd_dot_halves(word, 0x00010001u, sum);
     }
     for (; count > 0; count--) {
-        sum += (uint32_t)*x++;
+        const int32_t value = *x++;
+        sum += (uint32_t)value;
     }
     return sum;
 }
@@ -19,7 +20,8 @@ static uint32_t sum_of(const int16_t *x, int32_t count, uint32_t sum) {
 
 static uint32_t sum_of(const int16_t *x, int32_t count, uint32_t sum) {
     for (; count > 0; count--) {
-        sum += (uint32_t)(int32_t)*x++;
+        const int32_t value = *x++;
+        sum += (uint32_t)value;
     }
     return sum;
 }
@@ -36,7 +38,8 @@ static uint32_t total(const edgekd_sum *layer, const int16_t *x) {
             continue;
         }
         for (j = 0; j < layer->summed[1]; j++, at += layer->summed_strides[1]) {
-            sum += (uint32_t)(int32_t)*at;
+            const int32_t value = *at;
+            sum += (uint32_t)value;
         }
     }
     return sum;

@@ -11,7 +11,8 @@ static uint32_t sum_of(const int8_t *x, int32_t count, uint32_t sum) {
         sum = edgekd_dot_halves(edgekd_odd_bytes(word), 0x00010001u, sum);
     }
     for (; count > 0; count--) {
-        sum += (uint32_t)*x++;
+        const int32_t value = *x++;
+        sum += (uint32_t)value;
     }
     return sum;
 }
@@ -20,7 +21,8 @@ static uint32_t sum_of(const int8_t *x, int32_t count, uint32_t sum) {
 
 static uint32_t sum_of(const int8_t *x, int32_t count, uint32_t sum) {
     for (; count > 0; count--) {
-        sum += (uint32_t)(int32_t)*x++;
+        const int32_t value = *x++;
+        sum += (uint32_t)value;
     }
     return sum;
 }
@@ -37,7 +39,8 @@ static uint32_t total(const edgekd_sum *layer, const int8_t *x) {
             continue;
         }
         for (j = 0; j < layer->summed[1]; j++, at += layer->summed_strides[1]) {
-            sum += (uint32_t)(int32_t)*at;
+            const int32_t value = *at;
+            sum += (uint32_t)value;
         }
     }
     return sum;
