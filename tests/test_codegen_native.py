@@ -1,6 +1,5 @@
-"""Generated C against the twin: every operator alone, then whole graphs, on this computer and on the emulated board."""
+"""Generated C against the twin: graphs that are awkward to plan, models made elsewhere. Operators: test_kernels."""
 
-import functools
 import shutil
 import subprocess
 import sys
@@ -9,20 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dlnet_graph import dlnet
 from numpy.typing import NDArray
 from operator_cases import MAKERS, random_inputs
 from tflite_builder import Node, Spec, build, single
 
-from edgekd.board import load_board
 from edgekd.codegen.native import Code, generate
 from edgekd.codegen.write import write
-from edgekd.emulate.compiler import compile_image, find_compiler
-from edgekd.emulate.graph import BoardGraph, HostGraph
+from edgekd.emulate.graph import HostGraph
 from edgekd.emulate.host import HostLibrary
-from edgekd.emulate.machine import Machine
 from edgekd.errors import ModelError
 from edgekd.program import twin
-from edgekd.program.program import Program
 from edgekd.program.reader import read_tflite
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
@@ -33,65 +29,9 @@ STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wdouble-promotion"
 Batch = list[NDArray[Any]]
 
 
-@functools.cache
-def cases(kind: str, dtype: str) -> list[tuple[Program, Batch, Batch]]:
-    """Random graphs of one operator with inputs and what the twin makes of them."""
-    found = []
-    for seed in range(SEEDS):
-        rng = np.random.default_rng([seed, len(kind)])
-        program = read_tflite(MAKERS[kind, dtype](rng, dtype))
-        inputs = random_inputs(program, WINDOWS, rng)
-        found.append((program, inputs, twin.run(program, inputs)))
-    return found
-
-
 def assert_equal(code: Code, found: Batch, wanted: Batch) -> None:
     for tensor, a, b in zip(code.outputs, found, wanted, strict=True):
         assert np.array_equal(a, b), f"{code.name}: {tensor.name}"
-
-
-def on_board(codes: list[Code], batches: list[Batch], wanted: list[Batch], folder: Path, board: str, kind: Any) -> None:
-    """Run several graphs in one image; each has variables of its own file, so they are linked one by one."""
-    target = load_board(board)
-    for code, batch, results in zip(codes, batches, wanted, strict=True):
-        (folder / "memory.c").write_text(code.memory)
-        image = compile_image(
-            [*(folder / name for name in code.sources), folder / "memory.c"],
-            [folder],
-            target,
-            folder / "graph.elf",
-            entries=[code.entry, *code.variables],
-            compiler=find_compiler(target, kind),
-        )
-        run = BoardGraph(Machine(image, counting=False), code.entry, code.variables, code.inputs, code.outputs)
-        assert_equal(code, run(batch), results)
-
-
-@pytest.mark.parametrize(("kind", "dtype"), MAKERS)
-def test_every_operator_on_this_computer(kind: str, dtype: str, tmp_path: Path) -> None:
-    """Shapes, grids, options and constants at random; all graphs of an operator in one library."""
-    codes = []
-    for seed, (program, _, _) in enumerate(cases(kind, dtype)):
-        codes.append(generate(program, f"graph{seed}"))
-        write(tmp_path, codes[-1].files)
-    sources = sorted({name for code in codes for name in code.sources})
-    library = HostLibrary([tmp_path / name for name in sources], [tmp_path], tmp_path, flags=STRICT)
-    for code, (_, inputs, wanted) in zip(codes, cases(kind, dtype), strict=True):
-        run = HostGraph(library, code.entry, code.workspace_bytes, code.inputs, code.outputs)
-        assert_equal(code, run(inputs), wanted)
-
-
-@pytest.mark.parametrize("board", ["nano33ble", "rp2040_pico"])
-@pytest.mark.parametrize(("kind", "dtype"), MAKERS)
-def test_every_operator_on_the_emulated_board(kind: str, dtype: str, board: str, tmp_path: Path) -> None:
-    """The core with the DSP path, and one that has none."""
-    codes, batches, wanted = [], [], []
-    for seed, (program, inputs, results) in enumerate(cases(kind, dtype)[: 3 if board == "nano33ble" else 1]):
-        codes.append(generate(program, f"graph{seed}"))
-        write(tmp_path, codes[-1].files)
-        batches.append(inputs)
-        wanted.append(results)
-    on_board(codes, batches, wanted, tmp_path, board, None)
 
 
 def whole() -> dict[str, bytes]:
@@ -204,3 +144,22 @@ def test_what_the_engine_does_not_compute_with_is_named() -> None:
 def test_equal_files_give_equal_code() -> None:
     content = MAKERS["MUL", "int8"](np.random.default_rng(0), "int8")
     assert generate(read_tflite(content), "graph").files == generate(read_tflite(content), "graph").files
+
+
+def test_dlnet_in_integers(tmp_path: Path) -> None:
+    """An encoder, an Euler step and a decoder with LayerNorm in int8, some 80 operators."""
+    from edgekd.pipeline.graphs import verify, write_code
+
+    model = tmp_path / "dlnet.tflite"
+    model.write_bytes(dlnet())
+    program = read_tflite(model.read_bytes())
+    assert len(program.ops) > 70
+    assert {op.kind for op in program.ops} >= {
+        "FULLY_CONNECTED", "MEAN", "SQUARED_DIFFERENCE", "RSQRT", "MUL", "SUB", "ADD", "RESHAPE", "SUM", "TANH",
+    }  # fmt: skip
+    (y,) = twin.run(program, random_inputs(program, WINDOWS, np.random.default_rng(0)))
+    assert len(np.unique(y)) > 50  # the output is alive, not saturated
+    write_code(model, "dlnet", "nano33ble", tmp_path / "code")
+    found = verify(tmp_path / "code", None, 300)
+    assert found["first_difference"] is None
+    assert len(found["pairs"]) == 3

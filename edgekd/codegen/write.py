@@ -61,7 +61,7 @@ def comment(text: str) -> str:
 
 
 def word(text: str) -> str:
-    """Text as one word for the inside of a C string, 48 characters at most: others than a-z, 0-9, . and - become _."""
+    """Text as one word for a C string, at most 48 characters: letters, digits, dots and dashes; others become _."""
     return re.sub(r"[^A-Za-z0-9.-]", "_", text)[:48] or "_"
 
 
