@@ -51,38 +51,46 @@ static void gather(const edgekd_conv_2d *layer, const uint8_t *x, uint32_t row, 
     }
 }
 
-/* Whether the window at (row, column) is one piece of x with 3 bytes behind it. */
-static int is_one_piece(const edgekd_conv_2d *layer, uint32_t row, uint32_t column) {
-    const uint32_t end = ((row * layer->width + column) + layer->kernel_width) * layer->channels;
-    return layer->groups == 1u && layer->kernel_height == 1u && layer->dilation_width == 1u && row < layer->height &&
-           column < layer->width && column + layer->kernel_width <= layer->width &&
-           end + 3u <= layer->height * layer->width * layer->channels;
-}
-
-static uint8_t *window(const edgekd_conv_2d *layer, const uint8_t *x, uint32_t row, uint32_t column, uint8_t *scratch,
-                       uint8_t *y) {
+/* The groups of channels of one window, gathered one after another. Returns where the next result goes. */
+static uint8_t *grouped(const edgekd_conv_2d *layer, const uint8_t *x, uint32_t row, uint32_t column, uint8_t *scratch,
+                        uint8_t *y) {
     edgekd_fully_connected rows = layer->rows;
     uint32_t group;
-    if (is_one_piece(layer, row, column)) {
-        layer->kernel(&rows, x + (row * layer->width + column) * layer->channels, y);
-        return y + layer->group_outputs;
-    }
-    for (group = 0; group < layer->groups; group++) {
-        gather(layer, x + group * layer->group_channels, row, column, scratch);
+    for (group = 0; group < layer->groups; group++, x += layer->group_channels, y += layer->group_outputs) {
+        gather(layer, x, row, column, scratch);
         layer->kernel(&rows, scratch, y);
         rows.words += layer->group_words;
-        y += layer->group_outputs;
     }
     return y;
+}
+
+/* Columns in which a window may begin that is one piece of x, with 3 bytes behind it. */
+static uint32_t whole_columns(const edgekd_conv_2d *layer, uint32_t row) {
+    const uint32_t behind = (layer->height - 1u - row) * layer->width * layer->channels;
+    uint32_t spare = layer->kernel_width - 1u;
+    if (layer->groups != 1u || layer->kernel_height != 1u || layer->dilation_width != 1u || row >= layer->height) {
+        return 0;
+    }
+    if (behind < 3u) {
+        spare += (3u + layer->channels - 1u) / layer->channels; /* columns that hold what is read behind */
+    }
+    return spare < layer->width ? layer->width - spare : 0u;
 }
 
 void edgekd_conv_2d_run(const edgekd_conv_2d *layer, const void *x, void *scratch, void *y) {
     uint8_t *out = (uint8_t *)y;
     uint32_t i, j;
     for (i = 0; i < layer->out_height; i++) {
-        for (j = 0; j < layer->out_width; j++) {
-            out = window(layer, (const uint8_t *)x, i * layer->stride_height - layer->top,
-                         j * layer->stride_width - layer->left, (uint8_t *)scratch, out);
+        const uint32_t row = i * layer->stride_height - layer->top;
+        const uint32_t whole = whole_columns(layer, row);
+        uint32_t column = 0u - layer->left;
+        for (j = 0; j < layer->out_width; j++, column += layer->stride_width) {
+            if (column < whole) {
+                layer->kernel(&layer->rows, (const uint8_t *)x + (row * layer->width + column) * layer->channels, out);
+                out += layer->group_outputs;
+            } else {
+                out = grouped(layer, (const uint8_t *)x, row, column, (uint8_t *)scratch, out);
+            }
         }
     }
 }
