@@ -56,7 +56,7 @@ OTHERS = [
 ]
 KINDS = [*WEIGHTED, *COPIES, *OTHERS]
 NO_OPERATORS = {"edgekd_window.c", "edgekd_grid.c"}
-ELEMENTWISE = {"edgekd_sigmoid_table.c"}
+ELEMENTWISE = {"edgekd_sigmoid_table.c", "edgekd_inverse_sqrt.c"}
 needs_gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 needs_host_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 

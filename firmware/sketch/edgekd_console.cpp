@@ -79,8 +79,7 @@ void edgekd_console_model(const edgekd_model *model, float *sample, float *forec
     if (!edgekd_session_self_test(&session, message)) {
         edgekd_console_fail(message);
     }
-    print(message);
-    print("\r\n");
+    edgekd_session_say(&session, message);
 }
 
 void edgekd_console_serve(void) {

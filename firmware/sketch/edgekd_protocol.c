@@ -68,7 +68,13 @@ static void print_error(const edgekd_session *session, const char *tag, const ch
     print_checked(session, line);
 }
 
-void edgekd_session_error(edgekd_session *session, const char *what) { print_error(session, "", what); }
+void edgekd_session_error(const edgekd_session *session, const char *what) { print_error(session, "", what); }
+
+void edgekd_session_say(const edgekd_session *session, const char *text) {
+    char line[EDGEKD_LINE_CHARS + 16];
+    edgekd_put_text(line, text);
+    print_checked(session, line);
+}
 
 static void print_about(const edgekd_session *session, const char *tag) {
     char line[EDGEKD_LINE_CHARS + 128];

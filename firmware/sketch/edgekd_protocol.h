@@ -103,8 +103,11 @@ void edgekd_session_print_forecast(edgekd_session *session);
  */
 int edgekd_session_self_test(edgekd_session *session, char *message);
 
+/** Print a line of at most EDGEKD_LINE_CHARS - 1 characters, with its checksum. */
+void edgekd_session_say(const edgekd_session *session, const char *text);
+
 /** Print `error: ` and what is wrong. */
-void edgekd_session_error(edgekd_session *session, const char *what);
+void edgekd_session_error(const edgekd_session *session, const char *what);
 
 /** CRC-32 of zlib: start with 0, go on with what was returned. */
 uint32_t edgekd_crc32(uint32_t crc, const void *data, uint32_t bytes);
