@@ -17,7 +17,7 @@ from operator_cases import MAKERS, random_inputs
 from tflite_builder import Node, Spec, build, constant, single
 
 from edgekd.board import load_board, resource
-from edgekd.codegen.native import Code, example, generate
+from edgekd.codegen.native import Code, examples, generate
 from edgekd.codegen.write import write
 from edgekd.emulate.compiler import compile_image, find_compiler
 from edgekd.emulate.graph import BoardGraph, HostGraph
@@ -164,8 +164,8 @@ def test_nothing_undefined_is_done_and_nothing_beyond_the_arguments_is_read(tmp_
 
 def check_with_sanitizers(folder: Path, case: Case) -> None:
     """Run the example of a graph, which checks itself, under both sanitizers."""
-    program = example(case.code, [one[0] for one in case.inputs], [one[0] for one in case.wanted])
-    write(folder, dict(case.code.files) | {"example.c": program})
+    programs = examples(case.code, [one[0] for one in case.inputs], [one[0] for one in case.wanted])
+    write(folder, dict(case.code.files) | programs)
     command = ["gcc", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     done = subprocess.run([*command, *map(str, folder.glob("*.c")), "-o", str(folder / "example")], check=False)
     assert done.returncode == 0
