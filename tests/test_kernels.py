@@ -208,7 +208,7 @@ def test_parts_at_any_address_are_read_to_their_end_only(tmp_path: Path) -> None
         split_and_joined(dtype, inner=inner, size=size)
         for dtype in ("int8", "int16")
         for inner in (False, True)
-        for size in (1, 2, 3, 5, 7)
+        for size in (1, 3, 6)
     ]
     check_on_host(tmp_path, found)
     check_on_board(tmp_path, found, "nano33ble")
