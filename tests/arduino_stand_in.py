@@ -67,7 +67,7 @@ def install(folder: Path, *, compile: tuple[int, str] = (0, COMPILED), upload: t
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "answers.json").write_text(json.dumps({"compile": compile, "upload": upload}))
     script = folder / "arduino-cli"
-    script.write_text(f"#!/bin/sh\nexec {sys.executable} {Path(__file__).resolve()} {folder} \"$@\"\n")
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).resolve()} {folder} "$@"\n')
     script.chmod(0o755)
     return folder
 

@@ -150,7 +150,8 @@ def test_a_forecast_of_other_samples_is_never_accepted() -> None:
     def answer(request: str) -> str:
         if request == "info":
             return about
-        return "ok samples=0 digest=00000000 ms=1" if request == "reset" else "ok samples=5 digest=12345678 ms=1"
+        mark = request.removeprefix("reset ")
+        return f"ok samples=0 digest={int(mark):08X}" if mark != request else "ok samples=5 digest=12345678"
 
     device = Device(Link(Lying(answer), "lying"))
     device.reset()

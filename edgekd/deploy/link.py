@@ -78,7 +78,6 @@ class Link:
     _tag: int = 0
     _rest: bytes = b""
     _slowest_s: float = FIRST_TIMEOUT_S / PATIENCE
-    _ms: int = 0
     _complaint: str = ""
     _silent: int = 0
 
@@ -113,7 +112,6 @@ class Link:
             self.losses.unanswered += 1
             return None
         self._slowest_s = max(0.9 * self._slowest_s, time.monotonic() - begun)
-        self._notice_reset(reply)
         return reply
 
     def line(self, deadline: float) -> str | None:
@@ -147,11 +145,6 @@ class Link:
             if text.startswith("error: "):
                 self._complaint = text.removeprefix("error: ")
                 return None
-
-    def _notice_reset(self, reply: Reply) -> None:
-        ms = int(reply.values.get("ms", self._ms))
-        self.losses.resets += ms < self._ms
-        self._ms = ms
 
     def _read(self, seconds: float) -> bytes:
         try:
