@@ -7,11 +7,13 @@ from pathlib import Path
 
 COMPILED = """\
 Sketch uses 98344 bytes (10%) of program storage space. Maximum is 983040 bytes.
-Global variables use 46120 bytes (17%) of dynamic memory, leaving 216024 bytes for local variables. Maximum is 262144 bytes.
+Global variables use 46120 bytes (17%) of dynamic memory, \
+leaving 216024 bytes for local variables. Maximum is 262144 bytes.
 """
 TOO_BIG = """\
 Sketch uses 1682551 bytes (171%) of program storage space. Maximum is 983040 bytes.
-Global variables use 65992 bytes (25%) of dynamic memory, leaving 196152 bytes for local variables. Maximum is 262144 bytes.
+Global variables use 65992 bytes (25%) of dynamic memory, \
+leaving 196152 bytes for local variables. Maximum is 262144 bytes.
 Sketch too big; see https://support.arduino.cc/hc/en-us/articles/360013825179 for tips on reducing it.
 text section exceeds available space in board
 Error during build: text section exceeds available space in board

@@ -48,7 +48,7 @@ class About:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came out: integers int32 [O], forecast float32 [O]; `cycles` of the prediction, or `us` without a counter."""
+    """What came out: integers int32 [O], forecast float32 [O]; what the prediction took, `us` without a cycle counter."""
 
     integers: NDArray[np.int32]
     forecast: F32
@@ -93,9 +93,17 @@ class Device:
     def _about(self) -> About:
         reply = self.link.ask("info")
         try:
-            texts = {name: reply.values[name] for name in ("name", "candidate", "version", "sha256", "board")}
-            counts = {name: int(reply.values[name]) for name in ("inputs", "outputs", "window")}
-            return About(**texts, **counts)
+            found = reply.values
+            return About(
+                name=found["name"],
+                candidate=found["candidate"],
+                version=found["version"],
+                sha256=found["sha256"],
+                board=found["board"],
+                inputs=int(found["inputs"]),
+                outputs=int(found["outputs"]),
+                window=int(found["window"]),
+            )
         except (KeyError, ValueError):
             raise BoardUnreachable(
                 f"the board at {self.link.device} speaks another protocol", hint="edgekd flash it with this version"

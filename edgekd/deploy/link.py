@@ -1,6 +1,6 @@
 """The host's end of the serial line: requests with tags and checksums, asked again until they are answered.
 
-The line may lose, change and make up characters. What `ask` returns was sent by the board in answer to this very request.
+The line may lose, change and make up characters. What `ask` returns was sent by the board in answer to this request.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Losses:
     damaged: int = 0
     """Lines received with a wrong checksum or none."""
     resets: int = 0
-    """Times the board started again."""
+    """Times the board started again and had lost samples by that."""
     reloads: int = 0
     """Times the samples were sent once more because the board had others."""
 
