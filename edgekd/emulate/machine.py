@@ -171,6 +171,12 @@ class Machine:
         result: int = self._uc.reg_read(self._registers.UC_ARM_REG_R0)
         return result - (1 << 32) if result >> 31 else result
 
+    def watch(self, symbol: str, action: Callable[[], None]) -> None:
+        """Have `action` called whenever this function of the image is entered, until the machine is thrown away."""
+        address = self.image.symbol(symbol).address
+        code = self._unicorn.unicorn_const.UC_HOOK_CODE
+        self._uc.hook_add(code, lambda *_: action(), begin=address, end=address)
+
     @property
     def last(self) -> Run:
         """Cost of the last call that returned."""
