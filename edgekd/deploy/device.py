@@ -48,7 +48,7 @@ class About:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came out: integers int32 [O], forecast float32 [O]; what the prediction took, `us` without a cycle counter."""
+    """What came out: integers int32 [O], forecast float32 [O]; its cycles, or `us` without a counter."""
 
     integers: NDArray[np.int32]
     forecast: F32
