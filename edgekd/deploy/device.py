@@ -145,7 +145,8 @@ class Device:
         if predicted.state() != self._state:
             self._count_reset(self.link.ask("state").state())
             return None
-        integers, forecast = self._values("integers"), self._values("forecast")
+        integers = self._values("integers")
+        forecast = self._values("forecast") if integers is not None else None
         if integers is None or forecast is None:
             return None
         return Answer(

@@ -15,9 +15,8 @@ from edgekd.deploy.ports import CABLE, port_error
 from edgekd.errors import BoardUnreachable, Disagreement
 
 BAUD = 115200
-ATTEMPTS = 60
-SILENT_ATTEMPTS, SILENT_S = 6, 10.0
-"""A board is given up when nothing at all was heard for so many requests, or no answer for so long."""
+LEAST_ATTEMPTS, GIVE_UP_S = 60, 10.0
+"""A board is given up after at least so many requests without an answer, and so long; a silent one after so long."""
 FIRST_TIMEOUT_S, LEAST_TIMEOUT_S = 2.0, 0.05
 PATIENCE = 4
 """A request is lost when it takes this many times what recent ones took."""
@@ -79,7 +78,7 @@ class Link:
     _rest: bytes = b""
     _slowest_s: float = FIRST_TIMEOUT_S / PATIENCE
     _complaint: str = ""
-    _silent: int = 0
+    _silent: bool = False
 
     def ask(self, request: str) -> Reply:
         """Send a request until it is answered; it must be one that may be carried out twice.
@@ -87,15 +86,15 @@ class Link:
         BoardUnreachable when nothing answers, Disagreement when what is heard is that the self-test has failed.
         """
         begun = time.monotonic()
-        self._silent = 0
-        for attempt in range(ATTEMPTS):
+        attempt = silent = 0
+        while time.monotonic() < begun + GIVE_UP_S or silent < attempt < LEAST_ATTEMPTS:
             reply = self.once(request, patience=min(2**attempt, 8))
             if reply is not None:
                 return reply
             if self._complaint.startswith("self-test FAIL"):
                 raise Disagreement(f"the board at {self.device} says: {self._complaint}", hint="edgekd flash it again")
-            if self._silent >= SILENT_ATTEMPTS or (attempt >= SILENT_ATTEMPTS and time.monotonic() > begun + SILENT_S):
-                break
+            attempt += 1
+            silent = silent + 1 if self._silent else 0
         said = f"; it says: {self._complaint}" if self._complaint else ""
         raise BoardUnreachable(f"the board at {self.device} does not answer{said}", hint=f"edgekd flash it; {CABLE}")
 
@@ -133,9 +132,9 @@ class Link:
         while True:
             line = self.line(deadline)
             if line is None:
-                self._silent += 1
+                self._silent = True
                 return None
-            self._silent = 0
+            self._silent = False
             text = verified(line)
             if text is None:
                 self.losses.damaged += 1
