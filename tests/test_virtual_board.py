@@ -120,11 +120,16 @@ def test_a_difference_is_found_and_named(one: tuple[Path, Image]) -> None:
     with device(image) as (board, _):
         found = validate(board, expected.raw, wrong, expected.forecast, Quiet())
     assert (found["equal"], found["lost"]) == (2, 0)
-    assert found["first_difference"].startswith(f"window 1, output 2: integer {wrong[1, 2] - 1}, expected {wrong[1, 2]}")
+    assert found["first_difference"].startswith(
+        f"window 1, output 2: integer {wrong[1, 2] - 1}, expected {wrong[1, 2]}"
+    )
 
 
 def test_another_model_is_told(one: tuple[Path, Image]) -> None:
-    with device(one[1]) as (board, _), pytest.raises(BoardUnreachable, match="runs battery gru6_w8a16_s00 .* not other"):
+    with (
+        device(one[1]) as (board, _),
+        pytest.raises(BoardUnreachable, match="runs battery gru6_w8a16_s00 .* not other"),
+    ):
         require_model(board, "0" * 64, "other")
 
 
