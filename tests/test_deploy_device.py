@@ -164,6 +164,36 @@ def test_a_board_that_is_silent_is_given_up(image: Image) -> None:
         open_link(board.port).ask("info")
 
 
+class Unplugged(Lying):
+    """A board whose port goes away at the third request, as it does when a board with its own USB resets."""
+
+    def write(self, data: bytes) -> int:
+        self.requests = getattr(self, "requests", 0) + 1
+        if self.requests == 3:
+            raise OSError(5, "Input/output error")
+        return super().write(data)
+
+
+def test_a_port_that_comes_back_is_opened_again() -> None:
+    def answer(request: str) -> str:
+        return "ok samples=0 digest=00000000 ms=1"
+
+    opened: list[Lying] = []
+
+    def reopen() -> Lying:
+        opened.append(Lying(answer))
+        return opened[-1]
+
+    link = Link(Unplugged(answer), "gone", reopen=reopen)
+    for _ in range(5):
+        assert link.ask("state").state() == (0, "00000000")
+    assert len(opened) == 1
+    with pytest.raises(BoardUnreachable, match="gone has disappeared"):
+        lost = Link(Unplugged(answer), "gone")
+        for _ in range(5):
+            lost.ask("state")
+
+
 def test_another_protocol_is_told() -> None:
     with pytest.raises(BoardUnreachable, match="another protocol"):
         Device(Link(Lying(lambda request: "hello"), "other"))

@@ -6,8 +6,10 @@ The line may lose, change and make up characters. What `ask` returns was sent by
 from __future__ import annotations
 
 import dataclasses
+import errno
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -18,6 +20,8 @@ BAUD = 115200
 LEAST_ATTEMPTS, GIVE_UP_S = 60, 10.0
 """A board is given up after at least so many requests without an answer, and so long; a silent one after so long."""
 FIRST_TIMEOUT_S, LEAST_TIMEOUT_S = 2.0, 0.05
+RECONNECT_S = 10.0
+"""How long a port may be away."""
 PATIENCE = 4
 """A request is lost when it takes this many times what recent ones took."""
 
@@ -74,6 +78,8 @@ class Link:
     serial: Serial
     device: str
     losses: Losses = field(default_factory=Losses)
+    reopen: Callable[[], Serial] | None = None
+    """Opens the port again; BoardUnreachable when it cannot be."""
     _tag: int = 0
     _rest: bytes = b""
     _slowest_s: float = FIRST_TIMEOUT_S / PATIENCE
@@ -150,17 +156,35 @@ class Link:
             self.serial.timeout = seconds
             return self.serial.read(1) + self.serial.read(self.serial.in_waiting)
         except OSError as error:
-            raise port_error(self.device, error.errno) from None
+            self._reconnect(error)
+            return b""
 
     def _write(self, text: str) -> None:
         try:
             self.serial.write(text.encode("ascii"))
         except OSError as error:
-            raise port_error(self.device, error.errno) from None
+            self._reconnect(error)
+
+    def _reconnect(self, error: OSError) -> None:
+        """Open the port again: a board whose USB is its own takes it away when it resets."""
+        end = time.monotonic() + RECONNECT_S
+        self.serial.close()
+        while self.reopen is not None and time.monotonic() < end:
+            time.sleep(0.2)
+            try:
+                self.serial = self.reopen()
+                return
+            except BoardUnreachable:
+                continue
+        raise port_error(self.device, error.errno or errno.EIO) from None
 
 
 def open_link(device: str) -> Link:
     """Open a port for this program alone. BoardUnreachable when it cannot be."""
+    return Link(_open(device), device, reopen=lambda: _open(device))
+
+
+def _open(device: str) -> Serial:
     import serial
 
     try:
@@ -168,7 +192,7 @@ def open_link(device: str) -> Link:
         opened.reset_input_buffer()
     except OSError as error:
         raise port_error(device, error.errno) from None
-    return Link(opened, device)
+    return opened
 
 
 def checked(text: str) -> str:
