@@ -164,7 +164,7 @@ def tcn_head(params: Params, patches: int, columns: int) -> onnx.ModelProto:
         x = x if last else graph.add("Relu", [x], layer.name)
     graph.add("Reshape", [x, graph.integers("last.shape", [1, units])], "last")
     graph.add("Slice", ["input", starts[1], starts[2], axis], "recent")
-    graph.dense("recent", params["level_weight"], params["level_bias"], "level")
+    graph.dense("recent", params["level_weight"], None, "level")
     graph.add("Add", ["last", "level"], "state.sum")
     state = graph.add("Relu", ["state.sum"], "state")
     y = _readout(graph, state, params)

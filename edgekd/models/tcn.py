@@ -44,7 +44,7 @@ class Tcn(Population):
     kind = "tcn"
     recurrent = False
     unit_axes = (
-        {"level_weight": (0,), "level_bias": (0,), "conv0_weight": (0,), "conv0_bias": (0,)}
+        {"level_weight": (0,), "conv0_weight": (0,), "conv0_bias": (0,)}
         | {f"conv{depth}_weight": (0, 2) for depth in range(1, 12)}
         | {f"conv{depth}_bias": (0,) for depth in range(1, 12)}
     )
@@ -57,10 +57,7 @@ class Tcn(Population):
             params[f"{layer.name}_weight"] = uniform((width, layer.kernel, channels), fan_in, generator)
             params[f"{layer.name}_bias"] = uniform((width,), fan_in, generator)
         columns = self.shape.columns
-        return params | {
-            "level_weight": uniform((width, columns), columns, generator),
-            "level_bias": torch.zeros(width),
-        }
+        return params | {"level_weight": uniform((width, columns), columns, generator)}
 
     def states(self, params: Params, rel: Tensor, lvl: Tensor, fake: Fake) -> list[Tensor]:
         fake("input", torch.cat([rel.flatten(1), lvl], dim=1).expand(self.size, -1, -1))  # one tensor when deployed
@@ -72,7 +69,7 @@ class Tcn(Population):
             last = layer is stack[-1]
             x = fake("conv.last" if last else layer.name, x if last else torch.relu(x))
         level = fake("input", lvl.expand(self.size, -1, -1))
-        level = fake("level", linear(level, fake.weight(params["level_weight"]), params["level_bias"]))
+        level = fake("level", torch.matmul(level, fake.weight(params["level_weight"]).transpose(1, 2)))
         return [fake("state", torch.relu(x[:, :, 0] + level))]
 
 
