@@ -25,6 +25,8 @@ app = typer.Typer(
 
 ConfigFile = Annotated[Path, typer.Argument(help="configuration, made by edgekd init", metavar="NAME.yaml")]
 RunFolder = Annotated[Path, typer.Argument(help="folder of a run, as runs/battery", metavar="RUN")]
+CodeFolder = Annotated[Path, typer.Argument(help="folder made by edgekd codegen, or of a run", metavar="FOLDER")]
+Compiler = Annotated[str | None, typer.Option(help="gcc or zig; default: gcc where it is installed")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON on standard output")]
 
 
@@ -142,7 +144,7 @@ def report(
 def predict(
     folder: RunFolder,
     table: Annotated[Path, typer.Argument(help="table with the columns the run was trained on")],
-    engine: Annotated[str, typer.Option(help="twin, tflite, tflm, onnx or torch")] = "twin",
+    engine: Annotated[str, typer.Option(help="twin, tflm, host, board, tflite, onnx or torch")] = "twin",
     out: Annotated[Path | None, typer.Option(help="write a .csv file instead of printing")] = None,
     model: Annotated[str | None, typer.Option(help="candidate; default: the chosen one")] = None,
 ) -> None:
@@ -183,6 +185,60 @@ def compare(
         print(f"page: {out / 'comparison.html'}")
 
     _print(found, json_, show)
+
+
+@app.command()
+def codegen(
+    model: Annotated[Path, typer.Argument(help="int8 .tflite file", metavar="MODEL.tflite")],
+    out: Annotated[Path, typer.Option(help="folder for the code")],
+    name: Annotated[str | None, typer.Option(help="prefix of its functions; default: that of the file")] = None,
+    board: Annotated[str, typer.Option(help="a name that edgekd boards lists")] = "nano33ble",
+) -> None:
+    """Turn any integer .tflite into plain C, equal to TFLite-Micro to the last bit."""
+    from edgekd.pipeline.graphs import write_code
+
+    code = write_code(model, name, board, out)
+    print(f"wrote {out / code.name}.c and .h, {len(code.sources) - 1} kernels, and an example that checks itself")
+    print(f"next: edgekd emulate {out}, edgekd verify {out} --random 1000")
+
+
+@app.command()
+def emulate(
+    folder: CodeFolder,
+    board: Annotated[str | None, typer.Option(help="another board than the code was made for")] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="layer by layer")] = False,
+    picture: Annotated[Path | None, typer.Option(help="draw the profile: .svg or .png")] = None,
+    arduino: Annotated[bool, typer.Option("--arduino", help="with the flags of Arduino's core: -Os, softfp")] = False,
+    compiler: Compiler = None,
+    json_: Json = False,
+) -> None:
+    """Run code on the emulated board: flash, RAM, stack, cycles, time, energy."""
+    from edgekd.pipeline.graphs import emulate as run
+    from edgekd.report import cost
+
+    found = run(folder, board, profile="arduino" if arduino else "speed", compiler=compiler)
+    if picture:
+        cost.draw(found.to_json(), picture)
+    _print(found.to_json(), json_, lambda: print(cost.table(found.to_json(), layers=profile)))
+
+
+@app.command()
+def verify(
+    folder: CodeFolder,
+    windows: Annotated[Path | None, typer.Option(help=".npy or .npz with windows [N, ...]")] = None,
+    random: Annotated[int, typer.Option(help="draw so many random windows instead", min=0)] = 0,
+    board: Annotated[str | None, typer.Option(help="another board than the code was made for")] = None,
+    compiler: Compiler = None,
+    json_: Json = False,
+) -> None:
+    """Prove that code computes what TFLite-Micro does, on this computer and on the emulated board."""
+    from edgekd.pipeline.graphs import require_equal
+    from edgekd.pipeline.graphs import verify as run
+    from edgekd.report import cost
+
+    found = run(folder, windows, random, board, compiler=compiler)
+    _print(found, json_, lambda: print(cost.verdicts(found)))
+    require_equal(found)
 
 
 @app.command()

@@ -45,3 +45,9 @@ class Disagreement(EdgekdError):
     """The firmware and its reference compute different numbers."""
 
     exit_code = 5
+
+
+class BoardUnreachable(EdgekdError):
+    """No board, or not the right one, answers: nothing is connected, or the port cannot be used, or is silent."""
+
+    exit_code = 6

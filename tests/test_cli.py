@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,8 @@ def test_boards_as_table_and_json() -> None:
 def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
     path = small_run.write(tmp_path, teacher="{kind: gru, hidden: 32, members: 8, epochs: 1000}")
     command = [*EDGEKD, "compress", str(path), "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # a background job's would be ignored
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     while not (tmp_path / "out" / "data").exists() and process.poll() is None:
         time.sleep(0.2)
     time.sleep(1)

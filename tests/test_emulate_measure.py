@@ -119,7 +119,7 @@ def test_layers_are_the_call_sites_in_order_and_sum_up(image):
 def test_layers_below_the_entry(image):
     """`inside` is called by the entry; what is around it belongs to the entry's own row."""
     run = [Call("model_run", "edgekd_state", X, 4)]
-    found = measure(image, "model_run", run, inside="model_predict")
+    found = measure(image, "model_run", run, inside=["model_predict"])
     assert [one.name for one in found.layers] == ["dense", "clamp", "dense", "tail", OWN]
     assert sum(one.cycles for one in found.layers) == found.cycles
     outermost = measure(image, "model_run", run)

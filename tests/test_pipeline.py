@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 import small_run
 
+from edgekd.board import load_board
 from edgekd.config import load_config
+from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.errors import Disagreement, DoesNotFit
 from edgekd.pipeline import compress, deploy
 from edgekd.pipeline.predict import predict
@@ -74,12 +76,32 @@ def test_a_run_leaves_models_firmware_and_a_report(run: Path) -> None:
     assert any(one["on_front"] for one in report["candidates"])
 
 
+def test_every_candidate_is_measured_on_the_emulated_board(run: Path) -> None:
+    report = without_times(run / "out")
+    for one in [*report["candidates"], report["chosen"]]:
+        native = one["native"]
+        assert 1500 < native["flash_bytes"] < 12_000
+        assert 400 < native["ram_bytes"] < 3000
+        assert native["cycles"] > native["instructions"] > 1000
+        assert native["ms"] == pytest.approx(native["cycles"] / 64e3)
+        assert native["energy_uj"] > 0
+
+
+def test_the_native_sketch_passes_its_own_test_on_the_emulated_board(run: Path, tmp_path: Path) -> None:
+    chosen = without_times(run / "out")["chosen"]["name"]
+    folder = run / "out" / "firmware" / chosen / "small_native"
+    printed = Sketch(compile_sketch(folder, load_board("nano33ble"), tmp_path / "sketch.elf")).setup()
+    assert "PASS" in printed
+    assert "FAIL" not in printed
+
+
 def test_integer_engines_are_equal_on_every_window_of_every_candidate(run: Path) -> None:
     report = without_times(run / "out")
     parts = report["data"]["parts"]
     windows = parts["val"]["windows"] + parts["test"]["windows"]
     for pairs in report["parity_by_candidate"].values():
-        assert pairs["twin_tflm"]["windows"] == pairs["twin_tflm"]["equal"] == windows
+        for pair in ("twin_tflm", "twin_host", "twin_board"):
+            assert pairs[pair]["windows"] == pairs[pair]["equal"] == windows
         assert pairs["torch_onnx"]["max_abs"] <= 1e-5
         assert pairs["onnx_tflite_float"]["max_abs"] <= 1e-5
 
@@ -134,7 +156,7 @@ def test_a_budget_nothing_meets_says_what_is_nearest(run: Path, tmp_path: Path) 
     text = (run / "small.yaml").read_text() + "budget: {flash_bytes: 100}\n"
     (run / "tight.yaml").write_text(text)
     with pytest.raises(
-        DoesNotFit, match=r"no candidate meets the budget of 100 bytes.*the smallest, \w+, has \d+ bytes"
+        DoesNotFit, match=r"no candidate meets the budget of 100 bytes of flash.*the smallest, \w+, needs \d+ bytes"
     ):
         compress(load_config(run / "tight.yaml"), run / "out", Log())
 
@@ -146,7 +168,7 @@ def test_a_difference_between_integer_engines_is_an_error() -> None:
     deploy.require_parity({"twin_tflite": pair | {"tolerance": None}}, "gru4_w8a8_s00")
 
 
-@pytest.mark.parametrize("engine", ["twin", "tflite", "tflm", "onnx", "torch"])
+@pytest.mark.parametrize("engine", ["twin", "tflite", "tflm", "host", "board", "onnx", "torch"])
 def test_predict_forecasts_another_table(run: Path, tmp_path: Path, engine: str) -> None:
     table = pd.read_csv(run / "cells.csv")
     first = table["cell_id"].iloc[0]

@@ -66,7 +66,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "a clamp beyond 32 bits": (
         single("ADD", [t(1, 3, scale=1e-11)] * 2, [t(1, 3, scale=1e-11)], activation="RELU6"),
-        r"6 is 6e\+11 steps of 't1', more than 32 bits hold",
+        r"6 is 6e\+11 steps of 't2', more than 32 bits hold",
     ),
     "logistic on another grid": (
         single("LOGISTIC", [t(1, 3)], [t(1, 3)]),

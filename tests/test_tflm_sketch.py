@@ -5,6 +5,7 @@ import os
 import shutil
 import struct
 import subprocess
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,8 @@ from model_folders import COLUMNS, HORIZON, WINDOW, make_model_folder, preproces
 from numpy.typing import NDArray
 
 from edgekd.board import resource
-from edgekd.codegen.tflm import OPERATORS, Vectors, write_sketch
+from edgekd.codegen.sketch import Vectors
+from edgekd.codegen.tflm import OPERATORS, write_sketch
 from edgekd.emulate.host import HostLibrary
 from edgekd.errors import EdgekdError, ModelError
 from edgekd.program.arena import arena_bytes
@@ -167,6 +169,13 @@ def lines_of(samples: F32) -> str:
     return "".join(",".join("" if np.isnan(value) else f"{value:.9g}" for value in row) + "\n" for row in samples)
 
 
+def unchecked(line: str) -> str:
+    """The line without its checksum, which is right."""
+    text, _, checksum = line.rpartition(" *")
+    assert checksum == f"{zlib.crc32(text.encode()):08X}"
+    return text
+
+
 def numbers(line: str) -> F32:
     return np.array([np.float32(text) for text in line.split(",")], dtype=np.float32)
 
@@ -178,12 +187,13 @@ def test_what_the_sketch_prints_is_what_edgekd_computes(case: Case, tmp_path: Pa
     samples[WINDOW + 3, 1] = np.nan
     served = run_sketch(program, case, lines_of(samples))
     assert served.status == 0
-    assert served.lines[0] == "self-test PASS: 2 windows, 7 outputs each, equal to edgekd's"
-    assert served.lines[1:WINDOW] == [f"# {n} of {WINDOW} samples" for n in range(1, WINDOW)]
+    assert served.lines[0].startswith("edgekd protocol=1 name=battery candidate=")
+    assert unchecked(served.lines[1]) == "self-test PASS: 2 windows, 7 outputs each, equal to edgekd's"
+    assert served.lines[2 : WINDOW + 1] == [f"# {n} of {WINDOW} samples" for n in range(1, WINDOW)]
     carried = samples.copy()
     carried[WINDOW + 3, 1] = carried[WINDOW + 2, 1]
     raw = np.stack([carried[end - WINDOW : end] for end in range(WINDOW, len(samples) + 1)])
-    found = np.stack([numbers(line) for line in served.lines[WINDOW:]])
+    found = np.stack([numbers(line) for line in served.lines[WINDOW + 1 :]])
     np.testing.assert_array_equal(found, make_vectors(case.folder, raw).forecast)
 
 
@@ -204,7 +214,7 @@ def test_a_wrong_integer_is_the_first_difference_and_said_again_and_again(one_ca
     said = f"error: self-test FAIL: window 1, output 3: integer {found}, expected {expected}"
     assert served.status == 3
     assert len(served.lines) >= 10
-    assert set(served.lines) == {said}
+    assert {unchecked(line) for line in served.lines[1:]} == {said}
 
 
 @requires_gxx
@@ -214,7 +224,7 @@ def test_a_forecast_that_is_one_bit_off_is_found(one_case: Case, tmp_path: Path)
     sabotaged = replace(one_case, vectors=replace(one_case.vectors, forecast=wrong))
     served = run_sketch(compile_sketch(make_sketch(sabotaged, tmp_path)), one_case)
     right = one_case.vectors.forecast[0, 6]
-    assert served.lines[0] == (
+    assert unchecked(served.lines[1]) == (
         f"error: self-test FAIL: window 0, output 6: forecast {right:.9g}, expected {wrong[0, 6]:.9g}"
     )
 
@@ -233,10 +243,9 @@ def test_lines_that_are_no_samples_are_answered_and_do_not_count(one_case: Case,
     serial = "1.0\n1.0,2.0,3.0\n1.0;2.0\nabc,1\n\n" + "1" * 300 + "\n 1.0 , 25e0 \r\n,26\n"
     served = run_sketch(program, one_case, serial)
     column = "error: column {} of this line is not followed by {}; columns expected: 2"
-    assert served.lines[1:] == [
+    assert [unchecked(line) if line.startswith("error") else line for line in served.lines[2:]] == [
         column.format(1, "a comma"),
         column.format(2, "the end of the line"),
-        column.format(1, "a comma"),
         column.format(1, "a comma"),
         column.format(1, "a comma"),
         "error: a line is too long",
@@ -251,7 +260,7 @@ def test_sanitizers_find_nothing(one_case: Case, tmp_path: Path) -> None:
     program = compile_sketch(make_sketch(one_case, tmp_path), (*flags, "-DARDUINO_ARDUINO_NANO33BLE"))
     served = run_sketch(program, one_case, lines_of(windows(2, seed=3).reshape(-1, len(COLUMNS))))
     assert served.status == 0
-    assert len(served.lines) == 1 + 2 * WINDOW
+    assert len(served.lines) == 2 + 2 * WINDOW
     assert len(numbers(served.lines[-1])) == HORIZON
 
 

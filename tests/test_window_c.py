@@ -24,7 +24,9 @@ from edgekd.program.program import Quantization, Tensor
 F32 = NDArray[np.float32]
 FIRMWARE = resource("firmware")
 INCLUDE = [FIRMWARE / "include"]
-SOURCES = [FIRMWARE / "kernels" / "edgekd_window.c", Path(__file__).parent / "firmware" / "window_probe.c"]
+KERNELS = [FIRMWARE / "kernels" / "edgekd_window.c", FIRMWARE / "kernels" / "edgekd_grid.c"]
+HERE = Path(__file__).parent / "firmware"
+SOURCES = [*KERNELS, HERE / "window_probe.c"]
 PROBES = ("window_features", "window_forecast", "window_grid")
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wdouble-promotion", "-Werror")
 # Everything of -ffast-math but what the linker would do: flush this process's denormals to zero.
@@ -240,7 +242,7 @@ COMPILERS = {
 }
 
 
-@pytest.mark.parametrize("source", ["kernels/edgekd_window.c", "sketch/edgekd_text.c"])
+@pytest.mark.parametrize("source", ["kernels/edgekd_window.c", "kernels/edgekd_grid.c", "sketch/edgekd_text.c"])
 @pytest.mark.parametrize("name", COMPILERS)
 def test_compiles_without_a_warning(name: str, source: str, tmp_path: Path) -> None:
     command = COMPILERS[name]
@@ -259,7 +261,7 @@ def test_compiles_without_a_warning(name: str, source: str, tmp_path: Path) -> N
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     checks = ("-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all")
     program = tmp_path / "sizes"
-    sources = (SOURCES[0], SOURCES[1].with_name("window_sizes.c"))
+    sources = (*KERNELS, HERE / "window_sizes.c")
     subprocess.run(["gcc", "-std=c99", "-O1", "-g", *checks, f"-I{INCLUDE[0]}", *sources, "-o", program], check=True)
     done = subprocess.run([program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "300 configurations\n"), done.stderr

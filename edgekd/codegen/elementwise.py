@@ -15,26 +15,12 @@ from numpy.typing import NDArray
 from edgekd.codegen import affine
 from edgekd.codegen.affine import X8, Affine
 from edgekd.codegen.graph import Array, Buffer, Index, Lane, Operand, Term
-from edgekd.errors import ModelError
 from edgekd.program import twin
+from edgekd.program.kernels.elementwise import RSQRT_BITS, relu6_limits, sigmoid_scaling_16
 from edgekd.program.program import Op, Program, Tensor
 from edgekd.program.requantize import quantize_multiplier, requantize
 
-KINDS = frozenset(
-    [
-        "ADD",
-        "SUB",
-        "MUL",
-        "LOGISTIC",
-        "TANH",
-        "RELU",
-        "RELU6",
-        "RELU_N1_TO_1",
-        "QUANTIZE",
-        "SQUARED_DIFFERENCE",
-        "RSQRT",
-    ]
-)
+KINDS = frozenset(("ADD", "SUB", "MUL", "LOGISTIC", "TANH", "RELU", "RELU6", "QUANTIZE", "SQUARED_DIFFERENCE", "RSQRT"))
 LARGEST_PER_ELEMENT = 64
 """Elements up to which a constant operand becomes a factor and an offset per element: 8 bytes instead of 1 or 2."""
 
@@ -62,6 +48,11 @@ def split_multiplier(multiplier: int, shift: int) -> dict[str, int]:
     if multiplier == 0:
         return {"fraction": -(2**31), "shift": -31}
     return {"fraction": 2 * multiplier - 2**32, "shift": shift}
+
+
+def replace_limits(lane: Lane, **limits: int) -> Lane:
+    """The same with other clamps."""
+    return replace(lane, constants=lane.constants | limits | {"full": False})
 
 
 class Lowering:
@@ -200,14 +191,28 @@ class Lowering:
             "QUANTIZE": self._rescale,
             "LOGISTIC": self._sigmoid_16,
             "TANH": self._sigmoid_16,
+            "SQUARED_DIFFERENCE": self._squared_difference,
+            "RELU": self._relu,
+            "RELU6": self._relu6,
+            "RSQRT": self._rsqrt,
         }
-        if self.op.kind not in makers:
-            types = ", ".join(one.dtype for one in self.tensors)
-            raise ModelError(f"{self.what} of {types} has no kernel", hint="supported with int8 operands")
         return makers[self.op.kind]()
 
     def _sum(self) -> Lane:
         bits = 15 if self.result.dtype == "int16" else 20
+        twice, operands, parts = self._aligned(bits)
+        last = scaling(twice / (2**bits * self._scale(self.result)))
+        sign = "-" if self.op.kind == "SUB" else "+"
+        return self._make("sum", operands, parts=parts, sign=sign, zero=self._zero(self.result), scaling=last)
+
+    def _squared_difference(self) -> Lane:
+        bits = 0 if self.result.dtype == "int16" else 7
+        twice, operands, parts = self._aligned(bits)
+        last = scaling(twice * twice / (4**bits * self._scale(self.result)))
+        return self._make("squared_difference", operands, parts=parts, zero=self._zero(self.result), scaling=last)
+
+    def _aligned(self, bits: int) -> tuple[float, tuple[Operand | int, ...], list[dict[str, Any]]]:
+        """Twice the larger scale, and how each operand is brought to it with spare bits."""
         twice = 2 * max(self._scale(one) for one in self.tensors)
         operands: list[Operand | int] = []
         parts: list[dict[str, Any]] = []
@@ -219,7 +224,7 @@ class Lowering:
                 parts.append({"zero": 0, "gain": 1, "scaling": None})
                 continue
             operands.append(self._operand(position))
-            half = (multiplier, shift) == (1 << 30, 0)
+            half = bits > 0 and (multiplier, shift) == (1 << 30, 0)  # exact, as long as there is a bit to spare
             parts.append(
                 {
                     "zero": self._zero(tensor),
@@ -227,9 +232,7 @@ class Lowering:
                     "scaling": None if half else split_multiplier(multiplier, shift),
                 }
             )
-        last = scaling(twice / (2**bits * self._scale(self.result)))
-        sign = "-" if self.op.kind == "SUB" else "+"
-        return self._make("sum", tuple(operands), parts=parts, sign=sign, zero=self._zero(self.result), scaling=last)
+        return twice, tuple(operands), parts
 
     def _product(self) -> Lane:
         operands: list[Operand | int] = []
@@ -258,19 +261,31 @@ class Lowering:
             scaling=scaling(factor),
         )
 
+    def _relu(self) -> Lane:
+        return replace_limits(self._rescale(), low=max(self.low, self._zero(self.result)))
+
+    def _relu6(self) -> Lane:
+        """Clamped on the operand's own grid, as TFLite-Micro does."""
+        low, high = relu6_limits(self.tensors[0], self.what)
+        return replace_limits(self._make("clamp", (self._operand(0),)), low=low, high=high)
+
+    def _rsqrt(self) -> Lane:
+        x = self.tensors[0]
+        multiplier, shift = quantize_multiplier(1 / (math.sqrt(self._scale(x)) * self._scale(self.result)))
+        return self._make(
+            "rsqrt",
+            (self._operand(0),),
+            x_zero=self._zero(x),
+            zero=self._zero(self.result),
+            most=np.iinfo(self.result.dtype).max,
+            scaling=split_multiplier(multiplier, shift - RSQRT_BITS),
+        )
+
     def _sigmoid_16(self) -> Lane:
         x = self.tensors[0]
-        if x.dtype != "int16" or self.result.dtype != "int16":
-            raise ModelError(f"{self.what} of {x.dtype} to {self.result.dtype} has no kernel")
-        scale, shift = self._scale(x), 0
-        if abs(math.log2(scale) + 12) < 1e-3:  # near enough to a power of two for TFLite
-            multiplier = 3
-        else:
-            factor = scale * 4096 * 3
-            while factor <= 32767 / 2 and shift <= 30:
-                factor, shift = factor * 2, shift + 1
-            multiplier = int(factor)
-        return self._make(self.op.kind.lower(), (self._operand(0),), multiplier=multiplier, shift=shift)
+        powers = (0,) if self.op.kind == "LOGISTIC" else (0, 1)
+        multiplier, shift = sigmoid_scaling_16(self._scale(x), *powers)
+        return self._make(self.op.kind.lower(), (self._operand(0),), multiplier=multiplier, input_shift=shift)
 
     def _operand(self, position: int) -> Operand:
         operand = self.operands[position]

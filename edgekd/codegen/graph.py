@@ -143,22 +143,38 @@ class Loop:
         return [array for lane in self.lanes for array in lane.arrays]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kernel:
+    """The function of firmware/kernels/<name>.c with this name, for a kernel that calls another through its layer."""
+
+    name: str
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Struct:
-    """A constant of a type of edgekd_kernels.h: its members in order, each a number, an array or None for NULL."""
+    """A constant of a type of edgekd_kernels.h: its members in order. None is NULL, a Struct lies inside this one."""
 
     c_type: str
-    members: dict[str, int | Array | None]
+    members: "dict[str, int | Array | Struct | Kernel | None]"
 
     @property
     def arrays(self) -> list[Array]:
         """Constant arrays it points to."""
-        return [one for one in self.members.values() if isinstance(one, Array)]
+        inside = [array for one in self.members.values() if isinstance(one, Struct) for array in one.arrays]
+        return inside + [one for one in self.members.values() if isinstance(one, Array)]
+
+    @property
+    def kernels(self) -> list[Kernel]:
+        """Kernels that are called through it."""
+        return [one for one in self.members.values() if isinstance(one, Kernel)]
 
 
 @dataclass(kw_only=True, eq=False)
 class Call:
-    """A kernel: `function` of firmware/kernels/<kernel>.c, called with &layer, sources, out and numbers in turn."""
+    """A kernel: `function` of firmware/kernels/<kernel>.c, called with &layer, sources, out and numbers in turn.
+
+    A source that no step writes is scratch memory, the call's own.
+    """
 
     kernel: str
     function: str
@@ -168,6 +184,8 @@ class Call:
     layer: Struct | None = None
     numbers: tuple[int, ...] = ()
     macs: int = 0
+    whole: bool = True
+    """Whether `out` is complete after it; False where a later call writes the rest."""
 
     @property
     def reads(self) -> list[Buffer]:
@@ -176,6 +194,11 @@ class Call:
     @property
     def writes(self) -> list[Buffer]:
         return [self.out]
+
+    @property
+    def kernels(self) -> list[str]:
+        """Names of all files of firmware/kernels that it needs, without their suffix."""
+        return [self.kernel, *(one.name for one in (self.layer.kernels if self.layer else []))]
 
     @property
     def arrays(self) -> list[Array]:

@@ -2,19 +2,33 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgekd.codegen import elementwise, layers
+from edgekd.codegen import dense, elementwise, layout, pool, reduce, softmax
+from edgekd.codegen.dense import Weighted
 from edgekd.codegen.elementwise import Lowering
 from edgekd.codegen.graph import Array, Buffer, Call, Graph, Lane, Loop, Step
+from edgekd.codegen.plan import ALIGNMENT
+from edgekd.codegen.rows import ROWS
 from edgekd.codegen.write import identifier
 from edgekd.errors import ModelError
 from edgekd.program.program import Op, Program, Tensor
 
 TYPES = ("int8", "int16")
 NAME_CHARS = 32
+CONVOLUTIONS = {"CONV_2D": dense.conv_2d, "DEPTHWISE_CONV_2D": dense.depthwise_conv_2d}
+ONE_OPERAND = {
+    "AVERAGE_POOL_2D": pool.pool_2d,
+    "MAX_POOL_2D": pool.pool_2d,
+    "MEAN": reduce.mean,
+    "SUM": reduce.sum_,
+    "SOFTMAX": softmax.softmax,
+}
+"""Operators whose other operands are constants of the file, and their calls."""
+LANES = {1: 4, 2: 2}
+"""Elements that kernels read together, by their size in bytes."""
 
 
 def lower(program: Program, *, padded: bool = False) -> Graph:
@@ -48,7 +62,7 @@ class _Lowerer:
         program = self._program
         inputs = [self._buffer(index, "input") for index in program.inputs]
         outputs = [self._output(index) for index in dict.fromkeys(program.outputs)]
-        for position, op in enumerate(program.ops):
+        for position, op in _needed(program):
             self._lower(op, f"operator {position} ({op.kind})", position)
         for index, buffer in outputs:
             self._copy_unless_made(index, buffer)
@@ -106,8 +120,16 @@ class _Lowerer:
             self._elementwise(op, position)
         elif op.kind == "FULLY_CONNECTED":
             self._fully_connected(op, what)
-        elif op.kind == "CONCATENATION":
-            self._concatenation(op, what)
+        elif op.kind in CONVOLUTIONS:
+            self._convolution(op, what)
+        elif op.kind in ONE_OPERAND:
+            x = self._required(op.inputs[0], what)
+            tensors = [self._tensor(index) for index in op.inputs]
+            self._call(ONE_OPERAND[op.kind](op, tensors, x, self._buffer(op.outputs[0]), what))
+        elif op.kind in ("CONCATENATION", "PACK"):
+            self._join(op)
+        elif op.kind in layout.PARTS:
+            self._parts(op, what)
         elif op.kind == "RESHAPE":
             self._view(op.outputs[0], self._required(op.inputs[0], what), 0)
         else:
@@ -120,28 +142,68 @@ class _Lowerer:
         self._nodes.append(_Node(needs=[one for one in buffers if one], makes=[out], lane=lane))
 
     def _fully_connected(self, op: Op, what: str) -> None:
-        tensors = [None if index < 0 else self._tensor(index) for index in op.inputs]
-        x = self._readable(self._required(op.inputs[0], what))
-        self._call(layers.fully_connected(op, tensors, x, self._buffer(op.outputs[0]), what))
+        one = self._weighted(op, what)
+        if dense.is_one_row(one):
+            self._call(dense.fully_connected(replace(one, x=self._readable(one.x))))
+        else:
+            self._call(dense.fully_connected_rows(one, self._scratch(one.out)))
 
-    def _concatenation(self, op: Op, what: str) -> None:
-        """Operands that are computed are computed in place; inputs, constants and what is in two places is copied."""
+    def _convolution(self, op: Op, what: str) -> None:
+        one = self._weighted(op, what)
+        self._call(CONVOLUTIONS[op.kind](one, self._scratch(one.out)))
+
+    def _weighted(self, op: Op, what: str) -> Weighted:
+        tensors = [None if index < 0 else self._tensor(index) for index in op.inputs]
+        return dense.weighted(op, tensors, self._required(op.inputs[0], what), self._buffer(op.outputs[0]), what)
+
+    def _scratch(self, out: Buffer) -> str:
+        return self._name(f"{out.name}_scratch")
+
+    def _parts(self, op: Op, what: str) -> None:
+        """Parts of the operand: where they lie, if each is one piece, otherwise copied."""
+        at = 1 if op.kind == "SPLIT" else 0
+        x = self._required(op.inputs[at], what)
+        tensors = [self._tensor(index) for index in op.inputs]
+        for index, picks in zip(op.outputs, layout.PARTS[op.kind](op, tensors), strict=True):
+            region = layout.part(tensors[at].shape, picks)
+            if region.is_one_piece:
+                self._view(index, x, region.x_start)
+            else:
+                self._call(layout.copy(region, op.kind, x, self._buffer(index)))
+
+    def _join(self, op: Op) -> None:
+        """Operands one after another along an axis, new in PACK."""
         out = self._buffer(op.outputs[0])
         axis = op.options["axis"] % len(out.shape)
-        if math.prod(out.shape[:axis]) != 1:
-            raise ModelError(f"{what}: only the first axis that is longer than 1 can be joined")
-        offset = 0
+        if math.prod(out.shape[:axis]) == 1:
+            self._join_pieces(op, out)
+            return
+        calls, needs, start = [], [], 0
+        for index in op.inputs:
+            size = math.prod(out.shape[axis + 1 :]) * (self._tensor(index).shape[axis] if op.kind != "PACK" else 1)
+            region = layout.place(out.size // math.prod(out.shape[axis:]), size, math.prod(out.shape[axis:]), start)
+            source = self._source(index)
+            needs += [source] if source else []
+            calls.append(layout.copy(region, op.kind, source or self._constant(self._tensor(index)), out))
+            start += size
+        for call in calls[:-1]:
+            call.whole = False
+        self._nodes.append(_Node(needs=needs, makes=[out], calls=calls))
+
+    def _join_pieces(self, op: Op, out: Buffer) -> None:
+        """Operands that are computed are computed in place; inputs, constants and what is in two places is copied."""
+        offset, parts = 0, []
         for index in op.inputs:
             tensor = self._tensor(index)
-            size = math.prod(tensor.shape)
             source = self._source(index)
             if source is not None and self._placeable(source, out):
                 source.base, source.offset = out, offset
-                self._nodes.append(_Node(needs=[source], makes=[]))
+                parts.append(source)
             else:
-                self._copy(source or self._constant(tensor), self._part(out, offset, tensor))
-            offset += size
-        self._nodes.append(_Node(needs=[self._buffer(i) for i in op.inputs if self._source(i)], makes=[]))
+                parts.append(self._part(out, offset, tensor))
+                self._copy(source or self._constant(tensor), parts[-1])
+            offset += math.prod(tensor.shape)
+        self._nodes.append(_Node(needs=parts, makes=[out]))
 
     def _placeable(self, source: Buffer, out: Buffer) -> bool:
         return source.role == "inner" and source.base is None and out.root is not source
@@ -176,8 +238,14 @@ class _Lowerer:
             self._nodes.append(_Node(needs=[source], makes=[part]))
 
     def _readable(self, source: Buffer) -> Buffer:
-        """The same values where whole words can be read: a copy, if the buffer is the caller's."""
-        if source.root.role == "inner" or self._padded or source.size % layers.ROWS == 0:
+        """The same values where whole words can be read: a copy, if what lies behind them is the caller's."""
+        size, root = np.dtype(source.dtype).itemsize, source.root
+        there = root.size
+        if root.role == "inner":
+            there = -(-root.bytes // ALIGNMENT) * ALIGNMENT // size
+        elif self._padded:
+            there = -(-root.size // ROWS) * ROWS
+        if source.start + -(-source.size // LANES[size]) * LANES[size] <= there:
             return source
         assert source.tensor is not None
         copy = self._new(source.tensor, name=f"{source.name}_padded")
@@ -211,6 +279,16 @@ class _Lowerer:
 
     def _call(self, call: Call) -> None:
         self._nodes.append(_Node(needs=call.reads, makes=[call.out], calls=[call]))
+
+
+def _needed(program: Program) -> list[tuple[int, Op]]:
+    """Operators that an output depends on, with their positions."""
+    wanted, found = set(program.outputs), []
+    for position, op in reversed(list(enumerate(program.ops))):
+        if not wanted.isdisjoint(op.outputs):
+            wanted.update(op.inputs)
+            found.append((position, op))
+    return found[::-1]
 
 
 def _arrange(nodes: Sequence[_Node]) -> list[Step]:

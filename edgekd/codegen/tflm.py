@@ -1,19 +1,19 @@
 """An Arduino sketch that runs a model on TFLite-Micro: raw samples in, forecasts out, proved by a self-test."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgekd import __version__
-from edgekd.board import resource
+from edgekd.codegen.constants import c_type, network_values, preprocess_values
+from edgekd.codegen.sketch import CONSOLE, carried, check, sha256
+from edgekd.codegen.sketch import Vectors as Vectors
 from edgekd.codegen.write import identifier, render, write
-from edgekd.errors import EdgekdError, ModelError
+from edgekd.errors import ModelError
 from edgekd.program.forecaster import Deployed, load_model
-from edgekd.program.program import Program, Tensor
+from edgekd.program.program import Program
 from edgekd.program.reader import read_tflite
 
 ARENA_MARGIN = 0.25
@@ -21,12 +21,12 @@ ARENA_MARGIN = 0.25
 ARENA_ALIGNMENT = 16
 
 FIRMWARE = (
+    "include/edgekd_float.h",
+    "include/edgekd_grid.h",
     "include/edgekd_window.h",
+    "kernels/edgekd_grid.c",
     "kernels/edgekd_window.c",
-    "sketch/edgekd_text.h",
-    "sketch/edgekd_text.c",
-    "sketch/edgekd_console.h",
-    "sketch/edgekd_console.cpp",
+    *CONSOLE,
 )
 """Files of firmware/ that the sketch carries unchanged."""
 
@@ -60,19 +60,6 @@ OPERATORS = {
 }
 """How MicroMutableOpResolver registers them."""
 
-TYPES = {"int8": "int8_t", "int16": "int16_t"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Vectors:
-    """Windows with what the reference made of them: raw float32 [K, T, F] in the table's units, the network's output as
-    integers [K, O], forecast float32 [K, O].
-    """
-
-    raw: NDArray[np.float32]
-    forecast: NDArray[np.float32]
-    output: NDArray[np.integer[Any]]
-
 
 def write_sketch(out: Path, model_folder: Path, *, arena_bytes: int, vectors: Vectors) -> None:
     """Write the sketch <name>_tflm/ below `out`, for the model in `model_folder`, tested on `vectors`.
@@ -82,8 +69,7 @@ def write_sketch(out: Path, model_folder: Path, *, arena_bytes: int, vectors: Ve
     """
     model = load_model(model_folder)
     name = identifier(model.name)
-    files: dict[str, str | bytes] = {Path(file).name: (resource("firmware") / file).read_bytes() for file in FIRMWARE}
-    write(out / f"{name}_tflm", files | _generated(model, name, arena_bytes, vectors))
+    write(out / f"{name}_tflm", carried(FIRMWARE) | _generated(model, name, arena_bytes, vectors))
 
 
 def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -> dict[str, str]:
@@ -92,6 +78,7 @@ def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -
         "version": __version__,
         "name": name,
         "candidate": model.candidate,
+        "sha256": sha256(model),
         "recurrent": model.cell is not None,
         "graphs": [_graph(graph, content, programs[graph]) for graph, content in model.graphs().items()],
         "operators": _operators(programs),
@@ -103,8 +90,8 @@ def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -
         "integers": vectors.output,
         "forecasts": vectors.forecast,
     }
-    values |= _network(programs) | _preprocess(model)
-    _check(vectors, values)
+    values |= network_values(programs) | preprocess_values(model)
+    check(vectors, values)
     templates = {
         f"{name}_tflm.ino": "tflm_sketch.ino.j2",
         f"{name}_window.h": "window.h.j2",
@@ -124,7 +111,7 @@ def _graph(graph: str, content: bytes, program: Program) -> dict[str, Any]:
     calls = []
     for kind, indices in (("input", program.inputs), ("output", program.outputs)):
         for i, index in enumerate(indices):
-            calls.append(f"typed_{kind}_tensor<{_c_type(program.tensors[index])}>({i})")
+            calls.append(f"typed_{kind}_tensor<{c_type(program.tensors[index])}>({i})")
     return {
         "name": graph,
         "bytes": len(content),
@@ -141,77 +128,3 @@ def _operators(programs: Mapping[str, Program]) -> list[str]:
     if unknown:
         raise ModelError(f"TFLite-Micro has no operator {unknown[0]}", hint="the native sketch may run this model")
     return [OPERATORS[kind] for kind in sorted(used)]
-
-
-def _network(programs: Mapping[str, Program]) -> dict[str, Any]:
-    """Types, lengths and grids of what goes in and comes out."""
-    first, head = next(iter(programs.values())), programs["head"]
-    x, state, y = first.tensors[first.inputs[0]], head.tensors[head.inputs[0]], head.tensors[head.outputs[0]]
-    return {
-        "input_type": _c_type(x),
-        "state_type": _c_type(state),
-        "output_type": _c_type(y),
-        "state": state.shape[-1],
-        "state_zero": _grid(state)["zero_point"],
-        "outputs": y.shape[-1],
-        "grids": [
-            _grid(x) | {"name": "input", "comment": "Features to integers."},
-            _grid(y) | {"name": "output", "comment": "Integers to the network's output."},
-        ],
-    }
-
-
-def _grid(tensor: Tensor) -> dict[str, Any]:
-    quantization = tensor.quantization
-    if quantization is None or len(quantization.scale) != 1:
-        raise ModelError(f"tensor '{tensor.name}' needs one scale and one zero point")
-    scale = np.float32(quantization.scale[0])
-    limits = np.iinfo(tensor.dtype)
-    return {
-        "scale": scale,
-        "inverse": np.float32(1) / scale,
-        "zero_point": int(quantization.zero_point[0]),
-        "low": limits.min,
-        "high": limits.max,
-    }
-
-
-def _c_type(tensor: Tensor) -> str:
-    if tensor.dtype not in TYPES:
-        raise ModelError(f"tensor '{tensor.name}' is {tensor.dtype}; the sketch takes {' or '.join(TYPES)}")
-    return TYPES[tensor.dtype]
-
-
-def _preprocess(model: Deployed) -> dict[str, Any]:
-    """Constants of the preprocessing, by column where they are."""
-    p = model.preprocess
-    names = ("scale", "clean_limit", "gain", "level_mean", "level_gain")
-    try:
-        return {
-            "columns": [
-                {"title": title, "constants": [p[name][f] for name in names]} for f, title in enumerate(p["columns"])
-            ],
-            "window": p["window"],
-            "steps": model.steps,
-            "patch": p["patch"],
-            "level": p["level"],
-            "patch_scale": np.float32(1.0 / p["patch"]),
-            "anchor": p["anchor"],
-            "target_mean": p["target_mean"],
-            "target_gain": p["target_gain"],
-            "unit": p["target_unit"],
-        }
-    except (KeyError, IndexError) as error:
-        raise ModelError(f"model.json: preprocess lacks {error}") from None
-
-
-def _check(vectors: Vectors, values: Mapping[str, Any]) -> None:
-    count = len(vectors.raw)
-    wanted = {
-        "raw": (count, values["window"], len(values["columns"])),
-        "output": (count, values["outputs"]),
-        "forecast": (count, values["outputs"]),
-    }
-    for name, shape in wanted.items():
-        if count == 0 or getattr(vectors, name).shape != shape:
-            raise EdgekdError(f"self-test {name} is {list(getattr(vectors, name).shape)}, expected {list(shape)}")

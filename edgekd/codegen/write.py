@@ -51,13 +51,18 @@ def float_literal(value: float | np.float32) -> str:
 def array_literal(values: NDArray[Any], indent: int = 4) -> str:
     """The elements of an array in C order, separated by commas, in lines of at most 120 characters."""
     flat = np.asarray(values).reshape(-1)
-    write = float_literal if flat.dtype.kind == "f" else _integer_literal
+    write = {"f": float_literal, "u": "{}u".format}.get(flat.dtype.kind, _integer_literal)
     return "\n".join(_lines((write(value) for value in flat), " " * indent))
 
 
 def comment(text: str) -> str:
     """Text for the inside of a C comment: what would begin or end one, or the line, is taken apart."""
     return " ".join(text.replace("*/", "* /").replace("/*", "/ *").split())
+
+
+def word(text: str) -> str:
+    """Text as one word for a C string, at most 48 characters: letters, digits, dots and dashes; others become _."""
+    return re.sub(r"[^A-Za-z0-9.-]", "_", text)[:48] or "_"
 
 
 def render(template: str, **values: Any) -> str:
@@ -106,7 +111,13 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters |= {"float": float_literal, "array": array_literal, "comment": comment}
+    environment.filters |= {
+        "float": float_literal,
+        "integer": _integer_literal,
+        "array": array_literal,
+        "comment": comment,
+        "word": word,
+    }
     return environment
 
 

@@ -7,14 +7,15 @@
     machine.last.cycles, machine.last.stack_bytes        # of that call
     machine.profile("model_run", x, y).calls             # cycles of every function that model_run calls, in order
 
-What is not modelled: peripherals (except the page of the system control block, as plain memory), interrupts, caches
-(but see `Run.cycles_high`), and the Cortex-M0+'s fault on unaligned access.
+What is not modelled: peripherals (except those that `map_device` adds, and the page of the system control block, as
+plain memory), interrupts, caches (but see `Run.cycles_high`), and the Cortex-M0+'s fault on unaligned access.
 """
 
 from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,27 @@ class Machine:
             raise EdgekdError(f"buffers beyond {SCRATCH_BYTES:,} bytes in one emulated call", hint="pass fewer windows")
         return address
 
+    def map_device(self, address: int, read: Callable[[int], int], write: Callable[[int, int], None]) -> None:
+        """Put a device's page of registers at an address: read(offset) -> value, write(offset, value)."""
+        self._uc.mmio_map(
+            address,
+            PAGE_BYTES,
+            lambda _uc, offset, _size, _data: read(offset),
+            None,
+            lambda _uc, offset, _size, value, _data: write(offset, value),
+            None,
+        )
+
+    def stop(self) -> None:
+        """Stop the call that is running, from a device. What it leaves is not meant to go on: `reset`."""
+        self._uc.emu_stop()
+
+    def cycles_so_far(self) -> int:
+        """Cycles of the call that is running, or ran last, up to the basic block that runs now."""
+        self._check_counting()
+        trace = self._whole_trace()
+        return run_cost(self._blocks, trace, self._sizes, 0).cycles if trace.size else 0
+
     # -- calls -----------------------------------------------------------------------------------------------------
 
     def call(self, symbol: str, *args: Argument) -> int:
@@ -148,6 +170,12 @@ class Machine:
         self._scratch_used = kept
         result: int = self._uc.reg_read(self._registers.UC_ARM_REG_R0)
         return result - (1 << 32) if result >> 31 else result
+
+    def watch(self, symbol: str, action: Callable[[], None]) -> None:
+        """Have `action` called whenever this function of the image is entered, until the machine is thrown away."""
+        address = self.image.symbol(symbol).address
+        code = self._unicorn.unicorn_const.UC_HOOK_CODE
+        self._uc.hook_add(code, lambda *_: action(), begin=address, end=address)
 
     @property
     def last(self) -> Run:

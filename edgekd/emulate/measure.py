@@ -24,19 +24,24 @@ from edgekd.emulate.trace import CallCost, Profile, Run
 from edgekd.errors import EdgekdError
 
 OWN = "(own)"
-"""Name of the row with what the entry function does itself: loops, and callees that the compiler put in line."""
+"""Name of the row with what is around the layers: loops, callees that the compiler put in line, the entry itself."""
 
 
 @dataclass(frozen=True, init=False)
 class Call:
-    """One call of a function of the image; arguments as `Machine.call` takes them."""
+    """One call of a function of the image; arguments as `Machine.call` takes them.
+
+    memory: what is written into variables of the image before it, by name.
+    """
 
     symbol: str
     args: tuple[Argument, ...]
+    memory: Mapping[str, bytes]
 
-    def __init__(self, symbol: str, *args: Argument) -> None:
+    def __init__(self, symbol: str, *args: Argument, memory: Mapping[str, bytes] | None = None) -> None:
         object.__setattr__(self, "symbol", symbol)
         object.__setattr__(self, "args", args)
+        object.__setattr__(self, "memory", memory or {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,22 +136,24 @@ class Measurement:
 
 
 def measure(
-    image: Image, entry: str, calls: Iterable[Call], *, inside: str | None = None, layers: Sequence[Layer] = ()
+    image: Image, entry: str, calls: Iterable[Call], *, inside: Sequence[str] = (), layers: Sequence[Layer] = ()
 ) -> Measurement:
     """Make `calls` in order on a board that was just reset, and report the dearest call of `entry`.
 
-    inside: the function below `entry` whose callees are the layers, `entry` itself when None. Output arrays in `calls`
+    inside: functions below `entry` whose callees are the layers, `entry` itself when empty. Output arrays in `calls`
     are written in place, so results can be compared. EdgekdError for faults, and when `entry` is never called.
     """
     machine = Machine(image)
     runs: dict[str, list[Run]] = {}
-    profile: Profile | None = None
+    profiles: list[Profile] = []
     for call in calls:
+        for variable, content in call.memory.items():
+            machine.write(variable, content)
         machine.call(call.symbol, *call.args)
         runs.setdefault(call.symbol, []).append(machine.last)
-        if call.symbol == entry and (profile is None or machine.last.cycles > profile.run.cycles):
-            profile = machine.profile_last(inside or entry)
-    if profile is None:
+        if call.symbol == entry and (not profiles or machine.last.cycles > profiles[0].run.cycles):
+            profiles = [machine.profile_last(function) for function in inside or (entry,)]
+    if not profiles:
         raise EdgekdError(f"nothing was measured: '{entry}' is not among the calls")
     functions = {symbol: _function_run(image.board, made) for symbol, made in runs.items()}
     stack = max(one.stack_bytes for one in functions.values())
@@ -169,7 +176,7 @@ def measure(
         ms_high=dearest.ms_high,
         energy_uj=dearest.energy_uj,
         functions=functions,
-        layers=_layers(profile, layers),
+        layers=_layers(profiles, layers, entry),
         note=image.board.timing_note,
     )
 
@@ -200,15 +207,14 @@ def _function_run(board: Board, runs: list[Run]) -> FunctionRun:
     )
 
 
-def _layers(profile: Profile, known: Sequence[Layer]) -> tuple[LayerCost, ...]:
+def _layers(profiles: Sequence[Profile], known: Sequence[Layer], entry: str) -> tuple[LayerCost, ...]:
     """The calls by call site in the order of execution, then what is around them; together they are the whole run."""
     left = list(known)
-    rows = [_layer(call, left) for call in profile.calls]
-    instructions = profile.own.instructions + profile.outside.instructions
-    cycles = profile.own.cycles + profile.outside.cycles
-    own = LayerCost(
-        name=OWN, function=profile.own.name, calls=1, instructions=instructions, cycles=cycles, macs=0, bytes=0
-    )
+    rows = [_layer(call, left) for profile in profiles for call in profile.calls]
+    run = profiles[0].run
+    instructions = run.instructions - sum(row.instructions for row in rows)
+    cycles = run.cycles - sum(row.cycles for row in rows)
+    own = LayerCost(name=OWN, function=entry, calls=1, instructions=instructions, cycles=cycles, macs=0, bytes=0)
     return (*rows, own)
 
 

@@ -11,18 +11,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from edgekd.board import Board, resource
 from edgekd.emulate.compiler import CXX_SUFFIXES, Compiler, Image, Profile, compile_image
 from edgekd.emulate.machine import Machine
 from edgekd.errors import ConfigError, EdgekdError
 
-SETUP, LOOP, HALT, SERIAL = "edgekd_sketch_setup", "edgekd_sketch_loop", "edgekd_sketch_halt", "edgekd_serial"
+SETUP, LOOP = "edgekd_sketch_setup", "edgekd_sketch_loop"
 PRINT_BYTES = 1 << 16
 """Most that one call may print."""
 WAIT_MS = 10_000
 """Most that one call may wait: a sketch that waits for longer has stopped doing anything else."""
+
+SERIAL, NVMC, DWT = 0x50001000, 0x4001E000, 0xE0001000
+"""Pages of the devices a sketch sees: firmware/harness/arduino, the nRF52840's flash controller, the cycle counter."""
+RECEIVED, READ, WRITE, MICROSECONDS, MILLISECONDS, WAIT = range(0, 24, 4)
+ICACHECNF, CYCCNT = 0x540, 0x4
+
+MACROS = {
+    "nano33ble": "ARDUINO_ARDUINO_NANO33BLE",
+    "nucleo_f446re": "ARDUINO_NUCLEO_F446RE",
+    "rp2040_pico": "ARDUINO_RASPBERRY_PI_PICO",
+    "teensy40": "ARDUINO_TEENSY40",
+}
+"""What the boards' Arduino cores define."""
 
 
 def compile_sketch(
@@ -38,20 +49,37 @@ def compile_sketch(
         [folder, layer],
         board,
         out,
-        entries=(SETUP, LOOP, HALT, SERIAL),
+        entries=(SETUP, LOOP),
+        flags=(f"-D{MACROS[board.name]}",) if board.name in MACROS else (),
         profile=profile,
         compiler=compiler,
     )
 
 
 class Sketch:
-    """A sketch on a board that was just reset. `halted`: it waits for ever, as sketches do after a failure."""
+    """A sketch on a board that was just reset. `halted`: it waits for ever, as sketches do after a failure.
+
+    Time passes with the cycles that the sketch takes (with counting=False: a millisecond with each look at the clock),
+    when it waits, and by `pass_time`.
+    """
 
     def __init__(self, image: Image, *, counting: bool = False) -> None:
         """Load the image. counting: keep what each call costs, in `machine.last`."""
         self.machine = Machine(image, counting=counting)
-        self.halted = False
-        self._in = self._out = 0
+        self.machine.map_device(SERIAL, self._read, self._write)
+        self.machine.map_device(NVMC, lambda offset: self._nvmc.get(offset, 0), self._write_nvmc)
+        self.machine.map_device(DWT, self._read_dwt, lambda offset, value: None)
+        self._clear()
+
+    def reset(self) -> None:
+        """Power-cycle the board: nothing is left but the program. Time starts again."""
+        self.machine.reset()
+        self._clear()
+
+    @property
+    def instruction_cache(self) -> bool:
+        """Whether the sketch has switched on the nRF52840's cache."""
+        return bool(self._nvmc.get(ICACHECNF, 0) & 1)
 
     def setup(self) -> str:
         """Set up; return what was printed."""
@@ -61,23 +89,78 @@ class Sketch:
         """Put text on the line, call loop() until all of it was read, and return what was printed."""
         return self._call(LOOP, text)
 
+    def exchange(self, data: bytes) -> bytes:
+        """The same with bytes; `setup` has run before."""
+        return self._run(LOOP, data)
+
+    def pass_time(self, ms: float) -> None:
+        """Let time pass outside the sketch."""
+        self._ms += ms
+
+    @property
+    def ms(self) -> float:
+        """The board's time since reset."""
+        running = self.machine.cycles_so_far() if self._running and self.machine.counting else 0
+        return self._ms + 1e3 * (self._cycles + running) / self.machine.board.clock_hz
+
+    def _clear(self) -> None:
+        self.halted = self._running = False
+        self._in, self._out = bytearray(), bytearray()
+        self._nvmc: dict[int, int] = {}
+        self._ms, self._cycles, self._end_ms = 0.0, 0, 0.0
+
     def _call(self, function: str, text: str) -> str:
+        if len(text) > PRINT_BYTES:
+            raise EdgekdError(f"{len(text):,} characters at once, {PRINT_BYTES:,} at most", hint="send fewer lines")
+        return self._run(function, text.encode("ascii")).decode("latin-1").replace("\r\n", "\n")
+
+    def _run(self, function: str, data: bytes) -> bytes:
         if self.halted:
             raise EdgekdError(
                 "the sketch has halted", hint="read what it printed; make a new Sketch to reset the board"
             )
-        if len(text) > PRINT_BYTES:
-            raise EdgekdError(f"{len(text):,} characters at once, {PRINT_BYTES:,} at most", hint="send fewer lines")
-        if not self._out:
-            self._in, self._out = self.machine.alloc(PRINT_BYTES), self.machine.alloc(PRINT_BYTES)
-        self.machine.write(self._in, text.encode("ascii"))
-        pointers = [self._in, self._in + len(text), self._out, self._out + PRINT_BYTES, 0, WAIT_MS]
-        self.machine.write(SERIAL, np.array(pointers, dtype=np.uint32))
+        self._in += data
+        self._out.clear()
+        self._end_ms = self.ms + WAIT_MS
+        self._running = True
         try:
             self.machine.call(function)
-        except EdgekdError as error:
-            if f"in {HALT}+" not in str(error):
-                raise
-            self.halted = True
-        end = int(np.frombuffer(self.machine.read(SERIAL), dtype=np.uint32)[2])
-        return self.machine.read(self._out, end - self._out).decode("latin-1").replace("\r\n", "\n")
+        finally:
+            self._running = False
+        if self.machine.counting:
+            self._cycles += self.machine.cycles_so_far()
+        return bytes(self._out)
+
+    def _halt(self) -> None:
+        self.halted = True
+        self.machine.stop()
+
+    def _read(self, offset: int) -> int:
+        if offset == RECEIVED:
+            return len(self._in)
+        if offset == READ:
+            return self._in.pop(0) if self._in else 0
+        if offset in (MICROSECONDS, MILLISECONDS):
+            self._wait(0 if self.machine.counting else 1)
+            return int(self.ms if offset == MILLISECONDS else 1e3 * self.ms) & 0xFFFFFFFF
+        return 0
+
+    def _write(self, offset: int, value: int) -> None:
+        if offset == WAIT:
+            self._wait(value)
+        if offset == WRITE and not self.halted:
+            self._out.append(value)
+            if len(self._out) == PRINT_BYTES:
+                self._halt()
+
+    def _wait(self, ms: int) -> None:
+        self._ms += ms
+        if self.ms > self._end_ms:
+            self._halt()
+
+    def _write_nvmc(self, offset: int, value: int) -> None:
+        self._nvmc[offset] = value
+
+    def _read_dwt(self, offset: int) -> int:
+        running = self.machine.cycles_so_far() if self.machine.counting else 0
+        return (self._cycles + running) & 0xFFFFFFFF if offset == CYCCNT else 0

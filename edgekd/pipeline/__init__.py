@@ -27,7 +27,7 @@ def compress(config: Config, folder: Path, progress: Progress) -> dict[str, Any]
         scores = _export(run, config, prepared, students)
         chosen = _choose(config, scores)
         comparisons = _compare(run, config, scores, prepared, teacher)
-        parity = _verify(run, scores, prepared)
+        parity = _verify(run, config, scores, prepared)
         _write_firmware(run, config, chosen, prepared)
         found = summary.assemble(run, config, prepared, teacher, students, scores, chosen, comparisons, parity)
         report.write(found, folder / "report")
@@ -69,7 +69,7 @@ def _export(run: Run, config: Config, prepared: Prepared, students: dict[str, tr
             build = partial(deploy.export_candidate, config, prepared, found, member)
             needs = (f"search/{kind}_stage2",)
             scores[one.name] = read_json(
-                run.piece(f"models/{one.name}", config.name, build, needs=needs) / "score.json"
+                run.piece(f"models/{one.name}", [config.name, config.board], build, needs=needs) / "score.json"
             )
     return scores
 
@@ -79,20 +79,31 @@ def _choose(config: Config, scores: Scores) -> Candidate:
     board = load_board(config.board)
     flash = min(config.budget.flash_bytes, board.sketch_flash_bytes or config.budget.flash_bytes)
     ram = min(config.budget.ram_bytes, board.ram_bytes or config.budget.ram_bytes)
+    limits = (flash, ram, config.budget.latency_ms)
     for score in scores.values():
-        score["meets_budget"] = score["tflite_bytes"] <= flash and score["arena_bytes"] <= ram
-    points = [(score["val"]["mae"], score["tflite_bytes"]) for score in scores.values()]
+        score["meets_budget"] = all(value <= most for value, most in zip(_costs(score), limits, strict=True))
+    points = [(score["val"]["mae"], _costs(score)[0]) for score in scores.values()]
+    on_front = front(points)
     for index, score in enumerate(scores.values()):
-        score["on_front"] = index in front(points)
+        score["on_front"] = index in on_front
     fitting = [name for name, score in scores.items() if score["meets_budget"]]
     if not fitting:
-        least = min(scores, key=lambda name: scores[name]["tflite_bytes"])
+        least = min(scores, key=lambda name: _costs(scores[name]))
+        needs = "{} bytes of flash, {} of RAM and {:.3g} ms"
         raise DoesNotFit(
-            f"no candidate meets the budget of {flash} bytes of flash and {ram} of RAM: the smallest, {least}, has "
-            f"{scores[least]['tflite_bytes']} bytes of .tflite and an arena of {scores[least]['arena_bytes']}",
-            hint="raise budget.flash_bytes or budget.ram_bytes, or try smaller students.hidden",
+            f"no candidate meets the budget of {needs.format(*limits)}: the smallest, {least}, needs "
+            f"{needs.format(*_costs(scores[least]))}",
+            hint="raise what is too small in `budget`, or try smaller students.hidden",
         )
     return Candidate.parse(min(fitting, key=lambda name: scores[name]["val"]["mae"]))
+
+
+def _costs(score: dict[str, Any]) -> tuple[int, int, float]:
+    """Flash and RAM in bytes and latency in ms of the native code; of the .tflite and its arena on a `host` board."""
+    native = score.get("native")
+    if native is None:
+        return score["tflite_bytes"], score["arena_bytes"], 0.0
+    return native["flash_bytes"], native["ram_bytes"], native["ms"]
 
 
 def _compare(run: Run, config: Config, scores: Scores, prepared: Prepared, teacher: Population) -> list[dict[str, Any]]:
@@ -111,19 +122,19 @@ def _compare(run: Run, config: Config, scores: Scores, prepared: Prepared, teach
     return found
 
 
-def _verify(run: Run, scores: Scores, prepared: Prepared) -> dict[str, Any]:
+def _verify(run: Run, config: Config, scores: Scores, prepared: Prepared) -> dict[str, Any]:
     """Parity of every candidate on every validation and test window. Disagreement when an exact pair differs."""
 
     def build(folder: Path) -> None:
         found = {}
         for done, name in enumerate(scores, start=1):
-            found[name] = deploy.check_parity(run.folder / "models" / name, prepared)
+            found[name] = deploy.check_parity(run.folder / "models" / name, prepared, load_board(config.board))
             run.progress.advance(done)
         write_json(folder / "parity.json", found)
 
     needs = ("data", *(f"models/{name}" for name in scores))
     parity: dict[str, Any] = read_json(
-        run.piece("search/parity", 1, build, steps=len(scores), needs=needs) / "parity.json"
+        run.piece("search/parity", config.board, build, steps=len(scores), needs=needs) / "parity.json"
     )
     for name, pairs in parity.items():
         deploy.require_parity(pairs, name)

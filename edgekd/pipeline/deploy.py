@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.board import Board, load_board
 from edgekd.codegen import tflm
+from edgekd.codegen.native_model import generate_model
+from edgekd.codegen.sketch import Vectors, native_sketch
+from edgekd.codegen.write import write
 from edgekd.config import Config
 from edgekd.data.metrics import bootstrap_interval, mae
 from edgekd.data.preprocess import Preprocess
@@ -15,6 +19,7 @@ from edgekd.data.windows import Windows
 from edgekd.errors import Disagreement
 from edgekd.export.model import costs, write_model
 from edgekd.pipeline.engines import FLOAT, Engine, engine, integer_forecaster
+from edgekd.pipeline.native import measure_candidate, run_native
 from edgekd.pipeline.prepare import Prepared
 from edgekd.pipeline.train import Students
 from edgekd.program.arena import arena_bytes
@@ -25,6 +30,8 @@ F32 = NDArray[np.float32]
 FLOAT_TOLERANCE = 1e-5  # of the target's unit
 PAIRS: dict[tuple[str, str], float | None] = {
     ("twin", "tflm"): 0.0,
+    ("twin", "host"): 0.0,
+    ("twin", "board"): 0.0,
     ("twin", "tflite"): None,
     ("torch", "onnx"): FLOAT_TOLERANCE,
     ("onnx", "tflite_float"): FLOAT_TOLERANCE,
@@ -46,6 +53,9 @@ def export_candidate(config: Config, prepared: Prepared, students: Students, mem
         "val": errors(engine(folder, "twin"), prepared.preprocess, val),
         "float": {"val": errors(engine(folder, "torch"), prepared.preprocess, val)},
     }
+    board = load_board(config.board)
+    if board.emulated:
+        score["native"] = measure_candidate(folder, prepared, board)
     write_json(folder / "score.json", score)
 
 
@@ -66,12 +76,13 @@ def errors_of(forecasts: F32, windows: Windows) -> dict[str, Any]:
     return {"mae": mae(forecasts, windows.target, windows.mask), "interval": list(interval)}
 
 
-def check_parity(folder: Path, prepared: Prepared) -> dict[str, Any]:
+def check_parity(folder: Path, prepared: Prepared, board: Board) -> dict[str, Any]:
     """Compare engines on every validation and test window, from raw samples to the forecast in physical units.
 
     Per pair: windows, how many are equal, the largest difference, and the tolerance: 0, to the last bit, between the
-    twin and TFLite-Micro; FLOAT_TOLERANCE between float engines; none for desktop TFLite, which rounds matrix products
-    once where TFLite-Micro rounds twice, so that it can only be near.
+    twin, TFLite-Micro and the native code on this computer and on the emulated board; FLOAT_TOLERANCE between float
+    engines; none for desktop TFLite, which rounds matrix products once where TFLite-Micro rounds twice, so that it can
+    only be near.
     """
     raw = np.concatenate([prepared.windows[part].raw for part in ("val", "test")])
     rel, lvl, base = prepared.preprocess.transform(raw)
@@ -79,10 +90,16 @@ def check_parity(folder: Path, prepared: Prepared) -> dict[str, Any]:
     codes = {name: one.integers(rel, lvl) for name, one in integer.items()}
     found = {name: prepared.preprocess.inverse(one.real(codes[name]), base) for name, one in integer.items()}
     found |= {name: prepared.preprocess.inverse(engine(folder, name)(rel, lvl), base) for name in FLOAT}
+    for name, one in run_native(folder, raw, board).items():
+        codes[name], found[name] = one.integers, one.real
     result = {}
     for (a, b), tolerance in PAIRS.items():
+        if b not in found:  # a board that is not emulated
+            continue
         away = np.abs(found[a].astype(np.float64) - found[b]).max(axis=1)
         same = (codes[a] == codes[b]).all(axis=1) if a in codes else away <= FLOAT_TOLERANCE
+        if tolerance == 0.0:
+            same &= away == 0.0
         result[f"{a}_{b}"] = {
             "windows": len(raw),
             "equal": int(same.sum()),
@@ -98,13 +115,16 @@ def write_firmware(model_folder: Path, prepared: Prepared, folder: Path) -> None
     raw = val[np.linspace(0, len(val) - 1, min(SELF_TEST_WINDOWS, len(val))).astype(int)]
     rel, lvl, base = prepared.preprocess.transform(raw)
     forecaster = integer_forecaster(model_folder, "twin")
-    vectors = tflm.Vectors(
+    vectors = Vectors(
         raw=raw,
         forecast=prepared.preprocess.inverse(forecaster(rel, lvl), base),
         output=forecaster.integers(rel, lvl),
     )
     arena = read_json(model_folder / "score.json")["arena_bytes"]
     tflm.write_sketch(folder, model_folder, arena_bytes=arena, vectors=vectors)
+    model = load_model(model_folder)
+    code = generate_model(model)
+    write(folder / f"{code.name}_native", dict(code.files) | native_sketch(model, vectors))
 
 
 def require_parity(parity: Mapping[str, Mapping[str, Any]], candidate: str) -> None:

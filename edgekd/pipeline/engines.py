@@ -31,7 +31,9 @@ def _tflm(content: bytes) -> Runner:
 
 INTEGER: dict[str, Callable[[bytes], Runner]] = {"twin": _twin, "tflite": _tflite, "tflm": _tflm}
 FLOAT = ("torch", "onnx", "tflite_float")
-NAMES = (*INTEGER, *FLOAT)
+NATIVE = ("host", "board")
+"""Native code, which takes raw samples; see `pipeline.native`."""
+NAMES = (*INTEGER, *NATIVE, *FLOAT)
 
 
 def integer_forecaster(folder: Path, name: str) -> Forecaster:

@@ -2,20 +2,27 @@
 
 import csv
 import io
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
+from edgekd.board import load_board
 from edgekd.config import Config
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.table import Series, read_table
 from edgekd.errors import ConfigError
 from edgekd.pipeline.deploy import forecast
-from edgekd.pipeline.engines import engine
+from edgekd.pipeline.engines import NATIVE, engine
+from edgekd.pipeline.native import run_native
 from edgekd.program.forecaster import load_model
 from edgekd.run import read_json
+
+F32 = NDArray[np.float32]
 
 
 def predict(run: Path, table: Path, engine_name: str, candidate: str | None) -> str:
@@ -31,7 +38,7 @@ def predict(run: Path, table: Path, engine_name: str, candidate: str | None) -> 
         known = ", ".join(sorted(path.name for path in (run / "models").glob("*")))
         raise ConfigError(f"the run has no candidate '{name}'", hint=f"it has {known}")
     preprocess = Preprocess.from_json(load_model(folder).preprocess)
-    run_model = engine(folder, engine_name)
+    run_model = _forecaster(folder, engine_name, preprocess, str(report["board"]))
     data = _inputs_only(Config.model_validate(report["config"]).data, table)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -40,9 +47,23 @@ def predict(run: Path, table: Path, engine_name: str, candidate: str | None) -> 
     )
     for series in read_table(data, Path()).series:
         last, raw = _windows(series, data.window, data.stride)
-        for order, row in zip(last, forecast(run_model, preprocess, raw), strict=True):
+        if len(raw) == 0:
+            continue
+        for order, row in zip(last, run_model(raw), strict=True):
             writer.writerow([series.group, order, *(f"{value:.9g}" for value in row)])
     return out.getvalue()
+
+
+def _forecaster(folder: Path, name: str, preprocess: Preprocess, board: str) -> Callable[[F32], F32]:
+    """Raw windows [B, T, F] -> forecasts [B, O]. The native engines do their own preprocessing."""
+    if name in NATIVE:
+        target = load_board(board)
+        if name == "board" and not target.emulated:
+            raise ConfigError(f"the run's board '{board}' is not emulated", hint="--engine host")
+        return lambda raw: (
+            run_native(folder, raw, target)[name].real if len(raw) else raw.reshape(0, preprocess.horizon)
+        )
+    return partial(forecast, engine(folder, name), preprocess)
 
 
 def _inputs_only(data: Any, table: Path) -> Any:

@@ -107,6 +107,7 @@ def _chosen(
         "macs": score["macs"],
         "tflite_bytes": score["tflite_bytes"],
         "arena_bytes": score["arena_bytes"],
+        **({"native": score["native"]} if "native" in score else {}),
         **{part: errors_of(forecasts[part], prepared.windows[part]) for part in ("val", "test")},
         "teacher_test_mae": errors_of(_mean_forecast(teacher, prepared, "test"), test)["mae"],
         "stage1_test_mae": errors_of(stage1, test)["mae"],

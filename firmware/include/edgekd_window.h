@@ -23,6 +23,8 @@
 
 #include <stdint.h>
 
+#include "edgekd_grid.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -55,15 +57,6 @@ typedef struct {
     uint32_t filled; /* samples accepted so far, at most T */
 } edgekd_window;
 
-/* real = scale * (integer - zero_point), integers from low to high. */
-typedef struct {
-    float scale;
-    float inverse_scale; /* 1 / scale, rounded to float32 */
-    int32_t zero_point;
-    int32_t low;
-    int32_t high;
-} edgekd_grid;
-
 /** Forget all samples. ring float[T * F], of which only one row is written. */
 void edgekd_window_init(const edgekd_window_config *config, edgekd_window *window, float *ring);
 
@@ -93,12 +86,6 @@ void edgekd_window_standardize(const edgekd_window_config *config, const float *
 
 /** Forecast of one output of the network, y, in the target's unit. */
 float edgekd_window_forecast(const edgekd_window_config *config, const float *level, float y);
-
-/** Nearest integer of a real number, halves away from zero, saturated to [low, high]; NaN gives low. */
-int32_t edgekd_quantize(const edgekd_grid *grid, float real);
-
-/** Real number of an integer. */
-float edgekd_dequantize(const edgekd_grid *grid, int32_t integer);
 
 #ifdef __cplusplus
 }

@@ -43,17 +43,24 @@
 /*
  * In assembly, for compilers spill here: all fourteen registers are in use. Sixteen inputs per turn of the inner loop;
  * its first turn begins at a later block where their number is no multiple of 16.
- * Stack: [0] x, [4] turns, [8] blocks to leave out of the first, [12] outputs left, [16] y_zero.
+ * Stack: [0] x, [4] turns, [8] blocks to leave out of the first, [12] outputs left, [16] y_zero, [20] not 0 where the
+ * limits are not those of the type, [24] low, [28] high.
  */
 __attribute__((naked)) void edgekd_fully_connected_s8(const edgekd_fully_connected *layer EDGEKD_IN_ASSEMBLY,
-                                                      const int8_t *x EDGEKD_IN_ASSEMBLY,
-                                                      int8_t *y EDGEKD_IN_ASSEMBLY) {
+                                                      const void *x EDGEKD_IN_ASSEMBLY,
+                                                      void *y EDGEKD_IN_ASSEMBLY) {
     __asm__ volatile(
         ".syntax unified\n\t"
         "push {r4-r11, lr}\n\t"
-        "sub sp, #20\n\t"
+        "sub sp, #32\n\t"
         "mov lr, r2\n\t"
-        "ldm r0, {r0, r3, r4, r5}\n\t" /* words, inputs, outputs, y_zero */
+        "ldm r0, {r0, r3, r4, r5, r6, r7}\n\t" /* words, inputs, outputs, y_zero, low, high */
+        "eor r8, r6, #0x80808080\n\t"
+        "eor r9, r7, #0x7F7F7F7F\n\t"
+        "orr r8, r8, r9\n\t"
+        "str r6, [sp, #24]\n\t"
+        "str r7, [sp, #28]\n\t"
+        "str r8, [sp, #20]\n\t"
         "adds r3, #3\n\t"
         "lsrs r3, r3, #2\n\t"
         "adds r6, r3, #3\n\t"
@@ -85,6 +92,7 @@ __attribute__((naked)) void edgekd_fully_connected_s8(const edgekd_fully_connect
         "ldm r0!, {r4-r7, r12}\n\t" /* fractions and shifts */
         "ldr r1, [sp, #16]\n\t"
         "ldr r2, [sp, #12]\n\t"
+        "ldr r3, [sp, #20]\n\t"
         "sub r8, r8, r9\n\t"
         "sub r10, r10, r11\n\t"
         "asr r8, r8, #8\n\t"
@@ -99,6 +107,8 @@ __attribute__((naked)) void edgekd_fully_connected_s8(const edgekd_fully_connect
         "bfi r9, r8, #8, #8\n\t"
         "bfi r9, r11, #16, #8\n\t"
         "bfi r9, r10, #24, #8\n\t"
+        "cbnz r3, 9f\n"
+        "10:\n\t"
         "subs r2, #4\n\t"
         "bmi 6f\n\t"
         "str r9, [lr], #4\n\t"
@@ -113,30 +123,29 @@ __attribute__((naked)) void edgekd_fully_connected_s8(const edgekd_fully_connect
         "subs r2, #1\n\t"
         "bne 8b\n"
         "7:\n\t"
-        "add sp, #20\n\t"
-        "pop {r4-r11, pc}\n");
+        "add sp, #32\n\t"
+        "pop {r4-r11, pc}\n"
+        "9:\n\t" /* the limits, four bytes together */
+        "ldr r4, [sp, #24]\n\t"
+        "ldr r5, [sp, #28]\n\t"
+        "ssub8 r6, r9, r4\n\t"
+        "sel r9, r9, r4\n\t"
+        "ssub8 r6, r5, r9\n\t"
+        "sel r9, r9, r5\n\t"
+        "b 10b\n");
 }
 
 #else
 
-/* The signed lower and upper half of a word. */
-static int32_t lower(uint32_t word) { return (int16_t)(word & 0xFFFFu); }
-static int32_t upper(uint32_t word) { return (int16_t)(word >> 16); }
-
 /* The even row's weight in a half. */
-static int32_t even_of(int32_t half) { return (int8_t)(half & 0xFF); }
+static int32_t even_of(int32_t half) { return edgekd_byte((uint32_t)half, 0); }
 
 /* One word: two inputs, two rows. */
 static void accumulate(uint32_t *sums, uint32_t word, int32_t x_lower, int32_t x_upper) {
-    const int32_t low = lower(word);
-    const int32_t high = upper(word);
+    const int32_t low = edgekd_half(word, 0);
+    const int32_t high = edgekd_half(word, 1);
     sums[0] += (uint32_t)(low * x_lower) + (uint32_t)(high * x_upper);
     sums[1] += (uint32_t)(even_of(low) * x_lower + even_of(high) * x_upper);
-}
-
-static int8_t finish(uint32_t total, uint32_t fraction, uint32_t shift, int32_t zero) {
-    const int32_t scaled = edgekd_scale((int32_t)total, (int32_t)fraction);
-    return (int8_t)edgekd_saturate_s8(edgekd_shift_round(scaled, shift, zero));
 }
 
 /* Four rows: sums of rows 0,1 | row 0 | rows 2,3 | row 2. Returns where the words of the four rows end. */
@@ -155,8 +164,11 @@ static const uint32_t *dot(uint32_t sums[4], const uint32_t *words, const int8_t
     return words;
 }
 
-void edgekd_fully_connected_s8(const edgekd_fully_connected *layer, const int8_t *x, int8_t *y) {
+void edgekd_fully_connected_s8(const edgekd_fully_connected *layer, const void *x, void *y) {
+    const int32_t low = edgekd_byte(layer->low, 0);
+    const int32_t high = edgekd_byte(layer->high, 0);
     const uint32_t *words = layer->words;
+    int8_t *out = (int8_t *)y;
     uint32_t row, k;
     for (row = 0; row < layer->outputs; row += 4u) {
         uint32_t sums[4];
@@ -164,13 +176,15 @@ void edgekd_fully_connected_s8(const edgekd_fully_connected *layer, const int8_t
         for (k = 0; k < 4u; k++) {
             sums[k] = words[k];
         }
-        words = dot(sums, words + 4, x, layer->inputs);
+        words = dot(sums, words + 4, (const int8_t *)x, layer->inputs);
         totals[0] = sums[1];
         totals[1] = (uint32_t)((int32_t)(sums[0] - sums[1]) >> 8);
         totals[2] = sums[3];
         totals[3] = (uint32_t)((int32_t)(sums[2] - sums[3]) >> 8);
         for (k = 0; k < 4u && row + k < layer->outputs; k++) {
-            y[row + k] = finish(totals[k], words[k], (words[4] >> (8u * k)) & 0xFFu, layer->y_zero);
+            const int32_t scaled = edgekd_scale((int32_t)totals[k], (int32_t)words[k]);
+            const uint32_t shift = (words[4] >> (8u * k)) & 0xFFu;
+            out[row + k] = (int8_t)edgekd_clamp(edgekd_shift_round(scaled, shift, layer->y_zero), low, high);
         }
         words += 5;
     }

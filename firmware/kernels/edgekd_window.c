@@ -1,3 +1,4 @@
+#include "edgekd_float.h"
 #include "edgekd_window.h"
 
 #include <string.h>
@@ -7,31 +8,6 @@
 #endif
 
 #define CLEAN_WIDTH 5u
-
-/* Where the compiler keeps a float: a register of the FPU, or of the core. */
-#if defined(__ARM_FP) && !defined(__SOFTFP__)
-#define FLOAT_REGISTER "+t"
-#elif defined(__SSE__)
-#define FLOAT_REGISTER "+x"
-#else
-#define FLOAT_REGISTER "+r"
-#endif
-
-/*
- * A product that is rounded to float32 before anything else happens to it.
- * Compilers may otherwise turn a * b + c into one fused operation, which rounds once instead of twice: GCC does by
- * default. The empty assembly costs nothing and cannot be looked through.
- */
-static inline float product(float a, float b) {
-#if defined(__GNUC__) || defined(__clang__)
-    float rounded = a * b;
-    __asm__("" : FLOAT_REGISTER(rounded));
-    return rounded;
-#else
-    volatile float rounded = a * b;
-    return rounded;
-#endif
-}
 
 static inline uint32_t bits_of(float value) {
     uint32_t bits;
@@ -84,7 +60,7 @@ static inline void slide(five *w) {
     w->v1 = w->v2;
     w->v2 = w->v3;
     w->v3 = w->v4;
-    w->v4 = product(w->ring[w->at], w->scale);
+    w->v4 = edgekd_product(w->ring[w->at], w->scale);
     w->at += w->stride;
     if (w->at >= w->size) {
         w->at -= w->size;
@@ -224,40 +200,25 @@ void edgekd_window_patch(const edgekd_window_config *config, const edgekd_window
     patch.first = n * config->patch;
     patch.count = config->patch;
     for (patch.column = 0; patch.column < config->inputs; patch.column++) {
-        mean[patch.column] = product(gather(config, window, ring, patch, 0), config->patch_scale);
+        mean[patch.column] = edgekd_product(gather(config, window, ring, patch, 0), config->patch_scale);
     }
 }
 
 void edgekd_window_relative(const edgekd_window_config *config, const float *level, float *mean) {
     uint32_t f;
     for (f = 0; f < config->inputs; f++) {
-        mean[f] = product(mean[f] - level[f], config->columns[f].gain);
+        mean[f] = edgekd_product(mean[f] - level[f], config->columns[f].gain);
     }
 }
 
 void edgekd_window_standardize(const edgekd_window_config *config, const float *level, float *lvl) {
     uint32_t f;
     for (f = 0; f < config->inputs; f++) {
-        lvl[f] = product(level[f] - config->columns[f].level_mean, config->columns[f].level_gain);
+        lvl[f] = edgekd_product(level[f] - config->columns[f].level_mean, config->columns[f].level_gain);
     }
 }
 
 float edgekd_window_forecast(const edgekd_window_config *config, const float *level, float y) {
     float base = config->anchor >= 0 ? level[config->anchor] : config->target_mean;
-    return base + product(y, config->target_gain);
-}
-
-int32_t edgekd_quantize(const edgekd_grid *grid, float real) {
-    float u = product(real, grid->inverse_scale);
-    float nudged = u < 0.0f ? u - 0.5f : u + 0.5f;
-    int32_t low = grid->low - grid->zero_point;
-    int32_t high = grid->high - grid->zero_point;
-    if (nudged >= (float)high) {
-        return grid->high;
-    }
-    return (nudged > (float)low ? (int32_t)nudged : low) + grid->zero_point;
-}
-
-float edgekd_dequantize(const edgekd_grid *grid, int32_t integer) {
-    return product((float)(integer - grid->zero_point), grid->scale);
+    return base + edgekd_product(y, config->target_gain);
 }

@@ -2,10 +2,23 @@
 
 #include <Arduino.h>
 
-#include "edgekd_text.h"
-
 #if defined(ARDUINO_ARDUINO_NANO33BLE)
 #include <nrf.h>
+#define BOARD "nano33ble"
+#elif defined(ARDUINO_RASPBERRY_PI_PICO)
+#define BOARD "rp2040_pico"
+#elif defined(ARDUINO_TEENSY40)
+#define BOARD "teensy40"
+#elif defined(ARDUINO_NUCLEO_F446RE)
+#define BOARD "nucleo_f446re"
+#else
+#define BOARD "unknown"
+#endif
+
+#if defined(__ARM_ARCH_7M__) || defined(__ARM_ARCH_7EM__)
+#define CYCLE_COUNTER 1
+#else
+#define CYCLE_COUNTER 0
 #endif
 
 namespace {
@@ -13,35 +26,38 @@ namespace {
 constexpr unsigned long baud = 115200;
 constexpr unsigned long listener_ms = 4000;
 constexpr unsigned long repeat_ms = 3000;
+constexpr int chars_per_turn = EDGEKD_LINE_CHARS;
 
-char line[EDGEKD_LINE_CHARS];
-uint32_t length = 0;
+#if CYCLE_COUNTER
+/* Armv7-M Architecture Reference Manual, C1.6 and C1.8. */
+volatile uint32_t &demcr() { return *reinterpret_cast<volatile uint32_t *>(0xE000EDFCu); }
+volatile uint32_t &dwt_ctrl() { return *reinterpret_cast<volatile uint32_t *>(0xE0001000u); }
+volatile uint32_t &dwt_cyccnt() { return *reinterpret_cast<volatile uint32_t *>(0xE0001004u); }
 
-void complain(const char *what) {
-    Serial.print("error: ");
-    Serial.println(what);
+void start_clock() {
+    demcr() = demcr() | 1u << 24;
+    dwt_ctrl() = dwt_ctrl() | 1u;
 }
 
-bool parse(float *sample, uint32_t count) {
-    char message[EDGEKD_LINE_CHARS];
-    const char *at = line;
-    for (uint32_t f = 0; f < count; f++) {
-        const char *end = edgekd_read_float(at, &sample[f]);
-        const char expected = f + 1 < count ? ',' : '\0';
-        if (*end != expected) {
-            char *to = edgekd_put_text(message, "column ");
-            to = edgekd_put_integer(to, static_cast<int32_t>(f + 1));
-            to = edgekd_put_text(to, " of this line is not followed by ");
-            to = edgekd_put_text(to, expected == ',' ? "a comma" : "the end of the line");
-            to = edgekd_put_text(to, "; columns expected: ");
-            edgekd_put_integer(to, static_cast<int32_t>(count));
-            complain(message);
-            return false;
-        }
-        at = end + 1;
+uint32_t read_clock() { return dwt_cyccnt(); }
+#else
+void start_clock() {}
+
+uint32_t read_clock() { return static_cast<uint32_t>(micros()); }
+#endif
+
+uint32_t milliseconds() { return static_cast<uint32_t>(millis()); }
+
+/* Without a listener, USB would hold the sketch up. */
+void print(const char *text) {
+    if (Serial) {
+        Serial.print(text);
     }
-    return true;
 }
+
+const edgekd_port port = {BOARD, CYCLE_COUNTER ? "cycles" : "us", read_clock, milliseconds, print};
+
+edgekd_session session;
 
 }  // namespace
 
@@ -49,46 +65,36 @@ void edgekd_console_begin(void) {
 #if defined(ARDUINO_ARDUINO_NANO33BLE)
     NRF_NVMC->ICACHECNF = NVMC_ICACHECNF_CACHEEN_Enabled << NVMC_ICACHECNF_CACHEEN_Pos;
 #endif
+    start_clock();
+    session.port = &port;
     Serial.begin(baud);
     while (!Serial && millis() < listener_ms) {
     }
 }
 
-void edgekd_console_say(const char *text) { Serial.println(text); }
-
-bool edgekd_console_read(float *sample, uint32_t count) {
-    while (Serial.available() > 0) {
-        const char c = static_cast<char>(Serial.read());
-        if (c != '\n') {
-            line[length < EDGEKD_LINE_CHARS ? length++ : length - 1] = c;
-            continue;
-        }
-        const bool whole = length < EDGEKD_LINE_CHARS;
-        line[whole ? length : 0] = '\0';
-        length = 0;
-        if (!whole) {
-            complain("a line is too long");
-            continue;
-        }
-        if (parse(sample, count)) {
-            return true;
-        }
+void edgekd_console_model(const edgekd_model *model, float *sample, float *forecast, int32_t *integers) {
+    char message[EDGEKD_LINE_CHARS];
+    edgekd_session_begin(&session, model, &port, sample, forecast, integers);
+    edgekd_session_announce(&session);
+    if (!edgekd_session_self_test(&session, message)) {
+        edgekd_console_fail(message);
     }
-    return false;
+    edgekd_session_say(&session, message);
 }
 
-void edgekd_console_row(const float *values, uint32_t count) {
-    char number[EDGEKD_FLOAT_CHARS];
-    for (uint32_t i = 0; i < count; i++) {
-        edgekd_put_float(number, values[i]);
-        Serial.print(number);
-        Serial.print(i + 1 < count ? "," : "\r\n");
+void edgekd_console_serve(void) {
+    for (int taken = 0; taken < chars_per_turn && Serial.available() > 0; taken++) {
+        if (edgekd_session_take(&session, static_cast<char>(Serial.read()))) {
+            return;
+        }
     }
 }
+
+edgekd_session *edgekd_console_session(void) { return &session; }
 
 void edgekd_console_fail(const char *what) {
     for (;;) {
-        complain(what);
+        edgekd_session_error(&session, what);
         delay(repeat_ms);
     }
 }

@@ -1,27 +1,24 @@
 /*
- * A sketch's side of the serial line: one sample per line in, its columns separated by commas; one forecast per line
- * out, which Arduino's Serial Plotter draws. Needs Arduino.h.
+ * A sketch's serial line: the protocol of edgekd_protocol.h on Arduino's Serial, at 115200 baud. Needs Arduino.h.
  */
 #ifndef EDGEKD_CONSOLE_H
 #define EDGEKD_CONSOLE_H
 
 #include <stdint.h>
 
-#define EDGEKD_LINE_CHARS 256 /* the longest line, in or out of a sketch but for forecasts */
+#include "edgekd_protocol.h"
 
 /** Open the line, wait a few seconds for a listener, and switch on the nRF52840's instruction cache (off at reset). */
 void edgekd_console_begin(void);
 
-void edgekd_console_say(const char *text);
+/** Say what this is, and run the self-test; one that fails is fatal. Memory as in edgekd_session_begin. */
+void edgekd_console_model(const edgekd_model *model, float *sample, float *forecast, int32_t *integers);
 
-/**
- * Take what has come in. Returns true when a line with `count` numbers is complete: they are in `sample`, an empty
- * column or `nan` as NaN. Any other line is answered with what is wrong with it.
- */
-bool edgekd_console_read(float *sample, uint32_t count);
+/** Take what has come in, up to the end of a line, and answer it. Does not wait. */
+void edgekd_console_serve(void);
 
-/** Print numbers separated by commas, with nine significant digits. */
-void edgekd_console_row(const float *values, uint32_t count);
+/** The session that the line talks to. */
+edgekd_session *edgekd_console_session(void);
 
 /** Say what failed, again and again, so that whoever connects later reads it too. Does not return. */
 [[noreturn]] void edgekd_console_fail(const char *what);

@@ -14,7 +14,7 @@ char *edgekd_put_text(char *to, const char *text) {
     return to;
 }
 
-static char *put_unsigned(char *to, uint32_t value) {
+char *edgekd_put_unsigned(char *to, uint32_t value) {
     char digits[10];
     int count = 0;
     do {
@@ -31,9 +31,18 @@ static char *put_unsigned(char *to, uint32_t value) {
 char *edgekd_put_integer(char *to, int32_t value) {
     if (value < 0) {
         *to++ = '-';
-        return put_unsigned(to, 0u - (uint32_t)value);
+        return edgekd_put_unsigned(to, 0u - (uint32_t)value);
     }
-    return put_unsigned(to, (uint32_t)value);
+    return edgekd_put_unsigned(to, (uint32_t)value);
+}
+
+char *edgekd_put_hex(char *to, uint32_t value) {
+    int shift;
+    for (shift = 28; shift >= 0; shift -= 4) {
+        *to++ = "0123456789ABCDEF"[(value >> shift) & 15u];
+    }
+    *to = '\0';
+    return to;
 }
 
 /* value > 0 -> the nine digits d of d * 10^(result - 8). */
@@ -95,7 +104,7 @@ char *edgekd_put_float(char *to, float value) {
         return edgekd_put_text(to, "0");
     }
     exponent = decimal(value, &number);
-    (void)put_unsigned(digits, number);
+    (void)edgekd_put_unsigned(digits, number);
     while (count > 1 && digits[count - 1] == '0') {
         count--;
     }
@@ -109,7 +118,7 @@ char *edgekd_put_float(char *to, float value) {
     if (exponent < 10) {
         *to++ = '0';
     }
-    return put_unsigned(to, (uint32_t)exponent);
+    return edgekd_put_unsigned(to, (uint32_t)exponent);
 }
 
 static double scaled(double value, int exponent) {

@@ -17,6 +17,11 @@ char *edgekd_put_text(char *to, const char *text);
 
 char *edgekd_put_integer(char *to, int32_t value);
 
+char *edgekd_put_unsigned(char *to, uint32_t value);
+
+/** Eight hexadecimal digits, in capitals. */
+char *edgekd_put_hex(char *to, uint32_t value);
+
 /** Nine significant digits, trailing zeros left out: reading them back gives the same float. Also nan, inf and -inf. */
 char *edgekd_put_float(char *to, float value);
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgekd.program.fixed_point import inverse_sqrt, logistic_16, logistic_q4, tanh_16, tanh_q4
 from edgekd.program.operands import Call, Values, scale_of, zero_point_of
+from edgekd.program.program import Tensor
 from edgekd.program.requantize import I64, quantize_multiplier, requantize, round_half_away, rounding_shift_right
 
 RSQRT_BITS = 20
@@ -59,9 +60,14 @@ def relu(call: Call) -> list[Values]:
 
 def relu6(call: Call) -> list[Values]:
     """Clamped on the operand's own grid: TFLite-Micro does not rescale here."""
-    x = call.tensor(0)
-    six = int(round_half_away(np.float32(6) / np.float32(call.scale(0)))) + call.zero_point(0)
-    return [np.clip(call.raw(0), call.zero_point(0), min(six, np.iinfo(x.dtype).max))]
+    return [np.clip(call.raw(0), *relu6_limits(call.tensor(0), call.what))]
+
+
+def relu6_limits(x: Tensor, what: str) -> tuple[int, int]:
+    """0 and 6 on the operand's grid."""
+    zero = zero_point_of(x, what)
+    six = int(round_half_away(np.float32(6) / np.float32(scale_of(x, what)))) + zero
+    return zero, min(six, int(np.iinfo(x.dtype).max))
 
 
 def quantize(call: Call) -> list[Values]:
@@ -149,11 +155,17 @@ def _scaled_q4(scale: float, zero_point: int) -> tuple[I64, I64]:
 def _scaled_16(scale: float, *powers: int) -> I64:
     """All int16 inputs in units of 1 / (3 * 4096), by a factor of 15 bits, or 3 << power near 2^(power - 12)."""
     x = _inputs("int16")
+    multiplier, shift = sigmoid_scaling_16(scale, *powers)
+    return (x * multiplier + ((1 << shift) >> 1)) >> shift
+
+
+def sigmoid_scaling_16(scale: float, *powers: int) -> tuple[int, int]:
+    """Factor, of up to 15 bits, and shift from int16 to units of 1 / (3 * 4096)."""
     exponent = math.log2(scale) + 12
     for power in powers:  # near enough to a power of two for TFLite
         if abs(exponent - power) < 1e-3:
-            return x * (3 << power)
+            return 3 << power, 0
     factor, shift = scale * 4096 * 3, 0
     while factor <= 32767 / 2 and shift <= 30:
         factor, shift = factor * 2, shift + 1
-    return (x * int(factor) + ((1 << shift) >> 1)) >> shift
+    return int(factor), shift

@@ -38,30 +38,39 @@ def softmax(call: Call) -> list[Values]:
 
 def _softmax_8(difference: I64, scale: float, bits: int) -> I64:
     """Differences of int8 -> int8 or int16 from its lowest integer up. Exponentials in Q0, their sum in Q12."""
-    multiplier, shift = quantize_multiplier(min(scale * 2.0 ** (31 - DIFFERENCE_BITS), 2.0**31 - 1))
-    radius = int(np.floor((2**DIFFERENCE_BITS - 1) * 2.0 ** (31 - DIFFERENCE_BITS) / 2.0**shift))
-    counts = difference >= -radius
-    scaled = requantize_up(np.where(counts, difference, 0), multiplier, shift)
-    exps = exp_negative(scaled, DIFFERENCE_BITS)
-    total = np.where(counts, rounding_shift_right(exps, SUM_BITS), 0).sum(axis=-1, keepdims=True)
+    exps = exponentials_8(difference, scale)
+    total = rounding_shift_right(exps, SUM_BITS).sum(axis=-1, keepdims=True)
     length = np.frexp(total.astype(np.float64))[1].astype(np.int64)  # bits of the sum
     fraction = (total << (32 - length)) - (1 << 31)  # 1 + fraction in Q0 is the sum without its power of two
     y = doubling_high_mul(one_over_one_plus(fraction), exps)
     y = rounding_shift_right(y, length - (32 - SUM_BITS) + 31 - bits)
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    return np.where(counts, np.clip(y + low, low, high), low)
+    return np.clip(y + low, low, high)
+
+
+def exponentials_8(difference: I64, scale: float) -> I64:
+    """exp(scale * difference) in Q0 for differences of int8 to the largest; 0 where TFLite leaves them out."""
+    multiplier, shift = quantize_multiplier(min(scale * 2.0 ** (31 - DIFFERENCE_BITS), 2.0**31 - 1))
+    radius = int(np.floor((2**DIFFERENCE_BITS - 1) * 2.0 ** (31 - DIFFERENCE_BITS) / 2.0**shift))
+    counts = difference >= -radius
+    scaled = requantize_up(np.where(counts, difference, 0), multiplier, shift)
+    return np.where(counts, exp_negative(scaled, DIFFERENCE_BITS), 0)
 
 
 def _softmax_16(difference: I64, scale: float) -> I64:
     """Differences of int16 -> 1/32768, by two tables of 513 entries with interpolation."""
-    multiplier, shift = quantize_multiplier(scale / (10.0 / 65535.0))
-    exps = _interpolated(requantize(difference, multiplier, shift) + 32767, _exp_table())
+    exps = _interpolated(requantize(difference, *table_units_16(scale)) + 32767, exponential_table_16())
     total = exps.sum(axis=-1, keepdims=True)
     zeros = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)  # leading zeros of an uint32
     shifted = ((total << (zeros - 1)) + (1 << 13)) >> 14
-    reciprocal = _interpolated(shifted - ((1 << 15) + (1 << 16)), _reciprocal_table())
+    reciprocal = _interpolated(shifted - ((1 << 15) + (1 << 16)), reciprocal_table_16())
     right = 31 - zeros
     return np.clip((exps * reciprocal + (np.int64(1) << (right - 1))) >> right, 0, 32767)
+
+
+def table_units_16(scale: float) -> tuple[int, int]:
+    """Multiplier and shift from differences to entries of the table, of which one stands for 10 / 65535."""
+    return quantize_multiplier(scale / (10.0 / 65535.0))
 
 
 def _interpolated(x: I64, table: I64) -> I64:
@@ -73,12 +82,14 @@ def _interpolated(x: I64, table: I64) -> I64:
 
 
 @lru_cache(maxsize=1)
-def _exp_table() -> I64:
+def exponential_table_16() -> I64:
+    """Return exp on [-10, 0]: 513 entries in 1/32768."""
     return _table(np.exp, -10, 0)
 
 
 @lru_cache(maxsize=1)
-def _reciprocal_table() -> I64:
+def reciprocal_table_16() -> I64:
+    """Return 1 / (1 + x) on [0, 1]: 513 entries in 1/32768."""
     return _table(lambda x: np.float32(1) / (np.float32(1) + x), 0, 1)
 
 

@@ -1,6 +1,6 @@
 /*
- * What edgekd's sketches use of Arduino, on the emulated board. Serial is a stretch of memory outside the board's own
- * that the emulator fills and reads; time passes only when a sketch waits or looks at the clock.
+ * What edgekd's sketches use of Arduino, on the emulated board. Serial and the clock are a device in the board's
+ * peripheral space, which the emulator provides.
  */
 #ifndef EDGEKD_HARNESS_ARDUINO_H
 #define EDGEKD_HARNESS_ARDUINO_H
@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 unsigned long millis();
+unsigned long micros();
 void delay(unsigned long ms);
 
 class SerialLine {

@@ -6,6 +6,7 @@
 
 /* Virtual time, which only delay() and looking at the clock let pass. Ends the program after a minute of it. */
 unsigned long millis();
+unsigned long micros();
 void delay(unsigned long ms);
 
 class SerialLine {

@@ -69,6 +69,8 @@ NrfNvmc nrf_nvmc;
 
 unsigned long millis() { return ++now_ms; }
 
+unsigned long micros() { return 1000 * millis(); }
+
 void delay(unsigned long ms) {
     now_ms += ms;
     if (now_ms > minute_ms) {

@@ -1,0 +1,384 @@
+"""A Program as plain C: a header, a source whose entry function is the list of calls, and the kernels it needs.
+
+    code = generate(read_tflite(content), "detector")
+    write(folder, code.files)
+
+What the files say is decided here; the C itself stands in templates/native_*.j2.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd import __version__
+from edgekd.board import resource
+from edgekd.codegen.constants import grid_values
+from edgekd.codegen.graph import Array, Buffer, Call, Graph, Index, Kernel, Lane, Loop, Operand, Step, Struct
+from edgekd.codegen.lower import lower
+from edgekd.codegen.plan import Plan, plan
+from edgekd.codegen.write import array_literal, comment, render
+from edgekd.program.program import Program, Tensor
+
+ITEM_BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
+WORKSPACE = "edgekd_workspace"
+LEAST_WORKSPACE = 4
+"""Bytes: C has no empty types."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a tensor's elements lie after a layer ran: in one of `Code.variables`, `offset` bytes from its start."""
+
+    tensor: Tensor
+    variable: str
+    offset: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerInfo:
+    """One call of the entry function, for profiles: `bytes` of constants, multiply-adds; `writes`: its results."""
+
+    name: str
+    function: str
+    macs: int
+    bytes: int
+    writes: tuple[Place, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """Generated C of one graph. `files`: name -> text, kernels included; `sources`: the names to compile."""
+
+    name: str
+    files: Mapping[str, str | bytes]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    workspace_bytes: int
+    macs: int
+    layers: tuple[LayerInfo, ...]
+    memory: str
+    """A source with variables for the arguments of the entry function, for images that are measured."""
+    variables: tuple[str, ...]
+    """Their names: workspace, inputs, outputs."""
+
+    @property
+    def sources(self) -> list[str]:
+        """Files to compile."""
+        return [name for name in self.files if name.endswith(".c")]
+
+    @property
+    def entry(self) -> str:
+        """The function that runs it: (workspace, inputs ..., outputs ...)."""
+        return f"{self.name}_run"
+
+
+def generate(program: Program, name: str, *, padded: bool = False, grids: bool = True) -> Code:
+    """Generate C for a program. `name`: prefix of all that is visible, an identifier; see `write.identifier`.
+
+    padded: the caller's buffers are readable up to a multiple of four elements, which saves copies; grids: functions
+    that turn real numbers into integers and back are generated, too. ModelError names the operator that has no kernel.
+    """
+    graph = lower(program, padded=padded)
+    return _Writer(graph, plan(graph), program, name, padded=padded, grids=grids).code()
+
+
+def firmware_file(name: str) -> bytes:
+    """Content of a file of firmware/: kernels/<name>.c or include/<name>.h."""
+    folder = "kernels" if name.endswith(".c") else "include"
+    return (resource("firmware") / folder / name).read_bytes()
+
+
+class _Writer:
+    def __init__(self, graph: Graph, placed: Plan, program: Program, name: str, *, padded: bool, grids: bool) -> None:
+        self._graph, self._plan, self._program, self._name = graph, placed, program, name
+        self._padded = padded
+        self._workspace = max(placed.bytes, LEAST_WORKSPACE)
+        self._taken: set[str] = set()
+        self._arrays: dict[int, tuple[str, Array]] = {}
+        self._structs: list[dict[str, Any]] = []
+        self._loops: list[dict[str, Any]] = []
+        self._used: dict[Buffer, None] = {}
+        self._grids = [*self._grid_rows(graph.inputs), *self._grid_rows(graph.outputs)] if grids else []
+
+    def code(self) -> Code:
+        """Everything of the generated files."""
+        calls, layers = [], []
+        for step in self._graph.steps:
+            known = set(self._arrays)
+            text, function = self._call(step) if isinstance(step, Call) else self._loop(step)
+            calls.append(text)
+            size = sum(_bytes(array) for key, (_, array) in self._arrays.items() if key not in known)
+            macs = step.macs if isinstance(step, Call) else 0
+            done = step.writes if not isinstance(step, Call) or step.whole else []
+            places = tuple(self._place(buffer) for buffer in done)
+            layers.append(LayerInfo(name=self._title(step), function=function, macs=macs, bytes=size, writes=places))
+        macs = sum(layer.macs for layer in layers)
+        values = self._values(calls, macs)
+        files: dict[str, str | bytes] = {
+            f"{self._name}.h": render("native_graph.h.j2", **values),
+            f"{self._name}.c": render("native_graph.c.j2", **values),
+        }
+        files |= {name: firmware_file(name) for name in self._firmware()}
+        return Code(
+            name=self._name,
+            files=files,
+            inputs=tuple(_tensor(one) for one in self._graph.inputs),
+            outputs=tuple(_tensor(one) for one in self._graph.outputs),
+            workspace_bytes=self._workspace,
+            macs=macs,
+            layers=tuple(layers),
+            memory=render("native_memory.c.j2", name=self._name, version=__version__, memory=self._memory()),
+            variables=tuple(one["name"] for one in self._memory()),
+        )
+
+    def _memory(self) -> list[dict[str, str]]:
+        rows = [{"c_type": f"{self._name}_workspace", "name": WORKSPACE, "size": ""}]
+        for role, buffers in (("input", self._graph.inputs), ("output", self._graph.outputs)):
+            for position, one in enumerate(buffers):
+                size = -(-one.size // 4) * 4
+                rows.append({"c_type": one.c_type, "name": f"edgekd_{role}_{position}", "size": f"[{size}]"})
+        return rows
+
+    def _place(self, buffer: Buffer) -> Place:
+        root, start = buffer.root, buffer.start * np.dtype(buffer.dtype).itemsize
+        if root.role == "inner":
+            return Place(tensor=_tensor(buffer), variable=WORKSPACE, offset=self._plan.offsets[root] + start)
+        position = self._graph.outputs.index(root)
+        return Place(tensor=_tensor(buffer), variable=f"edgekd_output_{position}", offset=start)
+
+    def _values(self, calls: Sequence[str], macs: int) -> dict[str, Any]:
+        arrays = [
+            {"name": name, "c_type": array.c_type, "comment": array.comment, "size": array.values.size,
+             "text": array_literal(array.values.astype(np.uint32) if array.c_type == "uint32_t" else array.values)}
+            for name, array in self._arrays.values()
+        ]  # fmt: skip
+        return {
+            "version": __version__,
+            "name": self._name,
+            "sha256": self._program.sha256,
+            "operators": len(self._program.ops),
+            "arrays": arrays,
+            "layers": self._structs,
+            "loops": self._loops,
+            "kernels": any(isinstance(step, Call) for step in self._graph.steps),
+            "calls": calls,
+            "locals": [self._local(buffer) for buffer in self._used],
+            "uses_workspace": any(buffer.root.role == "inner" for buffer in self._used),
+            "grids": self._grids,
+            "macs": macs,
+            "constant_bytes": sum(_bytes(array) for _, array in self._arrays.values()),
+            "workspace_bytes": self._workspace,
+            "values": [*map(self._value, self._graph.inputs), *map(self._value, self._graph.outputs)],
+            "run_parameters": [
+                f"{self._name}_workspace *workspace",
+                *(f"const {one.c_type} {one.name}[{one.size}]" for one in self._graph.inputs),
+                *(f"{one.c_type} {one.name}[{one.size}]" for one in self._graph.outputs),
+            ],
+        }
+
+    def _firmware(self) -> list[str]:
+        """Files of firmware/ that this code needs."""
+        names: dict[str, None] = {}
+        calls = [step for step in self._graph.steps if isinstance(step, Call)]
+        if calls:
+            names |= dict.fromkeys(["edgekd_kernels.h", "edgekd_math.h"])
+            names |= dict.fromkeys(f"{name}.c" for call in calls for name in call.kernels)
+        if self._loops:
+            names |= dict.fromkeys(["edgekd_elementwise.h", "edgekd_math.h"])
+        if any(lane.kind in ("logistic", "tanh") for lane in self._lanes()):
+            names["edgekd_sigmoid_table.c"] = None
+        if any(lane.kind == "rsqrt" for lane in self._lanes()):
+            names["edgekd_inverse_sqrt.c"] = None
+        if self._grids:
+            names |= dict.fromkeys(["edgekd_grid.h", "edgekd_float.h", "edgekd_grid.c"])
+        return list(names)
+
+    def _lanes(self) -> Iterable[Lane]:
+        return (lane for step in self._graph.steps if isinstance(step, Loop) for lane in step.lanes)
+
+    # -- names -----------------------------------------------------------------------------------------------------
+
+    def _unique(self, base: str) -> str:
+        name, number = base, 2
+        while name in self._taken:
+            name, number = f"{base}_{number}", number + 1
+        self._taken.add(name)
+        return name
+
+    def _array(self, array: Array) -> str:
+        """Name of a constant array; `k_` keeps it apart from tensors."""
+        if id(array) not in self._arrays:
+            self._arrays[id(array)] = (self._unique(f"k_{array.name}"), array)
+        return self._arrays[id(array)][0]
+
+    def _pointer(self, source: Buffer | Array) -> str:
+        if isinstance(source, Array):
+            return self._array(source)
+        if source.role == "inner" or source.base is not None:
+            self._used[source] = None
+        return source.name
+
+    def _local(self, buffer: Buffer) -> dict[str, Any]:
+        """A pointer to a buffer of the workspace, or to a part of an input or output."""
+        root = buffer.root
+        const = "const " if root.role == "input" else ""
+        if root.role == "inner":
+            at = self._plan.offsets[root] + buffer.start * np.dtype(buffer.dtype).itemsize
+            value = f"({buffer.c_type} *)(void *)(workspace->bytes + {at})" if at else _whole(buffer)
+        else:
+            value = f"{root.name} + {buffer.start}"
+        return {"c_type": f"{const}{buffer.c_type}", "name": buffer.name, "value": value, "shape": list(buffer.shape)}
+
+    def _title(self, step: Step) -> str:
+        if isinstance(step, Call):
+            return f"{step.op.lower()} {step.out.name}"
+        return f"{', '.join(lane.op.lower() for lane in step.lanes)} {step.kept[-1].name}"
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    def _call(self, call: Call) -> tuple[str, str]:
+        arguments = [f"&{self._layer(call.layer, call)}"] if call.layer else []
+        arguments += [self._pointer(source) for source in call.sources]
+        arguments += [self._pointer(call.out), *(f"{number}u" for number in call.numbers)]
+        return f"{call.function}({', '.join(arguments)})", call.function
+
+    def _layer(self, layer: Struct, call: Call) -> str:
+        name = self._unique(f"k_{call.out.name}_layer")
+        members = [self._member(value) for value in layer.members.values()]
+        names = comment(", ".join(layer.members))
+        self._structs.append({"c_type": layer.c_type, "name": name, "members": members, "comment": names})
+        return name
+
+    def _member(self, value: int | Array | Struct | Kernel | None) -> str:
+        if isinstance(value, Array):
+            return self._array(value)
+        if isinstance(value, Struct):
+            return "{" + ", ".join(self._member(one) for one in value.members.values()) + "}"
+        if isinstance(value, Kernel):
+            return value.name
+        return "0" if value is None else array_literal(np.array([value]), 0).rstrip(",")
+
+    def _loop(self, step: Loop) -> tuple[str, str]:
+        name = self._unique(f"{self._name}_{step.kept[-1].name}")
+        loads = {(load.source, load.index): f"v_{load.source.name}" for load in step.loads}
+        seen: set[str] = set()
+        for key, base in loads.items():
+            loads[key] = base if base not in seen else f"{base}_{len(seen)}"
+            seen.add(loads[key])
+        buffers = list(dict.fromkeys([*step.reads, *step.kept]))
+        self._loops.append(
+            {
+                "name": name,
+                "comment": f"{', '.join(lane.op for lane in step.lanes)}: {step.size} elements",
+                "parameters": [f"{'' if one in step.kept else 'const '}{one.c_type} *{one.name}" for one in buffers],
+                "size": step.size,
+                "loads": [
+                    {"name": loads[load.source, load.index], "value": f"{load.source.name}[{_at(load.index)}]"}
+                    for load in step.loads
+                ],
+                "lanes": [self._lane(lane, loads) for lane in step.lanes],
+                "stores": [
+                    {"to": f"{one.name}[i]", "c_type": one.c_type, "value": f"v_{one.name}"} for one in step.kept
+                ],
+            }
+        )
+        return f"{name}({', '.join(self._pointer(one) for one in buffers)})", name
+
+    def _lane(self, lane: Lane, loads: Mapping[Any, str]) -> dict[str, Any]:
+        constants = {key: self._constant(value) for key, value in lane.constants.items()}
+        operands = [self._operand(one, loads) for one in lane.operands]
+        return constants | {"kind": lane.kind, "op": lane.op, "name": f"v_{lane.out.name}", "operands": operands}
+
+    def _constant(self, value: Any) -> Any:
+        """Arrays of one value per element are read at i; a table is named."""
+        if isinstance(value, list):
+            return [self._constant(one) for one in value]
+        if isinstance(value, Array):
+            return self._array(value) + ("" if value.name.endswith("_table") else "[i]")
+        return value
+
+    def _operand(self, operand: Operand | int, loads: Mapping[Any, str]) -> str:
+        if isinstance(operand, int):
+            return f"({operand})" if operand < 0 else str(operand)
+        if isinstance(operand.source, Array):
+            return f"{self._array(operand.source)}[{_at(operand.index)}]"
+        return loads.get((operand.source, operand.index), f"v_{operand.source.name}")
+
+    # -- inputs and outputs ----------------------------------------------------------------------------------------
+
+    def _value(self, buffer: Buffer) -> dict[str, Any]:
+        quantization = _tensor(buffer).quantization
+        text = ""
+        if quantization is not None and len(quantization.scale) == 1:
+            text = f", real = {quantization.scale[0]:.9g} * (integer - {int(quantization.zero_point[0])})"
+        return {
+            "name": buffer.name,
+            "is_input": buffer.role == "input",
+            "c_type": buffer.c_type,
+            "shape": list(buffer.shape),
+            "quantization": text.replace("- -", "+ "),
+            "padded": self._padded and buffer.size % 4 != 0 and buffer.role == "input",
+        }
+
+    def _grid_rows(self, buffers: Sequence[Buffer]) -> list[dict[str, Any]]:
+        rows = []
+        for buffer in buffers:
+            quantization = _tensor(buffer).quantization
+            if quantization is None or len(quantization.scale) != 1:
+                continue
+            names = {"name": buffer.name, "is_input": buffer.role == "input", "c_type": buffer.c_type}
+            rows.append(names | grid_values(_tensor(buffer)))
+        return rows
+
+
+def _tensor(buffer: Buffer) -> Tensor:
+    assert buffer.tensor is not None
+    return buffer.tensor
+
+
+def _bytes(array: Array) -> int:
+    return int(math.prod(array.values.shape)) * ITEM_BYTES[array.c_type]
+
+
+def _whole(buffer: Buffer) -> str:
+    return f"({buffer.c_type} *)(void *)workspace->bytes"
+
+
+def _at(index: Index) -> str:
+    """The C expression of the element that belongs to element i."""
+    if index.terms is None:
+        return "i" if index.offset == 0 else f"i + {index.offset}u"
+    parts = []
+    for term in index.terms:
+        part = "i" if term.divide == 1 else f"i / {term.divide}u"
+        parts.append(f"{part} % {term.modulo}u" + ("" if term.stride == 1 else f" * {term.stride}u"))
+    if index.offset or not parts:
+        parts.append(f"{index.offset}u")
+    return " + ".join(parts)
+
+
+def example(code: Code, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]) -> str:
+    """A C program that runs the network on one window and returns 0 when it computes these outputs."""
+    given = [
+        _example_value(f"x{i}", tensor, value)
+        for i, (tensor, value) in enumerate(zip(code.inputs, inputs, strict=True))
+    ]
+    wanted = [
+        _example_value(f"y{i}", tensor, value)
+        for i, (tensor, value) in enumerate(zip(code.outputs, outputs, strict=True))
+    ]
+    return render("native_example.c.j2", name=code.name, version=__version__, inputs=given, outputs=wanted)
+
+
+def _example_value(name: str, tensor: Tensor, value: NDArray[Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": tensor.name,
+        "c_type": f"{tensor.dtype}_t",
+        "size": value.size,
+        "values": value.reshape(-1),
+    }

@@ -1,0 +1,82 @@
+"""A deployed model as plain C: raw samples in, forecasts in physical units out, with its graphs from `native`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgekd import __version__
+from edgekd.codegen.constants import network_values, preprocess_values
+from edgekd.codegen.native import Code, firmware_file, generate
+from edgekd.codegen.write import identifier, render
+from edgekd.program.forecaster import Deployed
+from edgekd.program.reader import read_tflite
+
+FIRMWARE = (
+    "edgekd_float.h",
+    "edgekd_grid.h",
+    "edgekd_status.h",
+    "edgekd_window.h",
+    "edgekd_grid.c",
+    "edgekd_window.c",
+)
+"""Files of firmware/ that every model needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCode:
+    """Generated C of a deployed model. `files`: name -> text; `graphs`: the code of cell and head, in order."""
+
+    name: str
+    files: Mapping[str, str | bytes]
+    graphs: Mapping[str, Code]
+    macs: int
+    """Multiply-adds of one forecast."""
+    memory: str
+    """A source with the variables `edgekd_state` and `edgekd_forecast`, for images that are measured."""
+
+    @property
+    def sources(self) -> list[str]:
+        return [name for name in self.files if name.endswith(".c")]
+
+
+def generate_model(model: Deployed) -> ModelCode:
+    """Generate the C of a model, whose functions are DESIGN's <name>_init, _push and _predict.
+
+    Raises ModelError for an operator or type that has no kernel.
+    """
+    name = identifier(model.name)
+    programs = {graph: read_tflite(content) for graph, content in model.graphs().items()}
+    graphs = {
+        graph: generate(program, f"{name}_{graph}", padded=True, grids=False) for graph, program in programs.items()
+    }
+    network = network_values(programs)
+    first = next(iter(graphs.values()))
+    macs = sum(code.macs * (model.steps if graph == "cell" else 1) for graph, code in graphs.items())
+    values = {
+        "version": __version__,
+        "name": name,
+        "candidate": model.candidate,
+        "recurrent": model.cell is not None,
+        "graphs": list(graphs),
+        "macs": macs,
+        "x_padded": _padded(first.inputs[0].shape[-1]),
+        "state_padded": _padded(network["state"]),
+    }
+    values |= network | preprocess_values(model)
+    files: dict[str, str | bytes] = {
+        f"{name}.h": render("native_model.h.j2", **values),
+        f"{name}.c": render("native_model.c.j2", **values),
+    }
+    files |= {file: firmware_file(file) for file in FIRMWARE}
+    for one in graphs.values():
+        files |= one.files
+    memory = [
+        {"c_type": f"{name}_state", "name": "edgekd_state", "size": ""},
+        {"c_type": "float", "name": "edgekd_forecast", "size": f"[{network['outputs']}]"},
+    ]
+    text = render("native_memory.c.j2", name=name, version=__version__, memory=memory)
+    return ModelCode(name=name, files=files, graphs=graphs, macs=macs, memory=text)
+
+
+def _padded(count: int) -> int:
+    """Elements up to which kernels may read."""
+    return -(-count // 4) * 4

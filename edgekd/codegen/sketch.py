@@ -1,0 +1,93 @@
+"""What all Arduino sketches share: the files they carry, stored windows for the self-test, and the native sketch."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd import __version__
+from edgekd.board import resource
+from edgekd.codegen.write import identifier, render
+from edgekd.errors import EdgekdError
+from edgekd.program.forecaster import Deployed
+
+CONSOLE = (
+    "sketch/edgekd_text.h",
+    "sketch/edgekd_text.c",
+    "sketch/edgekd_protocol.h",
+    "sketch/edgekd_protocol.c",
+    "sketch/edgekd_console.h",
+    "sketch/edgekd_console.cpp",
+)
+"""Files of firmware/ that every sketch carries unchanged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vectors:
+    """Windows with what the reference made of them: raw float32 [K, T, F] in the table's units, the network's output as
+    integers [K, O], forecast float32 [K, O].
+    """
+
+    raw: NDArray[np.float32]
+    forecast: NDArray[np.float32]
+    output: NDArray[np.integer[Any]]
+
+
+def carried(files: tuple[str, ...]) -> dict[str, str | bytes]:
+    """Files of firmware/ by the name they have in a sketch."""
+    return {Path(file).name: (resource("firmware") / file).read_bytes() for file in files}
+
+
+def common_values(model: Deployed, vectors: Vectors) -> dict[str, Any]:
+    """What the templates of every sketch ask for. EdgekdError when the vectors do not fit the model."""
+    preprocess = model.preprocess
+    values = {
+        "version": __version__,
+        "name": identifier(model.name),
+        "candidate": model.candidate,
+        "sha256": sha256(model),
+        "columns": [{"title": title} for title in preprocess["columns"]],
+        "window": preprocess["window"],
+        "outputs": vectors.output.shape[-1],
+        "unit": preprocess["target_unit"],
+        "output_type": f"{vectors.output.dtype}_t",
+        "tests": len(vectors.raw),
+        "raw": vectors.raw.tolist(),
+        "integers": vectors.output,
+        "forecasts": vectors.forecast,
+    }
+    check(vectors, values)
+    return values
+
+
+def check(vectors: Vectors, values: Mapping[str, Any]) -> None:
+    """EdgekdError unless the vectors have the shapes that `window`, `columns` and `outputs` say."""
+    count = len(vectors.raw)
+    wanted = {
+        "raw": (count, values["window"], len(values["columns"])),
+        "output": (count, values["outputs"]),
+        "forecast": (count, values["outputs"]),
+    }
+    for name, shape in wanted.items():
+        if count == 0 or getattr(vectors, name).shape != shape:
+            raise EdgekdError(f"self-test {name} is {list(getattr(vectors, name).shape)}, expected {list(shape)}")
+
+
+def sha256(model: Deployed) -> str:
+    """Hash of the model's graphs, one after the other: how a board says which model it runs."""
+    return hashlib.sha256(b"".join(model.graphs().values())).hexdigest()
+
+
+def native_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
+    """The sketch around generated C, without the model's own files: they define <name>_state, <name>_init,
+    <name>_push, <name>_predict and <name>_predict_integers in <name>.h.
+    """
+    values = common_values(model, vectors)
+    return carried(CONSOLE) | {
+        f"{values['name']}_native.ino": render("native_sketch.ino.j2", **values),
+        "self_test.h": render("self_test.h.j2", **values),
+    }

@@ -1,0 +1,182 @@
+"""A model on a board: samples in, integers and forecast out, over a line that may lose anything.
+
+    device = Device(open_link("/dev/ttyACM0"))
+    device.reset()
+    device.push(window)                  # float32 [T, F] in physical units
+    device.read().forecast               # float32 [O]
+
+No answer is accepted unless it carries the digest of exactly the samples that were pushed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.deploy.link import Link, Reply
+from edgekd.errors import BoardUnreachable
+
+F32 = NDArray[np.float32]
+State = tuple[int, str]
+START: State = (0, "00000000")
+LINE_CHARS = 64
+"""Of samples in one request: short lines survive a bad cable more often."""
+VALUES_PER_LINE = 8
+TRANSFERS, RELOADS = 60, 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a board says about itself."""
+
+    name: str
+    candidate: str
+    version: str
+    sha256: str
+    board: str
+    inputs: int
+    outputs: int
+    window: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came out: integers int32 [O], forecast float32 [O]; `cycles` of the prediction, or `us` without a counter."""
+
+    integers: NDArray[np.int32]
+    forecast: F32
+    cycles: int | None
+    us: int | None
+
+
+class Device:
+    """A board that is connected. `losses` of the link counts what went wrong."""
+
+    def __init__(self, link: Link) -> None:
+        """Ask the board what it is."""
+        self.link = link
+        self.about = self._about()
+        self._history = np.empty((0, self.about.inputs), dtype=np.float32)
+        self._state = START
+
+    def reset(self) -> None:
+        """Forget all samples."""
+        self._history = self._history[:0]
+        self._clear()
+
+    def push(self, samples: F32) -> None:
+        """Send samples [N, F], in order. Each has arrived, as it is, when this returns."""
+        if samples.ndim != 2 or samples.shape[1] != self.about.inputs:
+            raise ValueError(f"samples are {list(samples.shape)}, expected [N, {self.about.inputs}]")
+        for chunk in _chunks(samples):
+            self._history = np.concatenate([self._history, chunk])[-self.about.window :]
+            if not self._transfer(chunk):
+                self._reload()
+
+    def read(self) -> Answer:
+        """Run the model on the samples so far and fetch what came out."""
+        for _ in range(RELOADS):
+            answer = self._read()
+            if answer is not None:
+                return answer
+            self._reload()
+        raise self._hopeless()
+
+    def _about(self) -> About:
+        reply = self.link.ask("info")
+        try:
+            texts = {name: reply.values[name] for name in ("name", "candidate", "version", "sha256", "board")}
+            counts = {name: int(reply.values[name]) for name in ("inputs", "outputs", "window")}
+            return About(**texts, **counts)
+        except (KeyError, ValueError):
+            raise BoardUnreachable(
+                f"the board at {self.link.device} speaks another protocol", hint="edgekd flash it with this version"
+            ) from None
+
+    def _clear(self) -> None:
+        self._state = START
+        for _ in range(TRANSFERS):
+            if self.link.ask("reset").state() == START:
+                return
+        raise self._hopeless()
+
+    def _transfer(self, chunk: F32) -> bool:
+        """Send a few samples. False when the board has others than it should have: it was reset, or heard noise."""
+        before, after = self._state, _advance(self._state, chunk)
+        for _ in range(TRANSFERS):
+            reply = self.link.once("sample " + ";".join(_text(row) for row in chunk))
+            found = (reply or self.link.ask("state")).state()
+            if found == after:
+                self._state = after
+                return True
+            if found not in (before, (-1, "")):
+                return False
+        raise self._hopeless()
+
+    def _reload(self) -> None:
+        """Send the last window's samples again."""
+        for _ in range(RELOADS):
+            self.link.losses.reloads += 1
+            self._clear()
+            if all(self._transfer(chunk) for chunk in _chunks(self._history)):
+                return
+        raise self._hopeless()
+
+    def _read(self) -> Answer | None:
+        predicted = self.link.ask("predict")
+        if predicted.state() != self._state:
+            return None
+        integers, forecast = self._values("integers"), self._values("forecast")
+        if integers is None or forecast is None:
+            return None
+        return Answer(
+            integers=np.array([int(text) for text in integers], dtype=np.int32),
+            forecast=np.array([np.float32(text) for text in forecast], dtype=np.float32),
+            cycles=_count(predicted, "cycles"),
+            us=_count(predicted, "us"),
+        )
+
+    def _values(self, word: str) -> list[str] | None:
+        """All values of one kind; None when they are of other samples."""
+        found: list[str] = []
+        for first in range(0, self.about.outputs, VALUES_PER_LINE):
+            reply = self.link.ask(f"{word} {first}")
+            values = reply.values.get("values", "").split(",")
+            if reply.state() != self._state or len(values) != min(VALUES_PER_LINE, self.about.outputs - first):
+                return None
+            found += values
+        return found
+
+    def _hopeless(self) -> BoardUnreachable:
+        return BoardUnreachable(
+            f"the line to {self.link.device} is too bad: samples do not arrive", hint="try another cable or USB port"
+        )
+
+
+def _chunks(samples: F32) -> list[F32]:
+    """Parts whose text is about one line long."""
+    if not len(samples):
+        return []
+    longest = max(len(_text(row)) + 1 for row in samples)
+    rows = max(1, LINE_CHARS // longest)
+    return [samples[at : at + rows] for at in range(0, len(samples), rows)]
+
+
+def _text(row: F32) -> str:
+    """Nine significant digits read back as the same float32."""
+    return ",".join("nan" if math.isnan(value) else f"{value:.9g}" for value in row)
+
+
+def _advance(state: State, samples: F32) -> State:
+    """The board's state after it has taken samples [N, F]."""
+    values = np.where(np.isnan(samples), np.float32(np.nan), samples).astype("<f4")
+    return state[0] + len(samples), f"{zlib.crc32(values.tobytes(), int(state[1], 16)):08X}"
+
+
+def _count(reply: Reply, name: str) -> int | None:
+    return int(reply.values[name]) if re.fullmatch(r"\d+", reply.values.get(name, "")) else None

@@ -1,0 +1,197 @@
+"""The host's end of the serial line: requests with tags and checksums, asked again until they are answered.
+
+The line may lose, change and make up characters. What `ask` returns was sent by the board in answer to this very request.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import zlib
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from edgekd.deploy.ports import CABLE, port_error
+from edgekd.errors import BoardUnreachable, Disagreement
+
+BAUD = 115200
+ATTEMPTS = 60
+SILENT_ATTEMPTS, SILENT_S = 6, 10.0
+"""A board is given up when nothing at all was heard for so many requests, or no answer for so long."""
+FIRST_TIMEOUT_S, LEAST_TIMEOUT_S = 2.0, 0.05
+PATIENCE = 4
+"""A request is lost when it takes this many times what recent ones took."""
+
+
+class Serial(Protocol):
+    """What is used of pyserial's Serial."""
+
+    timeout: float | None
+
+    def read(self, size: int = 1) -> bytes: ...
+    def write(self, data: bytes) -> int | None: ...
+    def close(self) -> None: ...
+
+    @property
+    def in_waiting(self) -> int: ...
+
+
+@dataclass(kw_only=True)
+class Losses:
+    """What the line and the board did wrong, all of it survived."""
+
+    requests: int = 0
+    unanswered: int = 0
+    """Requests that were sent again: they or their answers were lost or damaged."""
+    damaged: int = 0
+    """Lines received with a wrong checksum or none."""
+    resets: int = 0
+    """Times the board started again."""
+    reloads: int = 0
+    """Times the samples were sent once more because the board had others."""
+
+    def to_json(self) -> dict[str, int]:
+        """Plain counts."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer: its first word, `key=value` pairs, and the whole text without tag and checksum."""
+
+    word: str
+    values: dict[str, str]
+    text: str
+
+    def state(self) -> tuple[int, str]:
+        """How many samples the board has, and their digest; (-1, "") in an answer that does not say."""
+        return int(self.values.get("samples", -1)), self.values.get("digest", "")
+
+
+@dataclass
+class Link:
+    """A serial line with a board of the protocol in firmware/sketch/edgekd_protocol.h."""
+
+    serial: Serial
+    device: str
+    losses: Losses = field(default_factory=Losses)
+    _tag: int = 0
+    _rest: bytes = b""
+    _slowest_s: float = FIRST_TIMEOUT_S / PATIENCE
+    _ms: int = 0
+    _complaint: str = ""
+    _silent: int = 0
+
+    def ask(self, request: str) -> Reply:
+        """Send a request until it is answered; it must be one that may be carried out twice.
+
+        BoardUnreachable when nothing answers, Disagreement when what is heard is that the self-test has failed.
+        """
+        begun = time.monotonic()
+        self._silent = 0
+        for attempt in range(ATTEMPTS):
+            reply = self.once(request, patience=min(2**attempt, 8))
+            if reply is not None:
+                return reply
+            if self._complaint.startswith("self-test FAIL"):
+                raise Disagreement(f"the board at {self.device} says: {self._complaint}", hint="edgekd flash it again")
+            if self._silent >= SILENT_ATTEMPTS or (attempt >= SILENT_ATTEMPTS and time.monotonic() > begun + SILENT_S):
+                break
+        said = f"; it says: {self._complaint}" if self._complaint else ""
+        raise BoardUnreachable(f"the board at {self.device} does not answer{said}", hint=f"edgekd flash it; {CABLE}")
+
+    def once(self, request: str, *, patience: int = 1) -> Reply | None:
+        """Send a request once. None when no answer came: whether it was carried out is not known."""
+        self._tag = self._tag % 999_999_999 + 1
+        self.losses.requests += 1
+        begun = time.monotonic()
+        # An empty line ends what a damaged request may have left.
+        self._write(("\n" if patience > 1 else "") + checked(f"@{self._tag} {request}") + "\n")
+        timeout = min(FIRST_TIMEOUT_S, max(LEAST_TIMEOUT_S, PATIENCE * self._slowest_s) * patience)
+        reply = self._await(f"@{self._tag} ", begun + timeout)
+        if reply is None:
+            self.losses.unanswered += 1
+            return None
+        self._slowest_s = max(0.9 * self._slowest_s, time.monotonic() - begun)
+        self._notice_reset(reply)
+        return reply
+
+    def line(self, deadline: float) -> str | None:
+        """The next line that the board sends, or None when the time (of time.monotonic) is over."""
+        while b"\n" not in self._rest:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            self._rest += self._read(left)
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line.rstrip(b"\r").decode("latin-1")
+
+    def close(self) -> None:
+        """Give the port back."""
+        self.serial.close()
+
+    def _await(self, tag: str, deadline: float) -> Reply | None:
+        """The answer with this tag; None when time is over, or a damaged line says that it was lost."""
+        while True:
+            line = self.line(deadline)
+            if line is None:
+                self._silent += 1
+                return None
+            self._silent = 0
+            text = verified(line)
+            if text is None:
+                self.losses.damaged += 1
+                return None
+            if text.startswith(tag):
+                return parse(text.removeprefix(tag))
+            if text.startswith("error: "):
+                self._complaint = text.removeprefix("error: ")
+                return None
+
+    def _notice_reset(self, reply: Reply) -> None:
+        ms = int(reply.values.get("ms", self._ms))
+        self.losses.resets += ms < self._ms
+        self._ms = ms
+
+    def _read(self, seconds: float) -> bytes:
+        try:
+            self.serial.timeout = seconds
+            return self.serial.read(1) + self.serial.read(self.serial.in_waiting)
+        except OSError as error:
+            raise port_error(self.device, error.errno) from None
+
+    def _write(self, text: str) -> None:
+        try:
+            self.serial.write(text.encode("ascii"))
+        except OSError as error:
+            raise port_error(self.device, error.errno) from None
+
+
+def open_link(device: str) -> Link:
+    """Open a port for this program alone. BoardUnreachable when it cannot be."""
+    import serial
+
+    try:
+        opened: Any = serial.Serial(device, BAUD, timeout=FIRST_TIMEOUT_S, write_timeout=10, exclusive=True)
+        opened.reset_input_buffer()
+    except OSError as error:
+        raise port_error(device, error.errno) from None
+    return Link(opened, device)
+
+
+def checked(text: str) -> str:
+    """The text with its checksum."""
+    return f"{text} *{zlib.crc32(text.encode('ascii')):08X}"
+
+
+def verified(line: str) -> str | None:
+    """The text of a line whose checksum is right, else None."""
+    text, star, checksum = line.rpartition(" *")
+    return text if star and checksum == f"{zlib.crc32(text.encode('latin-1')):08X}" else None
+
+
+def parse(text: str) -> Reply:
+    """Take an answer apart."""
+    word, _, rest = text.partition(" ")
+    pairs = (pair.split("=", 1) for pair in rest.split(" ") if "=" in pair)
+    return Reply(word, {key: value for key, value in pairs}, text)

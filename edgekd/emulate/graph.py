@@ -1,0 +1,112 @@
+"""Generated code as an engine like any other, on this computer or on the emulated board: a batch in, a batch out.
+
+run = HostGraph(library, "model_run", workspace_bytes, inputs, outputs)
+run([x])                                            # x [B, ...] -> [y], y [B, ...]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.emulate.host import HostLibrary
+from edgekd.emulate.machine import Machine
+from edgekd.emulate.measure import Call
+from edgekd.program.program import Tensor
+
+Values = NDArray[Any]
+READABLE = 4
+"""Kernels may read inputs up to a multiple of so many elements."""
+
+
+class HostGraph:
+    """The entry function of a graph in a library for this computer: (workspace, inputs ..., outputs ...)."""
+
+    def __init__(
+        self,
+        library: HostLibrary,
+        entry: str,
+        workspace_bytes: int,
+        inputs: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+    ) -> None:
+        self._library, self._entry = library, entry
+        self._workspace = np.zeros(-(-workspace_bytes // 4), np.uint32)
+        self._inputs, self._outputs = inputs, outputs
+
+    def __call__(self, batch: Sequence[Values]) -> list[Values]:
+        """Run window by window: inputs [B, ...] -> outputs [B, ...]."""
+
+        def one(inputs: list[Values]) -> list[Values]:
+            outputs = [np.zeros(tensor.shape, tensor.dtype) for tensor in self._outputs]
+            self._library.call(self._entry, self._workspace, *inputs, *outputs)
+            return outputs
+
+        return _by_window(batch, self._inputs, self._outputs, one)
+
+
+class BoardGraph:
+    """The same in an image on the emulated board. `variables`: of the image, in the order of the arguments."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        entry: str,
+        variables: Sequence[str],
+        inputs: Sequence[Tensor],
+        outputs: Sequence[Tensor],
+    ) -> None:
+        self._machine, self._entry, self._variables = machine, entry, variables
+        self._inputs, self._outputs = inputs, outputs
+
+    def __call__(self, batch: Sequence[Values]) -> list[Values]:
+        """Run window by window: inputs [B, ...] -> outputs [B, ...]."""
+        count = len(self._outputs)
+
+        def one(inputs: list[Values]) -> list[Values]:
+            for name, value in zip(self._variables[1:], inputs, strict=False):
+                self._machine.write(name, value)
+            self._machine.call(self._entry, *self._variables)
+            raw = (self._machine.read(name) for name in self._variables[-count:])
+            return [
+                np.frombuffer(data, tensor.dtype)[: int(np.prod(tensor.shape))].reshape(tensor.shape)
+                for data, tensor in zip(raw, self._outputs, strict=True)
+            ]
+
+        return _by_window(batch, self._inputs, self._outputs, one)
+
+
+def run_calls(entry: str, variables: Sequence[str], batch: Sequence[Values], inputs: Sequence[Tensor]) -> list[Call]:
+    """Calls that run a graph on every window of a batch [B, ...], for `measure`."""
+    padded = [_readable(value, tensor) for value, tensor in zip(batch, inputs, strict=True)]
+    names = variables[1 : 1 + len(inputs)]
+    return [
+        Call(
+            entry, *variables, memory={name: values[row].tobytes() for name, values in zip(names, padded, strict=True)}
+        )
+        for row in range(len(batch[0]))
+    ]
+
+
+def _by_window(
+    batch: Sequence[Values],
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    one: Callable[[list[Values]], list[Values]],
+) -> list[Values]:
+    windows = len(batch[0])
+    results = [np.zeros((windows, *tensor.window), tensor.dtype) for tensor in outputs]
+    padded = [_readable(value, tensor) for value, tensor in zip(batch, inputs, strict=True)]
+    for row in range(windows):
+        for result, value in zip(results, one([values[row] for values in padded]), strict=True):
+            result[row] = value.reshape(result.shape[1:])
+    return results
+
+
+def _readable(value: Values, tensor: Tensor) -> Values:
+    """[B, elements], zeros appended up to a multiple of READABLE."""
+    flat = np.ascontiguousarray(value, dtype=tensor.dtype).reshape(len(value), -1)
+    return np.ascontiguousarray(np.pad(flat, ((0, 0), (0, -flat.shape[1] % READABLE))))

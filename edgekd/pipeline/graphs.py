@@ -1,0 +1,293 @@
+"""Any int8 .tflite as native code: generated into a folder, measured on the emulated board, and proved equal."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd import __version__
+from edgekd.board import Board, load_board
+from edgekd.codegen.native import Code, LayerInfo, Place, example, generate
+from edgekd.codegen.write import identifier, write
+from edgekd.emulate.compiler import Image, Profile, compile_image, find_compiler
+from edgekd.emulate.graph import BoardGraph, HostGraph, run_calls
+from edgekd.emulate.host import HostLibrary
+from edgekd.emulate.machine import Machine
+from edgekd.emulate.measure import Layer, Measurement, measure
+from edgekd.errors import ConfigError, DataError, Disagreement, EdgekdError, ModelError
+from edgekd.pipeline.native import firmware, measure_firmware
+from edgekd.program import interpreters, twin
+from edgekd.program.forecaster import quantize
+from edgekd.program.program import Program, Tensor
+from edgekd.program.reader import read_tflite
+from edgekd.run import MANIFEST, read_json
+
+Batch = list[NDArray[Any]]
+ABOUT = "edgekd.json"
+MEASURED_WINDOWS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """A folder that `write_code` made: what is compiled are the files in it, whoever changed them since."""
+
+    folder: Path
+    program: Program
+    content: bytes
+    code: Code
+    board: Board
+
+    @property
+    def sources(self) -> list[Path]:
+        return [self.folder / name for name in self.code.sources]
+
+    def image(self, folder: Path, *, profile: Profile = "speed", compiler: str | None = None) -> Image:
+        """Link it with the memory of its caller. compiler: gcc or zig, the first that is installed when None."""
+        memory = folder / "memory.c"
+        memory.write_text(self.code.memory, encoding="utf-8")
+        return compile_image(
+            [*self.sources, memory],
+            [self.folder],
+            self.board,
+            folder / "graph.elf",
+            entries=[self.code.entry, *self.code.variables],
+            profile=profile,
+            compiler=find_compiler(self.board, compiler) if compiler else None,  # type: ignore[arg-type]
+        )
+
+
+def write_code(model: Path, name: str | None, board: str, out: Path) -> Code:
+    """Generate the C of a .tflite file into the folder `out`, with an example that checks itself.
+
+    Raises ModelError for a file that cannot be read or an operator that has no kernel, ConfigError for the board.
+    """
+    load_board(board)
+    content = _read(model)
+    program = read_tflite(content)
+    prefix = identifier(name or model.stem)
+    code = generate(program, prefix)
+    window = random_inputs(program, 1)
+    files = dict(code.files) | {
+        f"{prefix}_example.c": example(code, [one[0] for one in window], [one[0] for one in twin.run(program, window)]),
+        f"{prefix}.tflite": content,
+        ABOUT: f'{{"edgekd": "{__version__}", "name": "{prefix}", "board": "{board}"}}\n',
+    }
+    write(out, files)
+    return code
+
+
+def load_code(folder: Path, board: str | None = None) -> Generated:
+    """Read a folder made by `write_code`. DataError when it is none."""
+    about = read_json(folder / ABOUT)
+    try:
+        name, own = str(about["name"]), str(about["board"])
+    except (KeyError, TypeError):
+        raise DataError(f"{folder / ABOUT} is damaged", hint="run edgekd codegen again") from None
+    content = _read(folder / f"{name}.tflite")
+    program = read_tflite(content)
+    return Generated(
+        folder=folder, program=program, content=content, code=generate(program, name), board=load_board(board or own)
+    )
+
+
+def emulate(
+    folder: Path, board: str | None = None, *, profile: Profile = "speed", compiler: str | None = None
+) -> Measurement:
+    """Run the code in a folder on the emulated board: the dearest of MEASURED_WINDOWS windows counts.
+
+    The folder of a run stands for the native firmware of its chosen candidate, measured on validation windows.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgekd-") as name:
+        build = Path(name)
+        if (folder / MANIFEST).exists():
+            return _emulate_run(folder, board, build, profile=profile, compiler=compiler)
+        one = load_code(folder, board)
+        layers = [_known(each, each.name) for each in one.code.layers]
+        image = one.image(build, profile=profile, compiler=compiler)
+        batch = random_inputs(one.program, MEASURED_WINDOWS)
+        calls = run_calls(one.code.entry, one.code.variables, batch, one.code.inputs)
+        return measure(image, one.code.entry, calls, layers=layers)
+
+
+def verify(
+    folder: Path, windows: Path | None, random: int, board: str | None = None, *, compiler: str | None = None
+) -> dict[str, Any]:
+    """Compare TFLite-Micro, the C on this computer and on the emulated board with the twin, to the last bit.
+
+    windows: a file of windows, or None for so many random ones. Returns windows, pairs.<pair>.equal and .windows, and
+    first_difference: None, or where the first pair differs, with the first layer that does on the board.
+    """
+    one = load_code(folder, board)
+    if windows is None and random == 0:
+        raise ConfigError("no windows to compare on", hint="--windows FILE.npy, or --random 1000")
+    inputs = load_windows(windows, one.program) if windows else random_inputs(one.program, random)
+    reference = twin.run(one.program, inputs)
+    pairs: dict[str, Any] = {}
+    difference: dict[str, Any] | None = None
+    with tempfile.TemporaryDirectory(prefix="edgekd-") as name:
+        build = Path(name)
+        image = one.image(build, compiler=compiler) if one.board.emulated else None
+        for pair, engine in _engines(one, build, image).items():
+            found = engine(inputs)
+            same = np.all([_same(a, b) for a, b in zip(reference, found, strict=True)], axis=0)
+            pairs[pair] = {"windows": len(same), "equal": int(same.sum())}
+            if difference is None and not same.all():
+                difference = _difference(one, pair, int(np.argmin(same)), reference, found)
+                if pair != "twin_tflm" and image:
+                    difference["layer"] = first_layer(one, image, [x[difference["window"]][None] for x in inputs])
+    return {"windows": len(reference[0]), "pairs": pairs, "first_difference": difference}
+
+
+def require_equal(found: dict[str, Any]) -> None:
+    """Disagreement, with where it is, unless all pairs of `verify` are equal."""
+    one = found["first_difference"]
+    if one:
+        layer = f", first in layer '{one['layer']}'" if one.get("layer") else ""
+        raise Disagreement(
+            f"{one['pair'].replace('_', ' and ')} differ: window {one['window']}, output '{one['output']}', element "
+            f"{one['element']}: {one['twin']} and {one['found']}{layer}",
+            hint="was the code changed by hand? run edgekd codegen again",
+        )
+
+
+def _engines(one: Generated, build: Path, image: Image | None) -> dict[str, Callable[[Batch], Batch]]:
+    """What is compared with the twin, by the name of the pair."""
+    code = one.code
+    library = HostLibrary(one.sources, [one.folder], build)
+    engines: dict[str, Callable[[Batch], Batch]] = {
+        "twin_tflm": interpreters.TfliteMicro(one.content).run,
+        "twin_host": HostGraph(library, code.entry, code.workspace_bytes, code.inputs, code.outputs),
+    }
+    if image:
+        machine = Machine(image, counting=False)
+        engines["twin_board"] = BoardGraph(machine, code.entry, code.variables, code.inputs, code.outputs)
+    return engines
+
+
+def _emulate_run(
+    folder: Path, board: str | None, build: Path, *, profile: Profile, compiler: str | None
+) -> Measurement:
+    report = read_json(folder / "report" / "report.json")
+    target = load_board(board or report["board"])
+    with firmware(folder / "models" / report["chosen"]["name"]) as (native, temporary):
+        chosen = find_compiler(target, compiler) if compiler else None  # type: ignore[arg-type]
+        image = native.image(target, build, profile=profile, compiler=chosen)
+        raw = np.load(folder / "data" / "val.npz")["raw"]
+        return measure_firmware(native, image, native.library(temporary), raw)
+
+
+def first_layer(one: Generated, image: Image, window: Batch) -> str | None:
+    """Name of the first layer whose result on the emulated board differs from the twin's; None when none does."""
+    machine, code = Machine(image, counting=False), one.code
+    done: list[bool] = []
+
+    def check() -> None:
+        """Entering a layer, look at the results of the one before it."""
+        if len(done) < len(code.layers):
+            done.append(all(_holds(one, machine, place, window) for place in code.layers[len(done)].writes))
+
+    entered = 0
+
+    def enter() -> None:
+        nonlocal entered
+        if entered:
+            check()
+        entered += 1
+
+    for function in dict.fromkeys(layer.function for layer in code.layers):
+        machine.watch(function, enter)
+    BoardGraph(machine, code.entry, code.variables, code.inputs, code.outputs)(window)
+    check()
+    return next((layer.name for layer, right in zip(code.layers, done, strict=False) if not right), None)
+
+
+def load_windows(path: Path, program: Program) -> Batch:
+    """Windows of a .npy file, or of a .npz file with an array per input: integers, or real numbers to be quantised.
+
+    DataError unless shapes [N, ...] and types fit the graph's inputs.
+    """
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as .npy or .npz: {error}") from None
+    arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[name] for name in loaded.files]
+    tensors = [program.tensors[index] for index in program.inputs]
+    if len(arrays) != len(tensors):
+        raise DataError(
+            f"{path} holds {len(arrays)} arrays, the graph has {len(tensors)} inputs",
+            hint=f"save them in this order: {', '.join(tensor.name for tensor in tensors)}",
+        )
+    return [_window_array(path, array, tensor) for array, tensor in zip(arrays, tensors, strict=True)]
+
+
+def random_inputs(program: Program, count: int, seed: int = 0) -> Batch:
+    """Integers over the whole range of every input; for an operand of RSQRT none below zero, where TFLite stops."""
+    rng = np.random.default_rng(seed)
+    rooted = {op.inputs[0] for op in program.ops if op.kind == "RSQRT"}
+    batch = []
+    for index in program.inputs:
+        tensor = program.tensors[index]
+        if tensor.dtype not in ("int8", "int16"):
+            raise ModelError(f"input '{tensor.name}' is {tensor.dtype}", hint="quantise the model's inputs, too")
+        limits = np.iinfo(tensor.dtype)
+        low = limits.min
+        if index in rooted and tensor.quantization is not None:
+            low = int(tensor.quantization.zero_point[0])
+        batch.append(rng.integers(low, limits.max + 1, (count, *tensor.window)).astype(tensor.dtype))
+    return batch
+
+
+def _window_array(path: Path, array: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
+    if array.dtype.kind == "f" and np.isfinite(array).all():
+        array = quantize(array.astype(np.float32), tensor)
+    wanted = ", ".join(["N", *map(str, tensor.window)])
+    if array.dtype != tensor.dtype or array.shape[1:] != tensor.window or len(array) == 0:
+        raise DataError(
+            f"{path}: input '{tensor.name}' is {tensor.dtype} [{wanted}], or finite real numbers; "
+            f"got {array.dtype} {list(array.shape)}"
+        )
+    return array
+
+
+def _known(layer: LayerInfo, name: str) -> Layer:
+    return Layer(name=name, function=layer.function, macs=layer.macs, bytes=layer.bytes)
+
+
+def _same(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which windows are equal."""
+    return np.asarray((a == b).reshape(len(a), -1).all(axis=1))
+
+
+def _difference(
+    one: Generated, pair: str, window: int, reference: Sequence[Any], found: Sequence[Any]
+) -> dict[str, Any]:
+    for tensor, a, b in zip(one.code.outputs, reference, found, strict=True):
+        away = np.flatnonzero(a[window].reshape(-1) != b[window].reshape(-1))
+        if len(away):
+            at = int(away[0])
+            values = {"twin": int(a[window].reshape(-1)[at]), "found": int(b[window].reshape(-1)[at])}
+            return {"pair": pair, "window": window, "output": tensor.name, "element": at, **values}
+    raise EdgekdError("windows differ in no output")
+
+
+def _holds(one: Generated, machine: Machine, place: Place, window: Batch) -> bool:
+    """Whether the memory of the board holds what the twin computes of a tensor."""
+    tensor = place.tensor
+    if tensor.data is not None:
+        wanted = tensor.data
+    else:
+        index = next(i for i, other in enumerate(one.program.tensors) if other is tensor)
+        wanted = twin.run(replace(one.program, outputs=(index,)), window)[0]
+    raw = machine.read(place.variable)[place.offset :][: int(np.prod(tensor.shape)) * np.dtype(tensor.dtype).itemsize]
+    return bool(np.array_equal(np.frombuffer(raw, tensor.dtype), wanted.reshape(-1)))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None

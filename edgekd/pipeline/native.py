@@ -1,0 +1,180 @@
+"""Native code in use: written, compiled for this computer and for the emulated board, run there, compared, measured."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgekd.board import Board
+from edgekd.codegen.native_model import ModelCode, generate_model
+from edgekd.codegen.write import write
+from edgekd.emulate.compiler import Compiler, Image, Profile, compile_image
+from edgekd.emulate.host import HostLibrary
+from edgekd.emulate.machine import Machine
+from edgekd.emulate.measure import Call, Layer, Measurement, measure
+from edgekd.errors import Disagreement
+from edgekd.pipeline.prepare import Prepared
+from edgekd.program.forecaster import Deployed, load_model
+
+F32 = NDArray[np.float32]
+Integers = NDArray[np.integer[Any]]
+STATE, FORECAST = "edgekd_state", "edgekd_forecast"
+MEASURED_WINDOWS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecasts:
+    """What a firmware made of raw windows: the network's integers [B, O] and forecasts [B, O]."""
+
+    integers: Integers
+    real: F32
+
+
+class Firmware:
+    """The native code of a deployed model in a folder, ready to be compiled."""
+
+    def __init__(self, model: Deployed, folder: Path) -> None:
+        """Write the code to `folder`. ModelError for an operator that has no kernel."""
+        self.model, self.folder = model, folder
+        self.code: ModelCode = generate_model(model)
+        write(folder, self.code.files)
+        self._window = int(model.preprocess["window"])
+        self._columns = len(model.preprocess["columns"])
+        output = self.code.graphs["head"].outputs[0]
+        self._output = np.zeros(output.shape[-1], output.dtype)
+
+    @property
+    def sources(self) -> list[Path]:
+        return [self.folder / name for name in self.code.sources]
+
+    def entry(self, function: str) -> str:
+        """Name of init, push, predict or predict_integers."""
+        return f"{self.code.name}_{function}"
+
+    def image(
+        self, board: Board, folder: Path, *, profile: Profile = "speed", compiler: Compiler | None = None
+    ) -> Image:
+        """Link the model with the memory of its caller."""
+        memory = folder / "memory.c"
+        memory.write_text(self.code.memory, encoding="utf-8")
+        entries = [*map(self.entry, ("init", "push", "predict", "predict_integers")), STATE, FORECAST]
+        return compile_image(
+            [*self.sources, memory],
+            [self.folder],
+            board,
+            folder / "model.elf",
+            entries=entries,
+            profile=profile,
+            compiler=compiler,
+        )
+
+    def library(self, folder: Path) -> HostLibrary:
+        """Compile the same sources for this computer."""
+        memory = folder / "memory.c"
+        memory.write_text(self.code.memory, encoding="utf-8")
+        return HostLibrary([*self.sources, memory], [self.folder], folder)
+
+    def on_host(self, library: HostLibrary, raw: F32) -> tuple[Forecasts, list[bytes]]:
+        """Run raw windows [B, T, F] through push and predict; also the bytes of the state before each forecast."""
+        size = self._state_bytes()
+        state = np.zeros(size // 4, np.uint32)
+        found, states = self._empty(len(raw)), []
+        for row, window in enumerate(np.ascontiguousarray(raw, dtype=np.float32)):
+            library.call(self.entry("init"), state)
+            for sample in window:
+                library.call(self.entry("push"), state, sample)
+            states.append(state.tobytes())
+            library.call(self.entry("predict_integers"), state, found.integers[row])
+            library.call(self.entry("predict"), state, found.real[row])
+        return found, states
+
+    def on_board(self, machine: Machine, states: Sequence[bytes]) -> Forecasts:
+        """Forecast on the emulated board from states as `on_host` left them: the structure is the same there."""
+        found = self._empty(len(states))
+        for row, state in enumerate(states):
+            machine.write(STATE, state)
+            machine.call(self.entry("predict_integers"), STATE, found.integers[row])
+            machine.call(self.entry("predict"), STATE, found.real[row])
+        return found
+
+    def pushed_on_board(self, machine: Machine, window: F32) -> bytes:
+        """The state after pushing one raw window [T, F] on the emulated board."""
+        machine.call(self.entry("init"), STATE)
+        for sample in np.ascontiguousarray(window, dtype=np.float32):
+            machine.call(self.entry("push"), STATE, sample)
+        return machine.read(STATE)
+
+    def _state_bytes(self) -> int:
+        """Of <name>_state: where the ring stands, then the ring."""
+        return 4 * (2 + self._window * self._columns)
+
+    def _empty(self, windows: int) -> Forecasts:
+        shape = (windows, len(self._output))
+        return Forecasts(integers=np.zeros(shape, self._output.dtype), real=np.zeros(shape, np.float32))
+
+
+@contextmanager
+def firmware(model_folder: Path) -> Iterator[tuple[Firmware, Path]]:
+    """The native code of models/<candidate>/ in a temporary folder, and that folder."""
+    with tempfile.TemporaryDirectory(prefix="edgekd-") as name:
+        folder = Path(name)
+        yield Firmware(load_model(model_folder), folder / "native"), folder
+
+
+def measure_candidate(model_folder: Path, prepared: Prepared, board: Board) -> dict[str, Any]:
+    """Flash, RAM, cycles, time and energy of the native code of a model: the dearest of MEASURED_WINDOWS forecasts.
+
+    ModelError for an operator that has no kernel, DoesNotFit where flash or RAM of the board overflow.
+    """
+    with firmware(model_folder) as (native, folder):
+        image, library = native.image(board, folder), native.library(folder)
+        return summary(measure_firmware(native, image, library, prepared.windows["val"].raw), native)
+
+
+def run_native(model_folder: Path, raw: F32, board: Board) -> dict[str, Forecasts]:
+    """What the native code of a model makes of raw windows [B, T, F], on this computer, `host`, and on the board.
+
+    Samples are pushed on this computer; the board forecasts from the states that were left, and pushes the last window
+    itself. Disagreement when that leaves another state. A board that is not emulated is left out.
+    """
+    with firmware(model_folder) as (native, folder):
+        host, states = native.on_host(native.library(folder), raw)
+        if not board.emulated:
+            return {"host": host}
+        machine = Machine(native.image(board, folder), counting=False)
+        if native.pushed_on_board(machine, raw[-1]) != states[-1]:
+            raise Disagreement(
+                f"{native.model.candidate}: a pushed window leaves another state on {board.name} than on this computer",
+                hint="please report this with the folder of the model",
+            )
+        return {"host": host, "board": native.on_board(machine, states)}
+
+
+def measure_firmware(native: Firmware, image: Image, library: HostLibrary, raw: F32) -> Measurement:
+    """Measure init, push and predict on windows spread over `raw` [B, T, F]; the first is pushed on the board."""
+    picks = raw[np.linspace(0, len(raw) - 1, min(MEASURED_WINDOWS, len(raw))).astype(int)]
+    _, states = native.on_host(library, picks)
+    calls = [Call(native.entry("init"), STATE)]
+    calls += [Call(native.entry("push"), STATE, sample) for sample in np.ascontiguousarray(picks[0], dtype=np.float32)]
+    predict = native.entry("predict")
+    layers = [
+        Layer(name=f"{graph}: {one.name}", function=one.function, macs=one.macs, bytes=one.bytes)
+        for graph, code in native.code.graphs.items()
+        for one in code.layers
+    ]
+    calls += [Call(predict, STATE, FORECAST, memory={STATE: state}) for state in states]
+    inside = [code.entry for code in native.code.graphs.values()]
+    return measure(image, predict, calls, inside=inside, layers=layers)
+
+
+def summary(found: Measurement, native: Firmware) -> dict[str, Any]:
+    """The figures of the report; those of `push` beside those of a forecast."""
+    push = found.functions[native.entry("push")]
+    names = ("flash_bytes", "flash_above_empty_bytes", "ram_bytes", "stack_bytes", "instructions", "cycles",
+             "cycles_high", "ms", "ms_high", "energy_uj", "board", "compiler", "note")  # fmt: skip
+    return {name: getattr(found, name) for name in names} | {"push_cycles": push.cycles, "push_ms": push.ms}

@@ -1,0 +1,165 @@
+"""Generated C against the twin: graphs that are awkward to plan, models made elsewhere. Operators: test_kernels."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dlnet_graph import dlnet
+from numpy.typing import NDArray
+from operator_cases import MAKERS, random_inputs
+from tflite_builder import Node, Spec, build, single
+
+from edgekd.codegen.native import Code, generate
+from edgekd.codegen.write import write
+from edgekd.emulate.graph import HostGraph
+from edgekd.emulate.host import HostLibrary
+from edgekd.errors import ModelError
+from edgekd.program import twin
+from edgekd.program.reader import read_tflite
+
+pytest.importorskip("unicorn", reason="unicorn is not installed")
+BENCH = Path(__file__).resolve().parents[2] / "shared" / "bench"
+SEEDS = 12
+WINDOWS = 24
+STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wdouble-promotion", "-Werror")
+Batch = list[NDArray[Any]]
+
+
+def assert_equal(code: Code, found: Batch, wanted: Batch) -> None:
+    for tensor, a, b in zip(code.outputs, found, wanted, strict=True):
+        assert np.array_equal(a, b), f"{code.name}: {tensor.name}"
+
+
+def whole() -> dict[str, bytes]:
+    """Graphs that are awkward to plan: outputs that are inputs, constants or used again, joins of joins, dead ends."""
+    x, y, z = (Spec(shape=(1, 6), scale=0.05, zero_point=3) for _ in range(3))
+    both = Spec(shape=(1, 12), scale=0.05, zero_point=3)
+    more = Spec(shape=(1, 18), scale=0.05, zero_point=3)
+    return {
+        "an output that is read again": build(
+            [x, y, z],
+            [
+                Node(kind="RELU", inputs=[0], outputs=[1], options={}),
+                Node(kind="ADD", inputs=[0, 1], outputs=[2], options={}),
+            ],
+            [0],
+            [1, 2],
+        ),
+        "an output that is an input": build(
+            [x, y], [Node(kind="RELU", inputs=[0], outputs=[1], options={})], [0], [0, 1]
+        ),
+        "a result nobody reads": build(
+            [x, y, z],
+            [
+                Node(kind="RELU", inputs=[0], outputs=[1], options={}),
+                Node(kind="RELU6", inputs=[0], outputs=[2], options={}),
+            ],
+            [0],
+            [1],
+        ),
+        "a join of what was joined": build(
+            [x, y, both, more],
+            [
+                Node(kind="RELU", inputs=[0], outputs=[1], options={}),
+                Node(kind="CONCATENATION", inputs=[1, 0], outputs=[2], options={"axis": 1}),
+                Node(kind="CONCATENATION", inputs=[2, 1], outputs=[3], options={"axis": 1}),
+            ],
+            [0],
+            [3],
+        ),
+        "the same operand twice": single("MUL", [x, x], [z]),
+    }
+
+
+@pytest.mark.parametrize("name", whole())
+def test_graphs_that_are_awkward_to_plan(name: str, tmp_path: Path) -> None:
+    program = read_tflite(whole()[name])
+    inputs = random_inputs(program, WINDOWS, np.random.default_rng(0))
+    code = generate(program, "graph")
+    write(tmp_path, code.files)
+    library = HostLibrary([tmp_path / one for one in code.sources], [tmp_path], tmp_path, flags=STRICT)
+    run = HostGraph(library, code.entry, code.workspace_bytes, code.inputs, code.outputs)
+    assert_equal(code, run(inputs), twin.run(program, inputs))
+
+
+COMPILERS = {
+    "gcc": ("gcc", "-std=c99"),
+    "g++": ("g++", "-std=c++11", "-x", "c++"),
+    "clang": (sys.executable, "-m", "ziglang", "cc", "-std=c99"),
+    "Arduino's flags": (
+        "arm-none-eabi-gcc", "-std=c99", "-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=softfp", "-Os",
+        "-funsigned-char",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not BENCH.exists(), reason="the benchmark models are not there")
+@pytest.mark.parametrize("name", COMPILERS)
+def test_generated_code_compiles_without_a_warning(name: str, tmp_path: Path) -> None:
+    command = COMPILERS[name]
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    code = generate(read_tflite((BENCH / "liquid_step_int8.tflite").read_bytes()), "step")
+    write(tmp_path, code.files)
+    for source in code.sources:
+        done = subprocess.run(
+            [*command, *STRICT, "-O2", "-c", tmp_path / source, "-o", tmp_path / "one.o"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+LIMITS = {"liquid_step_int8": (6500, 6000, 400), "autoencoder_int8": (480_000, 285_000, 3200)}
+"""Cycles, flash and RAM in bytes."""
+
+
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
+@pytest.mark.parametrize("name", LIMITS)
+def test_models_made_elsewhere_stay_small_and_fast(name: str, tmp_path: Path) -> None:
+    from edgekd.pipeline.graphs import emulate, verify, write_code
+
+    path = BENCH / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not there")
+    write_code(path, "model", "nano33ble", tmp_path)
+    found = emulate(tmp_path)
+    assert all(a <= b for a, b in zip((found.cycles, found.flash_bytes, found.ram_bytes), LIMITS[name], strict=True))
+    pairs = verify(tmp_path, None, 500)["pairs"]
+    assert all(one["equal"] == one["windows"] == 500 for one in pairs.values())
+    assert set(pairs) == {"twin_tflm", "twin_host", "twin_board"}
+
+
+def test_what_the_engine_does_not_compute_with_is_named() -> None:
+    x, y = (Spec(shape=(1, 6), dtype="float32") for _ in range(2))
+    with pytest.raises(ModelError, match="is float32; the native engine computes with int8 and int16"):
+        generate(read_tflite(single("RELU", [x], [y])), "graph")
+
+
+def test_equal_files_give_equal_code() -> None:
+    content = MAKERS["MUL", "int8"](np.random.default_rng(0), "int8")
+    assert generate(read_tflite(content), "graph").files == generate(read_tflite(content), "graph").files
+
+
+def test_dlnet_in_integers(tmp_path: Path) -> None:
+    """An encoder, an Euler step and a decoder with LayerNorm in int8, some 80 operators."""
+    from edgekd.pipeline.graphs import verify, write_code
+
+    model = tmp_path / "dlnet.tflite"
+    model.write_bytes(dlnet())
+    program = read_tflite(model.read_bytes())
+    assert len(program.ops) > 70
+    assert {op.kind for op in program.ops} >= {
+        "FULLY_CONNECTED", "MEAN", "SQUARED_DIFFERENCE", "RSQRT", "MUL", "SUB", "ADD", "RESHAPE", "SUM", "TANH",
+    }  # fmt: skip
+    (y,) = twin.run(program, random_inputs(program, WINDOWS, np.random.default_rng(0)))
+    assert len(np.unique(y)) > 50  # the output is alive, not saturated
+    write_code(model, "dlnet", "nano33ble", tmp_path / "code")
+    found = verify(tmp_path / "code", None, 300)
+    assert found["first_difference"] is None
+    assert len(found["pairs"]) == 3
