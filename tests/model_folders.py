@@ -70,9 +70,7 @@ def make_model_folder(
     rel, lvl, _ = constants.transform(windows(64, seed=0))
     with torch.no_grad():
         population(torch.from_numpy(rel), torch.from_numpy(lvl), fake)
-    candidate = Candidate(
-        kind=kind, hidden=6, weight_bits=weight_bits, activation_bits=activation_bits, sparsity=0.0
-    )
+    candidate = Candidate(kind=kind, hidden=6, weight_bits=weight_bits, activation_bits=activation_bits, sparsity=0.0)
     path = folder / candidate.name
     path.mkdir(parents=True)
     write_model(path, population, 0, candidate, member_ranges(fake, 0), name=name, preprocess=constants.to_json())

@@ -65,8 +65,8 @@ def test_a_run_leaves_models_firmware_and_a_report(run: Path) -> None:
     report = without_times(run / "out")
     assert set(report["baselines"]) == {"persistence", "line", "parabola", "ridge"}
     names = [one["name"] for one in report["candidates"]]
-    assert len(names) == 6
-    assert {one["kind"] for one in report["candidates"]} == {"liquid", "gru", "mlp"}
+    assert len(names) == 8
+    assert {one["kind"] for one in report["candidates"]} == {"liquid", "gru", "mlp", "tcn"}
     for name in names:
         assert (run / "out" / "models" / name / "head.tflite").is_file()
     chosen = report["chosen"]

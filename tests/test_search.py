@@ -40,6 +40,12 @@ def test_a_small_grid_is_proposed_whole_and_a_sample_treats_kinds_alike() -> Non
     assert sample != grid(16, seed=1)
 
 
+def test_four_bits_of_weights_go_with_eight_of_activations() -> None:
+    found = grid(1000, weight_bits=[8, 4], blocks=[0.0, 0.5])
+    assert len(found) == 3 * 4 * 2 * 3 * 2
+    assert all(c.activation_bits == 8 for c in found if c.weight_bits == 4)
+
+
 def test_sparsities_that_leave_equal_units_are_one_point() -> None:
     assert len(grid(1000, hidden=[1], sparsity=[0.0, 0.3, 0.9])) == 3 * 2
     assert all(c.kept == 1 for c in grid(1000, hidden=[1], sparsity=[0.0, 0.9]))

@@ -1,7 +1,7 @@
 """Optimisers of a population: every member has its own rate, clipping and method, all in a few calls on one matrix.
 
-The parameters of member p are row p of a matrix [P, D]; the network's tensors are views of it. Tiny networks are bound by
-the number of calls, so what is done per member is done for all entries at once.
+The parameters of member p are row p of a matrix [P, D]; the network's tensors are views of it. Tiny networks are bound
+by the number of calls, so what is done per member is done for all entries at once.
 """
 
 import math
@@ -31,12 +31,19 @@ class Matrix:
 class Optimiser:
     """AdamW (Loshchilov and Hutter 2019), and Muon (Jordan et al. 2024) for the hidden matrices of some members.
 
-    rates [P]: the highest learning rates of a one-cycle schedule (Smith and Topin 2018) over `total` steps; muon [P] says
-    which members' hidden matrices Muon moves. Vectors, heads and matrices of one row or column are left to AdamW.
+    rates [P]: the highest learning rates of a one-cycle schedule (Smith and Topin 2018) over `total` steps; muon [P]
+    says which members' hidden matrices Muon moves. Vectors, heads and matrices of one row or column are left to AdamW.
     """
 
     def __init__(
-        self, population: Population, rates: Tensor, total: int, *, weight_decay: float, clip: float, muon: Sequence[bool]
+        self,
+        population: Population,
+        rates: Tensor,
+        total: int,
+        *,
+        weight_decay: float,
+        clip: float,
+        muon: Sequence[bool],
     ) -> None:
         self.parameters = list(population.parameters())
         with torch.no_grad():

@@ -1,7 +1,7 @@
 """The training loop: one tensor program for a population, each member with its own loss, clipping and best epoch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -47,6 +47,11 @@ class Recipe:
     weight_decay: float = 1e-4
     clip: float = 1.0
     muon: bool | Sequence[bool] = False
+
+    def slower(self) -> "Recipe":
+        """The same with half of the learning rate."""
+        rates = self.learning_rate
+        return replace(self, learning_rate=rates / 2 if isinstance(rates, float) else [rate / 2 for rate in rates])
 
 
 Loss = Callable[[Tensor, list[Tensor], Examples, Tensor, float], Tensor]

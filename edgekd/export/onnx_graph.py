@@ -65,7 +65,10 @@ def liquid_cell(params: Params, features: int, substeps: int) -> onnx.ModelProto
     Euler steps after the first have their number at the end of their names; the weights are shared.
     """
     graph, units = Graph("cell"), len(params["keep"])
-    weight, bias = graph.constant("cell.pre.weight", params["gate_weight"]), graph.constant("cell.pre.bias", params["gate_bias"])
+    weight, bias = (
+        graph.constant("cell.pre.weight", params["gate_weight"]),
+        graph.constant("cell.pre.bias", params["gate_bias"]),
+    )
     keep, rate, drive = (graph.constant(name, params[name][None]) for name in ("keep", "rate", "drive"))
     h = "h"
     for turn in range(substeps):
@@ -148,7 +151,9 @@ def tcn_head(params: Params, patches: int, columns: int) -> onnx.ModelProto:
     """Input [1, N * F + F] -> y [1, O]: the convolutions and the head of `Tcn` in one graph."""
     graph, units = Graph("head"), len(params["conv0_bias"])
     length = patches * columns
-    starts = [graph.integers(name, [at]) for name, at in (("zero", 0), ("level.start", length), ("end", length + columns))]
+    starts = [
+        graph.integers(name, [at]) for name, at in (("zero", 0), ("level.start", length), ("end", length + columns))
+    ]
     axis = graph.integers("axis", [1])
     graph.add("Slice", ["input", starts[0], starts[1], axis], "window")
     graph.add("Reshape", ["window", graph.integers("patches.shape", [1, patches, columns])], "patches")

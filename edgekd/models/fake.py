@@ -38,8 +38,8 @@ def activation_grid(low: Tensor, high: Tensor, bits: Tensor) -> Grid:
 
 
 def weight_scale(weight: Tensor, bits: Tensor) -> Tensor:
-    """Symmetric scale of each output channel, or with 4 bits of the whole matrix, as TFLite-Micro's matrix product takes
-    them: weight [P, O, I], bits [P] -> [P, O, 1].
+    """Symmetric scale of each output channel, or with 4 bits of the whole matrix, as TFLite-Micro's product takes them:
+    weight [P, O, I], bits [P] -> [P, O, 1].
     """
     top = (2.0 ** (bits - 1) - 1).view(-1, 1, 1)
     largest = weight.detach().abs().amax(dim=2, keepdim=True)

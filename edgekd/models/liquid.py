@@ -2,8 +2,8 @@
 
 dx/dt = -leak * x + f * (A - x),  f = sigmoid(W [input, x] + b), one step: x' = keep * x + f * (drive - rate * x)
 with keep = 1 - leak and drive = rate * A. leak and rate lie in (0, 1/2), so leak + rate * f < 1 and every unit stays
-between min(0, A) and max(0, A): a fixed-point range is provable. There may be several steps per patch, each with leak and
-rate divided by their number.
+between min(0, A) and max(0, A): a fixed-point range is provable. There may be several steps per patch, each with leak
+and rate divided by their number.
 """
 
 import torch

@@ -17,10 +17,9 @@ Params = Mapping[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What all members share: N patches of F columns in, O values out, R, the rank of the head (0: full), and the Euler
-    steps of a liquid cell per patch.
+    """What all members share: N patches of F columns in, O values out, R, and the Euler steps of a liquid cell per patch.
 
-    A member's own rank may be lower than R. Without `feedback` the gates of a recurrent cell do not see its state: an ablation.
+    R is the highest rank of a head; 0: all have full ones. Without `feedback` the gates of a recurrent cell do not see its state: an ablation.
     """
 
     patches: int
@@ -111,9 +110,7 @@ class Population(nn.Module):
 
     def extract(self, index: int) -> dict[str, Tensor]:
         """One member's parameters, live units only, without the leading axis: the matrices that are exported."""
-        return {
-            name: self.compact(name, value.detach()[index], index).clone() for name, value in self.masked().items()
-        }
+        return {name: self.compact(name, value.detach()[index], index).clone() for name, value in self.masked().items()}
 
     def compact(self, name: str, value: Tensor, index: int) -> Tensor:
         """The entries of a parameter that member `index` has; `value` is without the leading axis."""

@@ -1,8 +1,8 @@
 """Causal convolution network: strided convolutions over the patches until one place is left, the newest.
 
 Each layer halves the number of places; its kernel, 3 or 4 patches (fewer at the end), is the one whose last place ends
-at the newest patch, so nothing recent is cut off and nothing is padded. The level joins the last layer. A forecast reads
-the whole window, as WaveNet's dilated convolutions do (van den Oord et al. 2016), in log2(N) layers.
+at the newest patch, so nothing recent is cut off and nothing is padded. The level joins the last layer. A forecast
+reads the whole window, as WaveNet does (van den Oord et al. 2016), in log2(N) layers.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Tcn(Population):
 
     kind = "tcn"
     recurrent = False
-    unit_axes = (
+    unit_axes: dict[str, tuple[int, ...]] = (
         {"level_weight": (0,), "conv0_weight": (0,), "conv0_bias": (0,)}
         | {f"conv{depth}_weight": (0, 2) for depth in range(1, 12)}
         | {f"conv{depth}_bias": (0,) for depth in range(1, 12)}

@@ -49,6 +49,7 @@ def candidates_of(config: Config) -> list[Candidate]:
         sparsity=config.compress.sparsity,
         weight_bits=config.compress.weight_bits,
         activation_bits=config.compress.activation_bits,
+        blocks=config.compress.blocks,
         count=config.search.candidates,
         seed=config.search.seed,
     )
@@ -103,8 +104,7 @@ def compress_students(
     ours = [one for one in candidates_of(config) if one.kind == kind]
     own = forecast(stage1, train)[[stage1.widths.index(one.hidden) for one in ours]]
     loss = _distillation(config.distill.stage2, (own + _soft(teacher, train)) / 2, teacher, train, config)
-    recipe = _recipe(config, config.compress.epochs)
-    recipe = replace(recipe, learning_rate=recipe.learning_rate / 2)
+    recipe = _recipe(config, config.compress.epochs).slower()
     compressed, fake = recover(stage1, ours, train, val, loss, recipe, each_epoch=tick)
     save(compressed, folder / WEIGHTS)
     ranges = {one.name: member_ranges(fake, member) for member, one in enumerate(ours)}
@@ -183,5 +183,9 @@ def _distillation(name: str, soft: Tensor, teacher: Population, train: Examples,
 
 def _recipe(config: Config, epochs: int) -> Recipe:
     return Recipe(
-        epochs=epochs, learning_rate=config.students.learning_rate, batch=config.students.batch, seed=config.search.seed
+        epochs=epochs,
+        learning_rate=config.students.learning_rate,
+        batch=config.students.batch,
+        seed=config.search.seed,
+        muon=config.students.optimiser == "muon",
     )
