@@ -10,8 +10,8 @@ _NAME = re.compile(r"(?P<kind>[a-z]+)(?P<hidden>\d+)_w(?P<w>\d+)a(?P<a>\d+)_s(?P
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Candidate:
-    """Kind and width before pruning, bits of weights and activations, the fraction of units pruned, and of the blocks of
-    1 x 4 weights in the matrices that are left.
+    """Kind and width before pruning, bits of weights and activations, the fraction of units pruned, and that of blocks
+    of 1 x 4 weights in the matrices that are left.
     """
 
     kind: str

@@ -17,9 +17,10 @@ Params = Mapping[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What all members share: N patches of F columns in, O values out, R, and the Euler steps of a liquid cell per patch.
+    """What all members share: N patches of F columns in, O values out, and R, the highest rank of a head (0: full).
 
-    R is the highest rank of a head; 0: all have full ones. Without `feedback` the gates of a recurrent cell do not see its state: an ablation.
+    substeps: Euler steps of a liquid cell per patch. Without `feedback` the gates of a recurrent cell do not see its
+    state: an ablation.
     """
 
     patches: int

@@ -14,6 +14,8 @@ from edgekd.models.fake import Fake
 from edgekd.models.population import Params, Population, linear, uniform
 
 STRIDE = 2
+DEEPEST = 12
+"""Layers of the longest window, of 4096 patches, and one."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,11 @@ class Tcn(Population):
 
     kind = "tcn"
     recurrent = False
-    unit_axes: dict[str, tuple[int, ...]] = (
-        {"level_weight": (0,), "conv0_weight": (0,), "conv0_bias": (0,)}
-        | {f"conv{depth}_weight": (0, 2) for depth in range(1, 12)}
-        | {f"conv{depth}_bias": (0,) for depth in range(1, 12)}
-    )
+    unit_axes: dict[str, tuple[int, ...]] = {
+        "level_weight": (0,),
+        **{f"conv{depth}_weight": (0, 2) if depth else (0,) for depth in range(DEEPEST)},
+        **{f"conv{depth}_bias": (0,) for depth in range(DEEPEST)},
+    }
 
     def member(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
         params = {}

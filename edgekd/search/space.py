@@ -20,8 +20,8 @@ def propose(
 ) -> list[Candidate]:
     """At most `count` different candidates, sorted; kinds have equal shares (the first kinds one more at most).
 
-    Two sparsities that leave the same number of units of one width are one point; the smaller sparsity stays. Weights of
-    4 bits go with activations of 8 bits only, as in TFLite-Micro.
+    Two sparsities that leave the same number of units of one width are one point; the smaller sparsity stays. Weights
+    of 4 bits go with activations of 8 bits only, as in TFLite-Micro.
     """
     decks = []
     for kind in kinds:
