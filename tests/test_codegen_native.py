@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from operator_cases import MAKERS, random_inputs
 from tflite_builder import Node, Spec, build, single
 
+from edgekd.board import load_board
 from edgekd.codegen.native import Code, generate
 from edgekd.codegen.write import write
 from edgekd.emulate.graph import HostGraph
 from edgekd.emulate.host import HostLibrary
+from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.errors import ModelError
 from edgekd.program import twin
 from edgekd.program.reader import read_tflite
@@ -163,3 +165,26 @@ def test_dlnet_in_integers(tmp_path: Path) -> None:
     found = verify(tmp_path / "code", None, 300)
     assert found["first_difference"] is None
     assert len(found["pairs"]) == 3
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_the_example_and_the_sketch_check_themselves(tmp_path: Path) -> None:
+    from edgekd.pipeline.graphs import write_code
+
+    model = tmp_path / "model.tflite"
+    model.write_bytes(MAKERS["MUL", "int8"](np.random.default_rng(0), "int8"))
+    write_code(model, "product", "nano33ble", tmp_path / "code")
+    program = tmp_path / "example"
+    sources = sorted((tmp_path / "code").glob("*.c"))
+    subprocess.run(["gcc", "-std=c99", *STRICT, *sources, "-o", program], check=True)
+    assert subprocess.run([program], check=False).returncode == 0
+    image = compile_sketch(tmp_path / "code" / "product_native", load_board("nano33ble"), tmp_path / "sketch.elf")
+    sketch = Sketch(image)
+    sketch.setup()
+    assert "self-test PASS, " in sketch.send("")
+    vectors = tmp_path / "code" / "product_vectors.h"
+    text = vectors.read_text()
+    start = text.index("{", text.index("y0[")) + 1
+    vectors.write_text(text[:start] + text[start:].replace(",", " ^ 1,", 1))
+    subprocess.run(["gcc", "-std=c99", *sources, "-o", program], check=True)
+    assert subprocess.run([program], check=False).returncode == 1

@@ -17,7 +17,7 @@ from operator_cases import MAKERS, random_inputs
 from tflite_builder import Spec, constant, single
 
 from edgekd.board import load_board, resource
-from edgekd.codegen.native import Code, example, generate
+from edgekd.codegen.native import Code, examples, generate
 from edgekd.codegen.write import write
 from edgekd.emulate.compiler import compile_image, find_compiler
 from edgekd.emulate.graph import BoardGraph, HostGraph
@@ -56,7 +56,7 @@ OTHERS = [
 ]
 KINDS = [*WEIGHTED, *COPIES, *OTHERS]
 NO_OPERATORS = {"edgekd_window.c", "edgekd_grid.c"}
-ELEMENTWISE = {"edgekd_sigmoid_table.c"}
+ELEMENTWISE = {"edgekd_sigmoid_table.c", "edgekd_inverse_sqrt.c"}
 needs_gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 needs_host_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
@@ -161,8 +161,8 @@ def test_nothing_undefined_is_done_and_nothing_beyond_the_arguments_is_read(tmp_
     command = ["gcc", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     for number, case in enumerate(cases(KINDS, 2, seed=4)):
         folder = tmp_path / str(number)
-        program = example(case.code, [one[0] for one in case.inputs], [one[0] for one in case.wanted])
-        write(folder, dict(case.code.files) | {"example.c": program})
+        programs = examples(case.code, [one[0] for one in case.inputs], [one[0] for one in case.wanted])
+        write(folder, dict(case.code.files) | programs)
         done = subprocess.run([*command, *map(str, folder.glob("*.c")), "-o", str(folder / "example")], check=False)
         assert done.returncode == 0
         ran = subprocess.run([folder / "example"], capture_output=True, text=True, check=False)

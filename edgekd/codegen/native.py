@@ -20,6 +20,7 @@ from edgekd.codegen.constants import grid_values
 from edgekd.codegen.graph import Array, Buffer, Call, Graph, Index, Kernel, Lane, Loop, Operand, Step, Struct
 from edgekd.codegen.lower import lower
 from edgekd.codegen.plan import Plan, plan
+from edgekd.codegen.sketch import CONSOLE, carried
 from edgekd.codegen.write import array_literal, comment, render
 from edgekd.program.program import Program, Tensor
 
@@ -361,24 +362,36 @@ def _at(index: Index) -> str:
     return " + ".join(parts)
 
 
-def example(code: Code, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]) -> str:
-    """A C program that runs the network on one window and returns 0 when it computes these outputs."""
-    given = [
-        _example_value(f"x{i}", tensor, value)
-        for i, (tensor, value) in enumerate(zip(code.inputs, inputs, strict=True))
-    ]
-    wanted = [
-        _example_value(f"y{i}", tensor, value)
-        for i, (tensor, value) in enumerate(zip(code.outputs, outputs, strict=True))
-    ]
-    return render("native_example.c.j2", name=code.name, version=__version__, inputs=given, outputs=wanted)
-
-
-def _example_value(name: str, tensor: Tensor, value: NDArray[Any]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "title": tensor.name,
-        "c_type": f"{tensor.dtype}_t",
-        "size": value.size,
-        "values": value.reshape(-1),
+def examples(code: Code, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]) -> dict[str, str | bytes]:
+    """A C program and an Arduino sketch, in a folder of its own, that run the network on one window [...] of inputs and
+    say whether it computes these outputs.
+    """
+    values = {
+        "name": code.name,
+        "version": __version__,
+        "inputs": [
+            _stored(f"x{i}", tensor, value) for i, (tensor, value) in enumerate(zip(code.inputs, inputs, strict=True))
+        ],
+        "outputs": [
+            _stored(f"y{i}", tensor, value) for i, (tensor, value) in enumerate(zip(code.outputs, outputs, strict=True))
+        ],
     }
+    vectors = {f"{code.name}_vectors.h": render("native_vectors.h.j2", **values)}
+    sketch = dict(code.files) | vectors | carried(CONSOLE)
+    sketch[f"{code.name}_native.ino"] = render("native_graph_sketch.ino.j2", **values)
+    program = {f"{code.name}_example.c": render("native_example.c.j2", **values)}
+    return vectors | program | {f"{code.name}_native/{file}": content for file, content in sketch.items()}
+
+
+def _stored(letter: str, tensors: Sequence[Tensor], values: Sequence[NDArray[Any]]) -> list[dict[str, Any]]:
+    """Constant arrays of the examples."""
+    return [
+        {
+            "name": f"{letter}{position}",
+            "title": tensor.name,
+            "c_type": f"{tensor.dtype}_t",
+            "size": value.size,
+            "values": value.reshape(-1),
+        }
+        for position, (tensor, value) in enumerate(zip(tensors, values, strict=True))
+    ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgekd import __version__
 from edgekd.board import Board, load_board
-from edgekd.codegen.native import Code, LayerInfo, Place, example, generate
+from edgekd.codegen.native import Code, LayerInfo, Place, examples, generate
 from edgekd.codegen.write import identifier, write
 from edgekd.emulate.compiler import Image, Profile, compile_image, find_compiler
 from edgekd.emulate.graph import BoardGraph, HostGraph, run_calls
@@ -61,7 +61,7 @@ class Generated:
 
 
 def write_code(model: Path, name: str | None, board: str, out: Path) -> Code:
-    """Generate the C of a .tflite file into the folder `out`, with an example that checks itself.
+    """Generate the C of a .tflite file into the folder `out`, with a C program and a sketch that check themselves.
 
     Raises ModelError for a file that cannot be read or an operator that has no kernel, ConfigError for the board.
     """
@@ -72,7 +72,7 @@ def write_code(model: Path, name: str | None, board: str, out: Path) -> Code:
     code = generate(program, prefix)
     window = random_inputs(program, 1)
     files = dict(code.files) | {
-        f"{prefix}_example.c": example(code, [one[0] for one in window], [one[0] for one in twin.run(program, window)]),
+        **examples(code, [one[0] for one in window], [one[0] for one in twin.run(program, window)]),
         f"{prefix}.tflite": content,
         ABOUT: f'{{"edgekd": "{__version__}", "name": "{prefix}", "board": "{board}"}}\n',
     }

@@ -177,4 +177,9 @@ def summary(found: Measurement, native: Firmware) -> dict[str, Any]:
     push = found.functions[native.entry("push")]
     names = ("flash_bytes", "flash_above_empty_bytes", "ram_bytes", "stack_bytes", "instructions", "cycles",
              "cycles_high", "ms", "ms_high", "energy_uj", "board", "compiler", "note")  # fmt: skip
-    return {name: getattr(found, name) for name in names} | {"push_cycles": push.cycles, "push_ms": push.ms}
+    return {
+        **{name: getattr(found, name) for name in names},
+        "push_cycles": push.cycles,
+        "push_ms": push.ms,
+        "layers": found.to_json()["layers"],
+    }

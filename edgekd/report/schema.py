@@ -53,6 +53,17 @@ class Teacher(Section):
     test: Score
 
 
+class LayerCost(Section):
+    """Share of one layer in a forecast; all its executions together."""
+
+    name: Text
+    calls: Count
+    cycles: Count
+    macs: Count
+    bytes: Count
+    cycles_per_mac: float | None
+
+
 class Native(Section):
     """Measured on the linked image and on the run of its machine code on the emulated board."""
 
@@ -65,6 +76,9 @@ class Native(Section):
     energy_uj: Error
     board: str
     compiler: str
+    note: str = ""
+    push_cycles: Count | None = None
+    layers: list[LayerCost] = []
 
 
 class Candidate(Section):
