@@ -201,9 +201,10 @@ class Compress(Section):
 
 
 class Search(Section):
-    """How many candidates, and the seed of everything that is drawn."""
+    """How many candidates, how many of them are trained together, and the seed of everything that is drawn."""
 
     candidates: Annotated[int, Field(ge=1, le=10_000)] = 16
+    generation: Annotated[int, Field(ge=2, le=512)] = 16
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
