@@ -30,7 +30,7 @@ class Study:
         self._known: dict[str, tuple[Objectives, Objectives]] = {}
         self._asked: dict[str, Any] = {}
         self._size = size
-        sampler = optuna.samplers.NSGAIISampler(population_size=size, seed=seed)
+        sampler = optuna.samplers.NSGAIISampler(population_size=max(2, size), seed=seed)
         self._study = optuna.create_study(directions=["minimize"] * OBJECTIVES, sampler=sampler)
 
     def ask(self, first: Sequence[Candidate], count: int) -> list[Candidate]:
