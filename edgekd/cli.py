@@ -200,9 +200,8 @@ def codegen(
     from edgekd.pipeline.graphs import write_code
 
     code = write_code(model, name, board, out)
-    print(
-        f"wrote {out / code.name}.c and .h, {len(code.sources) - 1} kernels, an example and a sketch that check themselves"
-    )
+    kernels = len(code.sources) - 1
+    print(f"wrote {out / code.name}.c and .h, {kernels} kernels, an example and a sketch that check themselves")
     print(f"next: edgekd emulate {out}, edgekd verify {out} --random 1000")
 
 

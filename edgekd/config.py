@@ -11,7 +11,7 @@ from edgekd.board import board_names, load_board
 from edgekd.errors import ConfigError
 from edgekd.yamlfile import Document, Position, dump_yaml, read_yaml
 
-Kind = Literal["liquid", "gru", "mlp"]
+Kind = Literal["liquid", "gru", "mlp", "tcn"]
 LossName = Literal["output_l1", "output_mse", "output_cosine", "memory"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -164,6 +164,7 @@ class Students(Section):
     epochs: Count = 60
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
     batch: Count = 256
+    optimiser: Literal["adamw", "muon"] = "adamw"
 
 
 class Distill(Section):
@@ -177,11 +178,20 @@ class Compress(Section):
     """What each student is compressed to; `epochs` of recovery, half of them on the integer grid."""
 
     sparsity: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)] = [0.0, 0.5]
-    weight_bits: Annotated[list[Literal[8]], Field(min_length=1)] = [8]
+    weight_bits: Annotated[list[Literal[4, 8]], Field(min_length=1)] = [8]
     activation_bits: Annotated[list[Literal[8, 16]], Field(min_length=1)] = [8, 16]
+    blocks: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)] = [0.0]
+    """Shares of the 1 x 4 blocks of weights that are pruned, beside whole units."""
     epochs: Annotated[int, Field(ge=2, le=1_000_000)] = 40
 
-    @field_validator("sparsity")
+    @field_validator("activation_bits")
+    @classmethod
+    def _four_bits_need_eight(cls, values: list[int], info: ValidationInfo) -> list[int]:
+        if info.data.get("weight_bits") == [4] and 8 not in values:
+            raise ValueError("weights of 4 bits go with activations of 8 bits only")
+        return values
+
+    @field_validator("sparsity", "blocks")
     @classmethod
     def _whole_per_cents(cls, values: list[float]) -> list[float]:
         for value in values:
@@ -191,9 +201,10 @@ class Compress(Section):
 
 
 class Search(Section):
-    """How many candidates, and the seed of everything that is drawn."""
+    """How many candidates, how many of them are trained together, and the seed of everything that is drawn."""
 
     candidates: Annotated[int, Field(ge=1, le=10_000)] = 16
+    generation: Annotated[int, Field(ge=2, le=512)] = 16
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 

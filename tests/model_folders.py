@@ -1,5 +1,6 @@
 """Model folders of every kind and width of activations, with untrained weights: quick to make, all paths exercised."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,17 +51,27 @@ def windows(count: int, seed: int) -> NDArray[np.float32]:
     return raw
 
 
-def make_model_folder(folder: Path, kind: str, activation_bits: int, name: str = "battery") -> Path:
+def make_model_folder(
+    folder: Path,
+    kind: str,
+    activation_bits: int,
+    name: str = "battery",
+    *,
+    weight_bits: int = 8,
+    substeps: int = 1,
+    patch: int = PATCH,
+) -> Path:
     """Write models/<candidate>/ with 6 units below `folder`."""
-    shape = Shape(patches=WINDOW // PATCH, columns=len(COLUMNS), outputs=HORIZON, rank=3)
+    constants = replace(preprocess(), patch=patch)
+    shape = Shape(patches=WINDOW // patch, columns=len(COLUMNS), outputs=HORIZON, rank=3, substeps=substeps)
     population = build(kind, [6], [1], shape)
-    fake = Fake(torch.tensor([8]), torch.tensor([activation_bits]))
+    fake = Fake(torch.tensor([weight_bits]), torch.tensor([activation_bits]))
     fake.observe()
-    rel, lvl, _ = preprocess().transform(windows(64, seed=0))
+    rel, lvl, _ = constants.transform(windows(64, seed=0))
     with torch.no_grad():
         population(torch.from_numpy(rel), torch.from_numpy(lvl), fake)
-    candidate = Candidate(kind=kind, hidden=6, weight_bits=8, activation_bits=activation_bits, sparsity=0.0)
+    candidate = Candidate(kind=kind, hidden=6, weight_bits=weight_bits, activation_bits=activation_bits, sparsity=0.0)
     path = folder / candidate.name
     path.mkdir(parents=True)
-    write_model(path, population, 0, candidate, member_ranges(fake, 0), name=name, preprocess=preprocess().to_json())
+    write_model(path, population, 0, candidate, member_ranges(fake, 0), name=name, preprocess=constants.to_json())
     return path

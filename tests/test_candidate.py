@@ -7,11 +7,12 @@ from edgekd.errors import ConfigError
 
 candidates = st.builds(
     Candidate,
-    kind=st.sampled_from(["liquid", "gru", "mlp"]),
+    kind=st.sampled_from(["liquid", "gru", "mlp", "tcn"]),
     hidden=st.integers(1, 512),
     weight_bits=st.sampled_from([4, 8]),
     activation_bits=st.sampled_from([8, 16]),
     sparsity=st.integers(0, 99).map(lambda per_cent: per_cent / 100),
+    blocks=st.integers(0, 99).map(lambda per_cent: per_cent / 100),
 )
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from edgekd.candidate import Candidate
-from edgekd.compress.prune import importance, prune
+from edgekd.compress.prune import importance, prune, prune_blocks
 from edgekd.compress.recover import recover
 from edgekd.distill.train import Examples, Recipe, evaluate, fit, supervised
 from edgekd.models.fake import Fake
@@ -49,3 +49,18 @@ def test_recovered_candidates_have_the_units_and_bits_of_their_names(kind: str) 
     prune(pruned, scores, [4])
     unrecovered = evaluate(pruned, val, Fake.off())
     assert float(evaluate(population, val, fake)[1]) < float(unrecovered)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_blocks_of_the_exported_matrices_are_zero_and_stay_so(kind: str) -> None:
+    train, val = examples(), examples(32, seed=1)
+    population = build(kind, [8, 8], [0, 1], SHAPE)
+    population.live[0, ::2] = 0
+    prune_blocks(population, [0.5, 0.0])
+    fit(population, train, val, supervised, Recipe(epochs=2, learning_rate=1e-2, batch=32, seed=0))
+    for name, value in population.extract(0).items():
+        if name.endswith("_weight"):
+            rows = value.flatten(1)
+            blocks = torch.nn.functional.pad(rows, (0, -rows.shape[1] % 4)).view(-1, 4).abs().sum(1)
+            assert int((blocks == 0).sum()) == round(0.5 * len(blocks))
+    assert all((value != 0).any(dim=-1).all() for name, value in population.extract(1).items() if "weight" in name)

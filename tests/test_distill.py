@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
 from edgekd.distill import losses
-from edgekd.distill.train import Distillation, Examples, Recipe, clip_members, fit, forecast, supervised
-from edgekd.models.kinds import build
+from edgekd.distill.optimise import Optimiser, clipped, hidden_matrices, orthogonalised
+from edgekd.distill.train import Distillation, Examples, Recipe, fit, forecast, supervised
+from edgekd.models.kinds import KINDS, build
 from edgekd.models.population import Shape
 
 SHAPE = Shape(patches=4, columns=1, outputs=3, rank=0)
@@ -91,7 +94,75 @@ def test_training_learns_and_keeps_the_best_epoch() -> None:
 
 
 def test_each_member_is_clipped_by_itself() -> None:
-    parameter = torch.nn.Parameter(torch.zeros(2, 2))
-    parameter.grad = torch.tensor([[30.0, 40.0], [0.3, 0.4]])
-    clip_members([parameter], 1.0)
-    torch.testing.assert_close(parameter.grad, torch.tensor([[0.6, 0.8], [0.3, 0.4]]))
+    grad = torch.tensor([[30.0, 40.0], [0.3, 0.4]])
+    torch.testing.assert_close(clipped(grad, 1.0), torch.tensor([[0.6, 0.8], [0.3, 0.4]]))
+
+
+def test_the_optimiser_is_torchs_adamw_with_its_one_cycle_rate() -> None:
+    """Five parameters of a member, 20 steps of a given gradient, against torch.optim."""
+    population = build("mlp", [4], [0], SHAPE)
+    theirs = [torch.nn.Parameter(p.detach().clone()) for p in population.parameters()]
+    adam = torch.optim.AdamW(theirs, lr=0.02, weight_decay=1e-2)
+    rate = torch.optim.lr_scheduler.OneCycleLR(adam, 0.02, total_steps=20, pct_start=0.1)
+    ours = Optimiser(population, torch.tensor([0.02]), 20, weight_decay=1e-2, clip=1e9, muon=[False])
+    for _ in range(20):
+        adam.zero_grad()
+        torch.stack([(p - 0.3).square().sum() for p in theirs]).sum().backward()
+        adam.step()
+        rate.step()
+        ours.step(torch.stack([(p - 0.3).square().flatten(1).sum(1) for p in population.parameters()]).sum(0))
+    for one, other in zip(population.parameters(), theirs, strict=True):
+        torch.testing.assert_close(one.detach(), other.detach(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(6, 4), (4, 6)])
+def test_newton_schulz_makes_singular_values_about_one(rows: int, columns: int) -> None:
+    matrix = torch.randn(3, rows, columns, generator=torch.Generator().manual_seed(0))
+    matrix[2, 3:] = 0  # a padded member: the rows it has, alone
+    found = orthogonalised(matrix)
+    values = torch.linalg.svdvals(found[0]) / max(1, rows / columns) ** 0.5
+    assert 0.6 < values.min() < values.max() < 1.3
+    torch.testing.assert_close(found[2, :3], orthogonalised(matrix[2:, :3])[0], rtol=1e-4, atol=1e-5)
+
+
+def test_muon_moves_hidden_matrices_and_leaves_heads_to_adamw() -> None:
+    population = build("gru", [4], [0], Shape(patches=4, columns=1, outputs=3, rank=2))
+    names = [name for name, _ in population.named_parameters()]
+    sizes = [p[0].numel() for p in population.parameters()]
+    starts = {name: sum(sizes[:i]) for i, name in enumerate(names)}
+    assert [one.start for one in hidden_matrices(population)] == [
+        starts[name] for name in names if name in ("update_weight", "reset_weight", "new_weight")
+    ]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_members_with_options_of_their_own_train_as_they_would_alone(kind: str) -> None:
+    """Rates, losses, weights of the target, optimisers, ranks and widths differ in one batch."""
+    train, val = examples(), examples(24, seed=1)
+    shape = Shape(patches=4, columns=1, outputs=3, rank=3)
+    widths, ranks, rates, muon = [3, 6, 5], [3, 1, 2], [1e-2, 3e-2, 1e-3], [True, False, True]
+    names, weights = ["output_l1", "output_cosine", "memory"], torch.tensor([float("nan"), 0.4, 0.9])
+    soft = train.target[None] + 0.1
+    pairs = losses.memory_pairs(4, torch.Generator().manual_seed(0))
+    changes = torch.rand(1, len(train), pairs.shape[1], generator=torch.Generator().manual_seed(0))
+
+    def trained(members: list[int]) -> Tensor:
+        population = build(kind, [widths[m] for m in members], members, shape, ranks=[ranks[m] for m in members])
+        recipe = replace(RECIPE, learning_rate=[rates[m] for m in members], muon=[muon[m] for m in members])
+        loss = Distillation([names[m] for m in members], soft, changes, pairs, weights[members])
+        fit(population, train, val, loss, recipe)
+        return forecast(population, val)
+
+    together = trained([0, 1, 2])
+    for member in range(3):
+        torch.testing.assert_close(together[member], trained([member])[0], rtol=1e-3, atol=1e-4)
+
+
+def test_a_member_that_diverges_harms_no_other() -> None:
+    train, val = examples(), examples(24, seed=1)
+    together = build("mlp", [4, 4], [0, 1], SHAPE)
+    best = fit(together, train, val, supervised, replace(RECIPE, learning_rate=[1e-2, 1e30]))
+    alone = build("mlp", [4], [0], SHAPE)
+    fit(alone, train, val, supervised, RECIPE)
+    torch.testing.assert_close(forecast(together, val)[0], forecast(alone, val)[0], rtol=1e-3, atol=1e-4)
+    assert torch.isfinite(best[0])

@@ -1,6 +1,7 @@
 import functools
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,14 @@ from edgekd.errors import ModelError
 from edgekd.export.model import graphs, load_member, onnx_runner
 from edgekd.export.tflite import float_tflite, quantized_tflite
 from edgekd.models.fake import Fake
-from edgekd.models.kinds import build
+from edgekd.models.kinds import KINDS, build
 from edgekd.models.population import Population, Shape
 from edgekd.program import twin
 from edgekd.program.forecaster import Deployed, Forecaster, load_model, unroll
 from edgekd.program.interpreters import Tflite, TfliteMicro
 from edgekd.program.reader import read_tflite
 
-ALL = pytest.mark.parametrize(("kind", "bits"), [(k, b) for k in ("liquid", "gru", "mlp") for b in (8, 16)])
+ALL = pytest.mark.parametrize(("kind", "bits"), [(k, b) for k in KINDS for b in (8, 16)])
 REL, LVL, BASE = preprocess().transform(windows(300, seed=3))
 
 
@@ -42,6 +43,21 @@ def test_the_twin_equals_tflite_micro_over_whole_windows(kind: str, bits: int) -
     assert ours.dtype == f"int{bits}"
     assert np.array_equal(ours, theirs)
     assert len(np.unique(ours)) > 20  # not stuck
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("options", [{"weight_bits": 4}, {"substeps": 2}, {"patch": 2}, {"patch": 20}])
+def test_the_twin_equals_tflite_micro_for_every_option(kind: str, options: dict[str, int], tmp_path: Path) -> None:
+    model = load_model(make_model_folder(tmp_path, kind, 8, **options))  # type: ignore[arg-type]
+    constants = replace(preprocess(), patch=options.get("patch", preprocess().patch))
+    rel, lvl, _ = constants.transform(windows(100, seed=3))
+    ours = Forecaster(model, lambda content: lambda x: twin.run(read_tflite(content), x)).integers(rel, lvl)
+    theirs = Forecaster(model, lambda content: TfliteMicro(content).run).integers(rel, lvl)
+    assert np.array_equal(ours, theirs)
+    if "weight_bits" in options:
+        programs = [read_tflite(one) for one in model.graphs().values()]
+        narrow = [t.dtype for one in programs for t in one.tensors if t.data is not None and len(t.shape) > 1]
+        assert "int4" in narrow
 
 
 @ALL
@@ -68,7 +84,7 @@ def test_float_engines_agree(kind: str, bits: int) -> None:
         np.testing.assert_allclose(unroll(cell, runner("head"), units, REL, LVL), wanted, atol=2e-6)
 
 
-@pytest.mark.parametrize("kind", ["liquid", "gru", "mlp"])
+@pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.parametrize("bits", [8, 16])
 def test_fake_quantisation_is_the_grid_of_the_export(kind: str, bits: int) -> None:
     """Training on the grid sees what the chip computes, to a few steps of the output's grid."""

@@ -65,8 +65,8 @@ def test_a_run_leaves_models_firmware_and_a_report(run: Path) -> None:
     report = without_times(run / "out")
     assert set(report["baselines"]) == {"persistence", "line", "parabola", "ridge"}
     names = [one["name"] for one in report["candidates"]]
-    assert len(names) == 6
-    assert {one["kind"] for one in report["candidates"]} == {"liquid", "gru", "mlp"}
+    assert len(names) == 8
+    assert {one["kind"] for one in report["candidates"]} == {"liquid", "gru", "mlp", "tcn"}
     for name in names:
         assert (run / "out" / "models" / name / "head.tflite").is_file()
     chosen = report["chosen"]
@@ -126,8 +126,8 @@ def test_a_finished_run_does_nothing_again_and_a_change_redoes_what_depends_on_i
     compress(
         load_config(small_run.write(tmp_path, distill="{stage1: output_l1, stage2: output_mse}")), tmp_path / "out", log
     )
-    assert {"data", "teacher", "search/gru_stage1"} <= set(log.skipped)
-    assert "search/gru_stage2" in log.built
+    assert {"data", "teacher", "search/000_gru_stage1"} <= set(log.skipped)
+    assert "search/000_gru_stage2" in log.built
     log = Log()
     table = tmp_path / "cells.csv"
     config = load_config(small_run.write(tmp_path))

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from edgekd.candidate import Candidate
 from edgekd.pareto import front
 from edgekd.search.space import propose
+from edgekd.search.study import Objectives, Study
 
 
 def dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
@@ -40,6 +41,54 @@ def test_a_small_grid_is_proposed_whole_and_a_sample_treats_kinds_alike() -> Non
     assert sample != grid(16, seed=1)
 
 
+def test_four_bits_of_weights_go_with_eight_of_activations() -> None:
+    found = grid(1000, weight_bits=[8, 4], blocks=[0.0, 0.5])
+    assert len(found) == 3 * 4 * 2 * 3 * 2
+    assert all(c.activation_bits == 8 for c in found if c.weight_bits == 4)
+
+
 def test_sparsities_that_leave_equal_units_are_one_point() -> None:
     assert len(grid(1000, hidden=[1], sparsity=[0.0, 0.3, 0.9])) == 3 * 2
     assert all(c.kept == 1 for c in grid(1000, hidden=[1], sparsity=[0.0, 0.9]))
+
+
+def measured(one: Candidate) -> tuple[Objectives, Objectives]:
+    """Wider is better and larger; only one kind is good."""
+    error = 1 / one.kept + (one.kind != "gru") * 0.5 + 0.01 * (one.weight_bits == 4)
+    return (error, 100.0 * one.kept * one.weight_bits, float(one.kept)), (one.kept / 40 - 1,)
+
+
+def searched(space: list[Candidate], wanted: int, seed: int, size: int = 8) -> list[str]:
+    study, names = Study(space, size, seed), []
+    while len(names) < wanted and (ours := study.ask([], wanted - len(names))):
+        assert len(ours) <= size
+        study.tell({one.name: measured(one) for one in ours})
+        names += [one.name for one in ours]
+    return names
+
+
+def wide() -> list[Candidate]:
+    return grid(10_000, hidden=[2, 4, 6, 8, 12, 16, 24, 32], sparsity=[0.0, 0.25, 0.5], weight_bits=[8, 4])
+
+
+def test_a_search_asks_for_nothing_twice_and_ends_when_all_is_known() -> None:
+    space = grid(1000, weight_bits=[8, 4])
+    names = searched(space, 10_000, 0)
+    assert sorted(names) == sorted(one.name for one in space)
+
+
+def test_a_search_is_repeatable_and_more_budget_goes_on_from_less() -> None:
+    names = searched(wide(), 48, 0)
+    assert names == searched(wide(), 48, 0)
+    assert names != searched(wide(), 48, 1)
+    assert searched(wide(), 80, 0)[:48] == names
+
+
+def test_a_search_breeds_from_what_was_good() -> None:
+    late = [name for seed in range(3) for name in searched(wide(), 80, seed)[40:]]
+    assert sum(name.startswith("gru") for name in late) > 1.3 * len(late) / 3  # a third by chance
+
+
+def test_the_first_generation_is_the_one_given() -> None:
+    space = wide()
+    assert Study(space, 8, 0).ask(space[10:18], 8) == sorted(space[10:18])

@@ -1,4 +1,4 @@
-"""Structured pruning: whole hidden units are removed, so the exported matrices are smaller."""
+"""Structured pruning: whole hidden units are removed, so the exported matrices are smaller; and blocks of weights."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,9 @@ from torch import Tensor
 
 from edgekd.models.fake import Fake
 from edgekd.models.population import Population
+
+BLOCK = 4
+"""Weights that are pruned together: what a kernel reads at once."""
 
 
 def importance(population: Population, rel: Tensor, lvl: Tensor, target: Tensor, mask: Tensor, batch: int) -> Tensor:
@@ -33,3 +36,33 @@ def prune(population: Population, scores: Tensor, keep: Sequence[int]) -> None:
         ranked = torch.where(live[member] > 0, scores[member], -1.0).argsort(descending=True, stable=True)
         live[member] = 0
         live[member, ranked[:count]] = 1
+
+
+@torch.no_grad()
+def prune_blocks(population: Population, shares: Sequence[float]) -> None:
+    """Hold shares[p] of the 1 x 4 blocks of each weight matrix of member p at zero: those of the smallest norm.
+
+    A block is four neighbours in a row of the matrix as it is exported, without the units that were pruned before.
+    """
+    if not any(shares):
+        return
+    for name, value in population.masked().items():
+        if not name.endswith("_weight"):
+            continue
+        kept = torch.ones_like(value)
+        for member, share in enumerate(shares):
+            places = population.places(name, value[member], member)
+            all_of = [places.get(axis, torch.arange(size)) for axis, size in enumerate(value[member].shape)]
+            at = torch.meshgrid(*all_of, indexing="ij")
+            kept[member][at] = _kept_blocks(value[member][at], share)
+        population.kept_weights[name] = kept
+
+
+def _kept_blocks(matrix: Tensor, share: float) -> Tensor:
+    """Ones, and zeros in the smallest `share` of the blocks: matrix [O, ...] -> the same shape."""
+    rows = matrix.flatten(1)
+    missing = -rows.shape[1] % BLOCK
+    norms = torch.nn.functional.pad(rows, (0, missing)).view(-1, BLOCK).norm(dim=1)
+    kept = torch.ones_like(norms)
+    kept[norms.argsort(stable=True)[: round(share * len(norms))]] = 0
+    return kept.repeat_interleave(BLOCK).view(len(rows), -1)[:, : rows.shape[1]].reshape(matrix.shape)

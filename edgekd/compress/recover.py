@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 
 from edgekd.candidate import Candidate
-from edgekd.compress.prune import importance, prune
+from edgekd.compress.prune import importance, prune, prune_blocks
 from edgekd.distill.train import Examples, Loss, Recipe, fit, forecast
 from edgekd.models.fake import Fake
 from edgekd.models.kinds import select
@@ -31,6 +31,7 @@ def recover(
     population = select(stage1, [stage1.widths.index(c.hidden) for c in candidates])
     scores = importance(population, train.rel, train.lvl, train.target, train.mask, recipe.batch)
     prune(population, scores, [c.kept for c in candidates])
+    prune_blocks(population, [c.blocks for c in candidates])
     half = recipe.epochs // 2
     fit(population, train, val, loss, replace(recipe, epochs=half), each_epoch=each_epoch)
     bits = [[c.weight_bits for c in candidates], [c.activation_bits for c in candidates]]
@@ -38,6 +39,6 @@ def recover(
     fake.observe()
     forecast(population, train, fake)
     fake.freeze()
-    quiet = replace(recipe, epochs=recipe.epochs - half, learning_rate=recipe.learning_rate / 2)
+    quiet = replace(recipe.slower(), epochs=recipe.epochs - half)
     fit(population, train, val, loss, quiet, fake=fake, each_epoch=lambda epoch: each_epoch(half + epoch))
     return population, fake

@@ -1,12 +1,13 @@
 """The training loop: one tensor program for a population, each member with its own loss, clipping and best epoch."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from edgekd.distill import losses
+from edgekd.distill.optimise import Optimiser
 from edgekd.models.fake import Fake
 from edgekd.models.population import Population
 
@@ -26,7 +27,7 @@ class Examples:
     def __getitem__(self, rows: Tensor) -> "Examples":
         return Examples(rel=self.rel[rows], lvl=self.lvl[rows], target=self.target[rows], mask=self.mask[rows])
 
-    def to(self, device: str) -> "Examples":
+    def to(self, device: str | torch.device) -> "Examples":
         return Examples(
             rel=self.rel.to(device), lvl=self.lvl.to(device), target=self.target.to(device), mask=self.mask.to(device)
         )
@@ -34,14 +35,23 @@ class Examples:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How long and how fast. One permutation of the windows per epoch, from `seed`, is shared by all members."""
+    """How long and how fast. One permutation of the windows per epoch, from `seed`, is shared by all members.
+
+    learning_rate and muon: of all members, or one for each. `muon` moves hidden matrices by Muon instead of AdamW.
+    """
 
     epochs: int
-    learning_rate: float
+    learning_rate: float | Sequence[float]
     batch: int
     seed: int
     weight_decay: float = 1e-4
     clip: float = 1.0
+    muon: bool | Sequence[bool] = False
+
+    def slower(self) -> "Recipe":
+        """The same with half of the learning rate."""
+        rates = self.learning_rate
+        return replace(self, learning_rate=rates / 2 if isinstance(rates, float) else [rate / 2 for rate in rates])
 
 
 Loss = Callable[[Tensor, list[Tensor], Examples, Tensor, float], Tensor]
@@ -54,24 +64,51 @@ def supervised(y: Tensor, states: list[Tensor], batch: Examples, rows: Tensor, p
 
 @dataclass(frozen=True)
 class Distillation:
-    """A named loss with its soft targets [P or 1, n, O] for all n training windows.
+    """Named losses with the soft targets [P or 1, n, O] for all n training windows.
 
-    `changes` [1, n, K] and `pairs` [2, K] are the teacher's relative state changes, for `memory`.
+    names: the loss of each member, or one for all. weights [P]: the constant weight of the measured target in each
+    member's loss; NaN, or no weights: the schedule of `losses.mixing`. `changes` [1, n, K] and `pairs` [2, K] are the
+    teacher's relative state changes, for `memory`.
     """
 
-    name: str
+    names: str | Sequence[str]
     soft: Tensor
     changes: Tensor | None = None
     pairs: Tensor | None = None
+    weights: Tensor | None = None
 
     def __call__(self, y: Tensor, states: list[Tensor], batch: Examples, rows: Tensor, progress: float) -> Tensor:
-        weight = losses.mixing(progress)
+        weight = torch.full((len(y),), losses.mixing(progress), device=y.device)
+        if self.weights is not None:
+            weight = torch.where(self.weights.isnan(), weight, self.weights)
         soft = self.soft[:, rows].expand_as(y)
-        if self.name in ("output_mse", "output_cosine"):
+        names = [self.names] * len(y) if isinstance(self.names, str) else list(self.names)
+        if len(set(names)) == 1:
+            return self._loss(names[0], y, soft, states, batch, rows, weight)
+        total = torch.zeros_like(weight)
+        for name in sorted(set(names)):
+            members = torch.tensor([m for m, one in enumerate(names) if one == name], device=y.device)
+            their = [state[members] for state in states] if name == "memory" else []
+            loss = self._loss(name, y[members], soft[members], their, batch, rows, weight[members])
+            total = total.index_add(0, members, loss)
+        return total
+
+    def _loss(
+        self,
+        name: str,
+        y: Tensor,
+        soft: Tensor,
+        states: list[Tensor],
+        batch: Examples,
+        rows: Tensor,
+        weight: Tensor,
+    ) -> Tensor:
+        """One loss of some members: y and soft [P, B, O], weight [P] -> [P]."""
+        if name in ("output_mse", "output_cosine"):
             hard = losses.masked_mse(y, batch.target, batch.mask)
-            return weight * hard + (1 - weight) * getattr(losses, self.name)(y, soft)
+            return weight * hard + (1 - weight) * getattr(losses, name)(y, soft)
         loss = weight * losses.masked_l1(y, batch.target, batch.mask) + (1 - weight) * losses.output_l1(y, soft)
-        if self.changes is not None and self.pairs is not None and len(states) > 1:
+        if name == "memory" and self.changes is not None and self.pairs is not None and len(states) > 1:
             change = losses.relative_change(states, self.pairs)
             loss = loss + (1 - weight) * losses.memory(change, self.changes[:, rows])
         return loss
@@ -89,41 +126,27 @@ def fit(
 ) -> Tensor:
     """Train every member and leave it at its epoch of lowest validation error; returns those errors [P].
 
-    AdamW with a one-cycle rate. The members share nothing but the order of the windows.
+    The members share nothing but the order of the windows.
     """
     fake = fake or Fake.off(population.size)
-    parameters = list(population.parameters())
-    optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    total = max(4, recipe.epochs * -(-len(train) // recipe.batch))  # OneCycleLR divides by zero below
-    rise = max(0.1, 2 / total)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=total, pct_start=rise)
+    total = max(4, recipe.epochs * -(-len(train) // recipe.batch))  # the rate has a way up and a way down
+    rates = torch.as_tensor(recipe.learning_rate, dtype=torch.float32).expand(population.size)
+    muon = [recipe.muon] * population.size if isinstance(recipe.muon, bool) else recipe.muon
+    optimiser = Optimiser(population, rates, total, weight_decay=recipe.weight_decay, clip=recipe.clip, muon=muon)
     order = torch.Generator().manual_seed(recipe.seed)
-    best = torch.full((population.size,), torch.inf)
-    kept = [p.detach().clone() for p in parameters]
+    best = torch.full((population.size,), torch.inf, device=train.rel.device)
+    kept = optimiser.flat.clone()
     for epoch in range(recipe.epochs):
-        for rows in torch.randperm(len(train), generator=order).split(recipe.batch):
+        for rows in torch.randperm(len(train), generator=order).to(train.rel.device).split(recipe.batch):
             batch = train[rows]
             y, states = population(batch.rel, batch.lvl, fake)
-            optimiser.zero_grad()
-            loss(y, states, batch, rows, epoch / recipe.epochs).sum().backward()
-            clip_members(parameters, recipe.clip)
-            optimiser.step()
-            rate.step()
-        best = _keep_best(population, evaluate(population, val, fake).cpu(), best, kept)
+            optimiser.step(loss(y, states, batch, rows, epoch / recipe.epochs))
+        now = evaluate(population, val, fake)
+        kept[now < best] = optimiser.flat[now < best]
+        best = torch.fmin(now, best)
         each_epoch(epoch + 1)
-    with torch.no_grad():
-        for parameter, value in zip(parameters, kept, strict=True):
-            parameter.copy_(value)
-    return best
-
-
-def clip_members(parameters: list[torch.nn.Parameter], limit: float) -> None:
-    """Scale each member's gradient so that its norm over all its parameters is at most `limit`."""
-    grads = [p.grad for p in parameters if p.grad is not None]
-    square = torch.stack([g.square().flatten(1).sum(1) for g in grads]).sum(0)
-    factor = (limit / (square.sqrt() + losses.EPS)).clamp(max=1.0)
-    for grad in grads:
-        grad.mul_(factor.view([-1] + [1] * (grad.dim() - 1)))
+    optimiser.flat.copy_(kept)
+    return best.cpu()
 
 
 @torch.no_grad()
@@ -148,11 +171,3 @@ def state_changes(population: Population, examples: Examples, pairs: Tensor, chu
         states = population(examples.rel[rows], examples.lvl[rows], fake)[1]
         parts.append(losses.relative_change(states, pairs).mean(0, keepdim=True))
     return torch.cat(parts, dim=1)
-
-
-@torch.no_grad()
-def _keep_best(population: Population, now: Tensor, best: Tensor, kept: list[Tensor]) -> Tensor:
-    better = now < best
-    for parameter, value in zip(population.parameters(), kept, strict=True):
-        value[better] = parameter.detach()[better]
-    return torch.where(better, now, best)

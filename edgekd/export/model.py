@@ -19,6 +19,7 @@ from edgekd.models.fake import UNIT_RANGES, Fake
 from edgekd.models.kinds import build
 from edgekd.models.liquid import constants
 from edgekd.models.population import Population, Shape
+from edgekd.models.tcn import layers
 
 Ranges = dict[str, tuple[float, float]]
 Runner = Any  # Callable[[Sequence[NDArray]], list[NDArray]], as edgekd.program.forecaster calls it
@@ -53,6 +54,7 @@ def write_model(
         "kind": population.kind,
         "units": len(population.live[member].nonzero()),
         "steps": population.shape.patches,
+        "substeps": population.shape.substeps,
         "recurrent": population.recurrent,
         "preprocess": dict(preprocess),
     }
@@ -68,6 +70,7 @@ def load_member(folder: Path) -> Population:
         columns=len(info["preprocess"]["columns"]),
         outputs=len(params["out_bias"]),
         rank=len(params["down_weight"]) if "down_weight" in params else 0,
+        substeps=info["substeps"],
     )
     population = build(info["kind"], [info["units"]], [0], shape)
     population.load_state_dict({name: value[None] for name, value in params.items()} | {"live": population.live})
@@ -78,16 +81,17 @@ def graphs(population: Population, member: int) -> dict[str, onnx.ModelProto]:
     """The ONNX graphs of one member, live units only: `cell` (recurrent kinds) and `head`."""
     tensors = population.extract(member)
     params = {key: value.numpy() for key, value in tensors.items()}
-    if not population.recurrent:
+    shape, units = population.shape, len(population.live[member].nonzero())
+    if population.kind == "mlp":
         return {"head": onnx_graph.mlp_head(params, population.features)}
-    if population.kind == "liquid":
-        folded = zip(("keep", "rate", "drive"), constants(tensors), strict=True)
-        params |= {key: value.numpy() for key, value in folded}
-    units = len(population.live[member].nonzero())
-    return {
-        "cell": onnx_graph.CELLS[population.kind](params, population.features),
-        "head": onnx_graph.head(params, units),
-    }
+    if population.kind == "tcn":
+        return {"head": onnx_graph.tcn_head(params, shape.patches, shape.columns)}
+    head = onnx_graph.head(params, units)
+    if population.kind == "gru":
+        return {"cell": onnx_graph.gru_cell(params, population.features), "head": head}
+    folded = zip(("keep", "rate", "drive"), constants(tensors, shape.substeps), strict=True)
+    params |= {key: value.numpy() for key, value in folded}
+    return {"cell": onnx_graph.liquid_cell(params, population.features, shape.substeps), "head": head}
 
 
 def member_ranges(fake: Fake, member: int) -> Ranges:
@@ -97,11 +101,15 @@ def member_ranges(fake: Fake, member: int) -> Ranges:
 
 def costs(population: Population, member: int) -> dict[str, int]:
     """Parameters of one member, and multiply-adds of the matrix products of one forecast."""
-    params = population.extract(member)
-    head = sum(params[name].numel() for name in ("down_weight", "out_weight") if name in params)
-    rest = sum(value.numel() for name, value in params.items() if name.endswith("_weight")) - head
-    repeats = population.shape.patches if population.recurrent else 1
-    return {"params": sum(value.numel() for value in params.values()), "macs": head + repeats * rest}
+    params, shape = population.extract(member), population.shape
+    places = {f"{one.name}_weight": one.outputs for one in layers(shape.patches)} if population.kind == "tcn" else {}
+    repeats = shape.patches * shape.substeps if population.recurrent else 1
+    macs = 0
+    for name, value in params.items():
+        if name.endswith("_weight"):
+            in_head = name in ("down_weight", "out_weight")
+            macs += value.numel() * (1 if in_head else places.get(name, repeats))
+    return {"params": sum(value.numel() for value in params.values()), "macs": macs}
 
 
 def onnx_runner(path: Path) -> Runner:
@@ -125,5 +133,5 @@ def _by_value(model: onnx.ModelProto, ranges: Ranges) -> Ranges:
     """Ranges by the values of a graph: those trained under another name, and TFLite's fixed ones, filled in."""
     known = ranges | UNIT_RANGES
     values = [one.name for one in model.graph.input] + [node.output[0] for node in model.graph.node]
-    named = {value: onnx_graph.RANGES.get(value, value) for value in values}
+    named = {value: onnx_graph.trained_name(value) for value in values}
     return {value: known[name] for value, name in named.items() if name in known}

@@ -11,6 +11,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from edgekd.models.tcn import STRIDE, layers
+
 Array = NDArray[np.float32]
 Params = Mapping[str, Array]
 
@@ -29,7 +31,11 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=np.float32), name))
         return name
 
-    def add(self, op: str, inputs: list[str], output: str, **attributes: int) -> str:
+    def integers(self, name: str, values: list[int]) -> str:
+        self.constants.append(numpy_helper.from_array(np.array(values, dtype=np.int64), name))
+        return name
+
+    def add(self, op: str, inputs: list[str], output: str, **attributes: int | list[int]) -> str:
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 
@@ -53,18 +59,28 @@ class Graph:
         return model
 
 
-def liquid_cell(params: Params, features: int) -> onnx.ModelProto:
-    """X [1, I], h [1, H] -> next [1, H]; params: those of `Liquid` and its folded keep, rate and drive, each [H]."""
+def liquid_cell(params: Params, features: int, substeps: int) -> onnx.ModelProto:
+    """X [1, I], h [1, H] -> next [1, H]; params: those of `Liquid` and its folded keep, rate and drive, each [H].
+
+    Euler steps after the first have their number at the end of their names; the weights are shared.
+    """
     graph, units = Graph("cell"), len(params["keep"])
-    z = graph.add("Concat", ["x", "h"], "cell.joined", axis=1)
-    graph.dense(z, params["gate_weight"], params["gate_bias"], "cell.pre")
-    graph.add("Sigmoid", ["cell.pre"], "cell.gate")
+    weight, bias = (
+        graph.constant("cell.pre.weight", params["gate_weight"]),
+        graph.constant("cell.pre.bias", params["gate_bias"]),
+    )
     keep, rate, drive = (graph.constant(name, params[name][None]) for name in ("keep", "rate", "drive"))
-    graph.add("Mul", ["h", rate], "cell.scaled")
-    graph.add("Sub", [drive, "cell.scaled"], "cell.pull")
-    graph.add("Mul", ["cell.gate", "cell.pull"], "cell.pushed")
-    graph.add("Mul", ["h", keep], "cell.kept")
-    graph.add("Add", ["cell.kept", "cell.pushed"], "next")
+    h = "h"
+    for turn in range(substeps):
+        number, last = f"{SUBSTEP}{turn}" if turn else "", turn == substeps - 1
+        z = graph.add("Concat", ["x", h], f"cell.joined{number}", axis=1)
+        pre = graph.add("Gemm", [z, weight, bias], f"cell.pre{number}", transB=1)
+        gate = graph.add("Sigmoid", [pre], f"cell.gate{number}")
+        scaled = graph.add("Mul", [h, rate], f"cell.scaled{number}")
+        pull = graph.add("Sub", [drive, scaled], f"cell.pull{number}")
+        pushed = graph.add("Mul", [gate, pull], f"cell.pushed{number}")
+        kept = graph.add("Mul", [h, keep], f"cell.kept{number}")
+        h = graph.add("Add", [kept, pushed], "next" if last else f"next{SUBSTEP}{turn}")
     return graph.model({"x": features, "h": units}, {"next": units})
 
 
@@ -86,7 +102,7 @@ def gru_cell(params: Params, features: int) -> onnx.ModelProto:
     return graph.model({"x": features, "h": units}, {"next": units})
 
 
-CELLS = {"liquid": liquid_cell, "gru": gru_cell}
+SUBSTEP = ".step"
 
 # Values of a graph -> the name of the range they were trained under, where the two differ.
 RANGES = {
@@ -101,7 +117,18 @@ RANGES = {
     "cell.reset_gate": "logistic",
     "cell.new_state": "tanh",
     "y": "head.y",
+    "window": "input",
+    "patches": "input",
+    "places": "input",
+    "recent": "input",
+    "last": "conv.last",
 }
+
+
+def trained_name(value: str) -> str:
+    """The name of the range under which a value of a graph was trained."""
+    value = value.split(SUBSTEP)[0]
+    return RANGES.get(value, value)
 
 
 def head(params: Params, units: int) -> onnx.ModelProto:
@@ -118,6 +145,35 @@ def mlp_head(params: Params, features: int) -> onnx.ModelProto:
     state = graph.add("Relu", ["hidden"], "state")
     y = _readout(graph, state, params)
     return graph.model({"input": features}, {y: len(params["out_bias"])})
+
+
+def tcn_head(params: Params, patches: int, columns: int) -> onnx.ModelProto:
+    """Input [1, N * F + F] -> y [1, O]: the convolutions and the head of `Tcn` in one graph."""
+    graph, units = Graph("head"), len(params["conv0_bias"])
+    length = patches * columns
+    starts = [
+        graph.integers(name, [at]) for name, at in (("zero", 0), ("level.start", length), ("end", length + columns))
+    ]
+    axis = graph.integers("axis", [1])
+    graph.add("Slice", ["input", starts[0], starts[1], axis], "window")
+    graph.add("Reshape", ["window", graph.integers("patches.shape", [1, patches, columns])], "patches")
+    x = graph.add("Transpose", ["patches"], "places", perm=[0, 2, 1])
+    stack = layers(patches)
+    for layer in stack:
+        kernel = params[f"{layer.name}_weight"].transpose(0, 2, 1)  # ONNX has [O, C, kernel]
+        weight = graph.constant(f"{layer.name}.weight", kernel)
+        bias = graph.constant(f"{layer.name}.bias", params[f"{layer.name}_bias"])
+        last = layer is stack[-1]
+        name = "conv.last" if last else f"{layer.name}.sum"
+        x = graph.add("Conv", [x, weight, bias], name, strides=[STRIDE], kernel_shape=[layer.kernel])
+        x = x if last else graph.add("Relu", [x], layer.name)
+    graph.add("Reshape", [x, graph.integers("last.shape", [1, units])], "last")
+    graph.add("Slice", ["input", starts[1], starts[2], axis], "recent")
+    graph.dense("recent", params["level_weight"], None, "level")
+    graph.add("Add", ["last", "level"], "state.sum")
+    state = graph.add("Relu", ["state.sum"], "state")
+    y = _readout(graph, state, params)
+    return graph.model({"input": length + columns}, {y: len(params["out_bias"])})
 
 
 def _readout(graph: Graph, h: str, params: Params) -> str:

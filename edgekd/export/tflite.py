@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,13 +30,13 @@ def _quiet() -> Iterator[None]:
 
 
 with _quiet():
-    import ai_edge_quantizer.recipe as recipes
     import tensorflow as tf
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
-    from ai_edge_quantizer import quantizer
+    from ai_edge_quantizer import quantizer, recipe_manager
+    from ai_edge_quantizer.qtyping import QuantGranularity, TFLOperationName
 
 Range = tuple[float, float]
-RECIPES: dict[tuple[int, int], Callable[[], Any]] = {(8, 8): recipes.static_wi8_ai8, (8, 16): recipes.static_wi8_ai16}
+WITH_NARROW_WEIGHTS = (TFLOperationName.FULLY_CONNECTED, TFLOperationName.CONV_2D)
 
 _BINARY = {"Mul": tf.multiply, "Sub": tf.subtract, "Add": tf.add}
 _UNARY = {"Sigmoid": tf.sigmoid, "Tanh": tf.tanh, "Relu": tf.nn.relu}
@@ -67,6 +67,18 @@ def _node(node: onnx.NodeProto, operands: list[Any]) -> Any:
         x, weight, *bias = operands
         product = tf.matmul(x, weight, transpose_b=True, name=name + ".product" if bias else name)
         return tf.add(product, bias[0], name=name) if bias else product
+    if node.op_type == "Conv":  # values of three axes are held as [1, 1, places, channels]
+        x, weight, bias = operands
+        stride = next(list(one.ints) for one in node.attribute if one.name == "strides")[0]
+        product = tf.nn.conv2d(x, weight.transpose(2, 1, 0)[None], [1, stride], "VALID", name=name + ".product")
+        return tf.nn.bias_add(product, bias, name=name)
+    if node.op_type == "Transpose":
+        return tf.expand_dims(operands[0], 1, name=name)
+    if node.op_type == "Reshape":
+        return tf.reshape(operands[0], [int(size) for size in operands[1]], name=name)
+    if node.op_type == "Slice":
+        x, (start,), (stop,), _ = operands
+        return tf.slice(x, [0, int(start)], [1, int(stop - start)], name=name)
     if node.op_type == "Concat":
         return tf.concat(operands, axis=node.attribute[0].i, name=name)
     if node.op_type in _BINARY:
@@ -91,8 +103,23 @@ def quantized_tflite(
         low, high = ranges[value]
         values[name] = {key: np.full([1] * rank, v, np.float32) for key, v in (("min", low), ("max", high))}
     with _quiet():
-        result = quantizer.Quantizer(bytearray(content), RECIPES[bits]()).quantize(values)
+        result = quantizer.Quantizer(bytearray(content), _recipe(*bits)).quantize(values)
     return bytes(result.quantized_model)
+
+
+def _recipe(weight_bits: int, activation_bits: int) -> Any:
+    """Scales of 8-bit weights per output channel; of 4-bit weights per matrix, which is what TFLite-Micro takes."""
+    recipe = recipe_manager.RecipeManager()
+    every = {"regex": ".*", "activation_num_bits": activation_bits}
+    recipe.add_static_config(operation_name=TFLOperationName.ALL_SUPPORTED, weight_num_bits=8, **every)
+    for operation in WITH_NARROW_WEIGHTS if weight_bits < 8 else ():
+        recipe.add_static_config(
+            operation_name=operation,
+            weight_num_bits=weight_bits,
+            weight_granularity=QuantGranularity.TENSORWISE,
+            **every,
+        )
+    return recipe.get_quantization_recipe()
 
 
 def _value(tensor: str, order: list[str]) -> str:

@@ -44,7 +44,7 @@ class Dlnet(Population):
             return params | factors | {"w": torch.zeros(width)}
         return params | {"liquid_weight": uniform((width, width), width, generator)}
 
-    def _seeded(self, width: int, seed: int) -> dict[str, Tensor]:
+    def _seeded(self, width: int, seed: int, rank: int) -> dict[str, Tensor]:
         return self.member(width, torch.Generator().manual_seed(seed))
 
     def forward(self, rel: Tensor, lvl: Tensor, fake: Fake) -> tuple[Tensor, list[Tensor]]:

@@ -38,9 +38,13 @@ def activation_grid(low: Tensor, high: Tensor, bits: Tensor) -> Grid:
 
 
 def weight_scale(weight: Tensor, bits: Tensor) -> Tensor:
-    """Symmetric scale of each output channel: weight [P, O, I], bits [P] -> [P, O, 1]."""
+    """Symmetric scale of each output channel, or with 4 bits of the whole matrix, as TFLite-Micro's product takes them:
+    weight [P, O, I], bits [P] -> [P, O, 1].
+    """
     top = (2.0 ** (bits - 1) - 1).view(-1, 1, 1)
-    return weight.detach().abs().amax(dim=2, keepdim=True).clamp(min=1e-9) / top
+    largest = weight.detach().abs().amax(dim=2, keepdim=True)
+    largest = torch.where((bits == 4).view(-1, 1, 1), largest.amax(dim=1, keepdim=True), largest)
+    return largest.clamp(min=1e-9) / top
 
 
 class _RoundToGrid(torch.autograd.Function):
@@ -85,7 +89,7 @@ class Fake:
         return self._round(x, self._grid(name))
 
     def weight(self, x: Tensor) -> Tensor:
-        """X [P, O, I], rounded per output channel."""
+        """X [P, O, I], rounded on the grid of `weight_scale`."""
         if self.mode != "quantize":
             return x
         top = (2.0 ** (self.weight_bits - 1) - 1).view(-1, 1, 1)

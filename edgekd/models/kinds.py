@@ -11,18 +11,30 @@ from edgekd.models.gru import Gru
 from edgekd.models.liquid import Liquid
 from edgekd.models.mlp import Mlp
 from edgekd.models.population import Population, Shape
+from edgekd.models.tcn import Tcn
 
-KINDS: dict[str, type[Population]] = {kind.kind: kind for kind in (Liquid, Gru, Mlp)}
+KINDS: dict[str, type[Population]] = {kind.kind: kind for kind in (Liquid, Gru, Mlp, Tcn)}
 
 
-def build(kind: str, widths: Sequence[int], seeds: Sequence[int], shape: Shape) -> Population:
-    """A fresh population of one kind, member p with widths[p] units and started from seeds[p]."""
-    return KINDS[kind](widths, seeds, shape)
+def build(
+    kind: str,
+    widths: Sequence[int],
+    seeds: Sequence[int],
+    shape: Shape,
+    *,
+    ranks: Sequence[int] | None = None,
+) -> Population:
+    """A fresh population of one kind, member p with widths[p] units and started from seeds[p].
+
+    ranks[p] values between its state and its forecast (default: those of `shape`).
+    """
+    return KINDS[kind](widths, seeds, shape, ranks=ranks)
 
 
 def save(population: Population, path: Path) -> None:
-    """Weights and live units, as safetensors."""
-    save_file({name: value.contiguous() for name, value in population.state_dict().items()}, path)
+    """Weights and live units, as safetensors; the weights of pruned blocks are zero."""
+    state = population.state_dict() | {name: value.detach() for name, value in population.masked().items()}
+    save_file({name: value.contiguous().cpu() for name, value in state.items()}, path)
 
 
 def load(population: Population, path: Path) -> Population:
@@ -35,13 +47,19 @@ def load(population: Population, path: Path) -> Population:
 @torch.no_grad()
 def select(population: Population, members: Sequence[int]) -> Population:
     """A new population of the given members, copied; one may be taken several times."""
-    rows = torch.tensor(list(members))
-    chosen = KINDS[population.kind](
-        [population.widths[m] for m in members], [population.seeds[m] for m in members], population.shape
-    )
+    rows = torch.tensor(list(members), device=population.live.device)
+    chosen = build(
+        population.kind,
+        [population.widths[m] for m in members],
+        [population.seeds[m] for m in members],
+        population.shape,
+        ranks=[population.ranks[m] for m in members],
+    ).to(rows.device)
     width = chosen.live.shape[1]
     state = {name: _narrow(population, name, value, width)[rows] for name, value in population.state_dict().items()}
     chosen.load_state_dict(state)
+    for name, kept in population.kept_weights.items():
+        chosen.kept_weights[name] = _narrow(population, name, kept, width)[rows]
     return chosen
 
 

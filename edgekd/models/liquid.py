@@ -2,7 +2,8 @@
 
 dx/dt = -leak * x + f * (A - x),  f = sigmoid(W [input, x] + b), one step: x' = keep * x + f * (drive - rate * x)
 with keep = 1 - leak and drive = rate * A. leak and rate lie in (0, 1/2), so leak + rate * f < 1 and every unit stays
-between min(0, A) and max(0, A): a fixed-point range is provable.
+between min(0, A) and max(0, A): a fixed-point range is provable. There may be several steps per patch, each with leak
+and rate divided by their number.
 """
 
 import torch
@@ -13,7 +14,7 @@ from edgekd.models.population import Params, Population, steps, uniform
 
 
 class Liquid(Population):
-    """The cell of the module's description, one step per patch."""
+    """The cell of the module's description, one or more steps per patch."""
 
     kind = "liquid"
     recurrent = True
@@ -35,18 +36,19 @@ class Liquid(Population):
         inner = weight[:, :, self.features :].transpose(1, 2)
         outer = torch.matmul(x, weight[:, :, : self.features].transpose(1, 2).unsqueeze(1))
         outer = outer + params["gate_bias"][:, None, None]
-        keep, rate, drive = (fake.constant(c).unsqueeze(1) for c in constants(params))
+        keep, rate, drive = (fake.constant(c).unsqueeze(1) for c in constants(params, self.shape.substeps))
         h = torch.zeros_like(outer[:, 0])
         states = []
         for patch in outer.unbind(1):
-            f = fake("logistic", torch.sigmoid(fake("cell.pre", torch.baddbmm(patch, h, inner))))
-            pull = fake("cell.pull", drive - fake("cell.scaled", rate * h))
-            h = fake("state", fake("cell.kept", keep * h) + fake("cell.pushed", f * pull))
+            for _ in range(self.shape.substeps):
+                f = fake("logistic", torch.sigmoid(fake("cell.pre", torch.baddbmm(patch, h, inner))))
+                pull = fake("cell.pull", drive - fake("cell.scaled", rate * h))
+                h = fake("state", fake("cell.kept", keep * h) + fake("cell.pushed", f * pull))
             states.append(h)
         return states
 
 
-def constants(params: Params) -> tuple[Tensor, Tensor, Tensor]:
-    """keep, rate and drive, each [..., H]: what the exported cell multiplies by and adds."""
-    rate = 0.5 * torch.sigmoid(params["rate"])
-    return 1 - 0.5 * torch.sigmoid(params["leak"]), rate, rate * params["target"]
+def constants(params: Params, substeps: int) -> tuple[Tensor, Tensor, Tensor]:
+    """keep, rate and drive, each [..., H]: what each step of the exported cell multiplies by and adds."""
+    rate = 0.5 * torch.sigmoid(params["rate"]) / substeps
+    return 1 - 0.5 * torch.sigmoid(params["leak"]) / substeps, rate, rate * params["target"]

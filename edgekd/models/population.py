@@ -17,15 +17,17 @@ Params = Mapping[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What all members share: N patches of F columns in, O values out, and R, the rank of the head (0: full).
+    """What all members share: N patches of F columns in, O values out, and R, the highest rank of a head (0: full).
 
-    Without `feedback` the gates of a recurrent cell do not see its state: an ablation.
+    substeps: Euler steps of a liquid cell per patch. Without `feedback` the gates of a recurrent cell do not see its
+    state: an ablation.
     """
 
     patches: int
     columns: int
     outputs: int
     rank: int
+    substeps: int = 1
     feedback: bool = True
 
 
@@ -42,17 +44,28 @@ class Population(nn.Module):
     unit_axes: dict[str, tuple[int, ...]]
 
     live: Tensor
+    code: Tensor
 
-    def __init__(self, widths: Sequence[int], seeds: Sequence[int], shape: Shape) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int],
+        seeds: Sequence[int],
+        shape: Shape,
+        *,
+        ranks: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         self.widths, self.seeds, self.shape = tuple(widths), tuple(seeds), shape
-        members = [self._seeded(width, seed) for width, seed in zip(widths, seeds, strict=True)]
+        self.ranks = tuple(ranks or [shape.rank] * len(self.widths))
+        self.kept_weights: dict[str, Tensor] = {}
+        members = [
+            self._padded(self._seeded(width, seed, rank), width, rank)
+            for width, seed, rank in zip(self.widths, self.seeds, self.ranks, strict=True)
+        ]
         for name in members[0]:
-            padded = [
-                _pad(m[name], self.axes(name), max(widths) - width) for m, width in zip(members, widths, strict=True)
-            ]
-            self.register_parameter(name, nn.Parameter(torch.stack(padded)))
-        self.register_buffer("live", torch.stack([(torch.arange(max(widths)) < w).float() for w in widths]))
+            self.register_parameter(name, nn.Parameter(torch.stack([member[name] for member in members])))
+        self.register_buffer("live", _first(self.widths, max(self.widths)))
+        self.register_buffer("code", _first(self.ranks, shape.rank), persistent=False)
 
     @property
     def size(self) -> int:
@@ -80,15 +93,17 @@ class Population(nn.Module):
         return self._head(params, states[-1], fake), states
 
     def masked(self) -> dict[str, Tensor]:
-        """The parameters, zero where they belong to a unit that does not exist."""
+        """The parameters, zero where they belong to a unit or a rank that does not exist, or to a pruned block."""
         params: dict[str, Tensor] = {}
         for name, parameter in self.named_parameters():
             value: Tensor = parameter
             axes = self.axes(name)
             for axis in axes:
-                shape = [self.live.shape[0]] + [1] * (value.dim() - 1)
-                shape[axis + 1] = -1
-                value = value * _unit_mask(self.live, value.shape[axis + 1]).view(shape)
+                value = value * _along(_unit_mask(self.live, value.shape[axis + 1]), axis, value.dim())
+            if name in self.code_axes and self.mixed_ranks:
+                value = value * _along(self.code, self.code_axes[name], value.dim())
+            if name in self.kept_weights:
+                value = value * self.kept_weights[name]
             if self.recurrent and not self.shape.feedback and axes == (0, 1):
                 value = torch.cat([value[..., : self.features], torch.zeros_like(value[..., self.features :])], -1)
             params[name] = value
@@ -96,21 +111,45 @@ class Population(nn.Module):
 
     def extract(self, index: int) -> dict[str, Tensor]:
         """One member's parameters, live units only, without the leading axis: the matrices that are exported."""
-        keep = torch.nonzero(self.live[index]).flatten()
-        units = self.live.shape[1]
-        out = {}
-        for name, value in self.named_parameters():
-            one = value.detach()[index]
-            for axis in self.axes(name):
-                before = one.shape[axis] - units  # a matrix over [inputs, units] keeps its inputs
-                one = one.index_select(axis, torch.cat([torch.arange(before), before + keep]))
-            out[name] = one.clone()
-        return out
+        return {name: self.compact(name, value.detach()[index], index).clone() for name, value in self.masked().items()}
 
-    def _seeded(self, width: int, seed: int) -> dict[str, Tensor]:
+    def compact(self, name: str, value: Tensor, index: int) -> Tensor:
+        """The entries of a parameter that member `index` has; `value` is without the leading axis."""
+        for axis, kept in self.places(name, value, index).items():
+            value = value.index_select(axis, kept)
+        return value
+
+    def places(self, name: str, value: Tensor, index: int) -> dict[int, Tensor]:
+        """By axis of a parameter (P not counted), the places that member `index` has; other axes it has whole."""
+        keep = torch.nonzero(self.live[index]).flatten()
+        found = {}
+        for axis in self.axes(name):
+            before = value.shape[axis] - self.live.shape[1]  # a matrix over [inputs, units] keeps its inputs
+            found[axis] = torch.cat([torch.arange(before, device=keep.device), before + keep])
+        if name in self.code_axes:
+            found[self.code_axes[name]] = torch.arange(self.ranks[index], device=keep.device)
+        return found
+
+    @property
+    def code_axes(self) -> dict[str, int]:
+        """The axes that run over the rank of the head, the leading P not counted."""
+        return {"down_weight": 0, "out_weight": 1} if self.shape.rank else {}
+
+    @property
+    def mixed_ranks(self) -> bool:
+        """Whether some member's head has fewer values than R."""
+        return min(self.ranks) < self.shape.rank
+
+    def _padded(self, params: Params, width: int, rank: int) -> dict[str, Tensor]:
+        """The parameters of one member with zeros for the units and ranks that only others have."""
+        more, deeper = max(self.widths) - width, self.shape.rank - rank
+        padded = {name: _pad(value, self.axes(name), more) for name, value in params.items()}
+        return padded | {name: _pad(padded[name], (axis,), deeper) for name, axis in self.code_axes.items()}
+
+    def _seeded(self, width: int, seed: int, rank: int) -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(seed)
         params = self.member(width, generator)
-        rank, outputs = self.shape.rank, self.shape.outputs
+        outputs = self.shape.outputs
         inner = rank or width
         if rank:
             params["down_weight"] = uniform((rank, width), width, generator)
@@ -151,6 +190,18 @@ def steps(population: Population, rel: Tensor, lvl: Tensor, fake: Fake) -> Tenso
 def _unit_mask(live: Tensor, length: int) -> Tensor:
     """[P, length]: ones for leading inputs, then the units."""
     return torch.nn.functional.pad(live, (length - live.shape[1], 0), value=1.0)
+
+
+def _first(counts: Sequence[int], length: int) -> Tensor:
+    """[P, length]: ones in the first counts[p] places of row p."""
+    return (torch.arange(length) < torch.tensor(list(counts)).unsqueeze(1)).float()
+
+
+def _along(mask: Tensor, axis: int, dims: int) -> Tensor:
+    """A mask [P, L] shaped to multiply a parameter of `dims` axes along one of them, the leading P not counted."""
+    shape = [len(mask)] + [1] * (dims - 1)
+    shape[axis + 1] = -1
+    return mask.view(shape)
 
 
 def _pad(value: Tensor, axes: tuple[int, ...], missing: int) -> Tensor:

@@ -14,6 +14,7 @@ from edgekd.pareto import front
 from edgekd.pipeline import deploy, prepare, summary, train
 from edgekd.pipeline.prepare import Prepared
 from edgekd.run import Progress, Run, read_json, write_json
+from edgekd.search.study import Objectives, Study
 
 Scores = dict[str, dict[str, Any]]
 
@@ -23,8 +24,7 @@ def compress(config: Config, folder: Path, progress: Progress) -> dict[str, Any]
     with Run(folder, progress) as run:
         prepared = _prepare(run, config)
         teacher = _teach(run, config, prepared)
-        students = {str(kind): _train(run, config, kind, prepared, teacher) for kind in config.students.kinds}
-        scores = _export(run, config, prepared, students)
+        students, scores = _search(run, config, prepared, teacher)
         chosen = _choose(config, scores)
         comparisons = _compare(run, config, scores, prepared, teacher)
         parity = _verify(run, config, scores, prepared)
@@ -46,40 +46,62 @@ def _teach(run: Run, config: Config, prepared: Prepared) -> Population:
     return train.load_teacher(config, train.shape_of(config, prepared), folder)
 
 
-def _train(run: Run, config: Config, kind: str, prepared: Prepared, teacher: Population) -> train.Students:
-    """Stage 1, then stage 2, of one kind."""
+def _search(run: Run, config: Config, prepared: Prepared, teacher: Population) -> tuple[list[train.Students], Scores]:
+    """Generations of candidates until there are as many as wanted: trained, exported and measured, then bred from."""
+    grid, wanted = train.grid_of(config), config.search.candidates
+    study = Study(grid, min(config.search.generation, wanted), config.search.seed)
+    first = train.first_of(config, min(config.search.generation, wanted))
+    students: list[train.Students] = []
+    scores: Scores = {}
+    for number in range(wanted):
+        ours = study.ask([] if number else first, wanted - len(scores))
+        if not ours:
+            break
+        for kind in (kind for kind in config.students.kinds if any(one.kind == kind for one in ours)):
+            place = f"search/{number:03d}_{kind}"
+            found = _train(run, config, place, [one for one in ours if one.kind == kind], prepared, teacher)
+            students.append(found)
+            scores |= _export(run, config, place, prepared, found)
+        study.tell({one.name: _objectives(config, scores[one.name]) for one in ours})
+    return students, scores
+
+
+def _train(
+    run: Run, config: Config, place: str, ours: list[Candidate], prepared: Prepared, teacher: Population
+) -> train.Students:
+    """Stage 1, then stage 2, of candidates of one kind."""
     shape, tick = train.shape_of(config, prepared), run.progress.advance
-    ours = [one for one in train.candidates_of(config) if one.kind == kind]
     names = [one.name for one in ours]
-    first, second = f"search/{kind}_stage1", f"search/{kind}_stage2"
-    build = partial(train.train_students, config, kind, prepared, teacher, tick=tick)
+    first, second = f"{place}_stage1", f"{place}_stage2"
+    build = partial(train.train_students, config, ours, prepared, teacher, tick=tick)
     key: list[Any] = [config.distill.stage1, _training(config), sorted({one.hidden for one in ours})]
     folder = run.piece(first, key, build, steps=config.students.epochs, needs=("data", "teacher"))
-    stage1 = train.load_students(config, kind, shape, folder)
-    build = partial(train.compress_students, config, kind, prepared, teacher, stage1, tick=tick)
+    stage1 = train.load_students(config, ours, shape, folder)
+    build = partial(train.compress_students, config, ours, prepared, teacher, stage1, tick=tick)
     key = [config.distill.stage2, config.compress.epochs, names]
     folder = run.piece(second, key, build, steps=config.compress.epochs, needs=(first,))
     return train.load_candidates(config, ours, stage1, shape, folder)
 
 
-def _export(run: Run, config: Config, prepared: Prepared, students: dict[str, train.Students]) -> Scores:
+def _export(run: Run, config: Config, place: str, prepared: Prepared, found: train.Students) -> Scores:
     scores = {}
-    for kind, found in students.items():
-        for member, one in enumerate(found.candidates):
-            build = partial(deploy.export_candidate, config, prepared, found, member)
-            needs = (f"search/{kind}_stage2",)
-            scores[one.name] = read_json(
-                run.piece(f"models/{one.name}", [config.name, config.board], build, needs=needs) / "score.json"
-            )
+    for member, one in enumerate(found.candidates):
+        build = partial(deploy.export_candidate, config, prepared, found, member)
+        piece = run.piece(f"models/{one.name}", [config.name, config.board], build, needs=(f"{place}_stage2",))
+        scores[one.name] = read_json(piece / "score.json")
     return scores
+
+
+def _objectives(config: Config, score: dict[str, Any]) -> tuple[Objectives, Objectives]:
+    """Validation error, flash and latency; and by how much each cost is over its limit, as a share of it."""
+    flash, _, ms = costs = _costs(score)
+    over = tuple(cost / limit - 1 for cost, limit in zip(costs, _limits(config), strict=True))
+    return (score["val"]["mae"], flash, ms), over
 
 
 def _choose(config: Config, scores: Scores) -> Candidate:
     """The most accurate candidate, on validation, that meets the budget and fits the board. DoesNotFit when none."""
-    board = load_board(config.board)
-    flash = min(config.budget.flash_bytes, board.sketch_flash_bytes or config.budget.flash_bytes)
-    ram = min(config.budget.ram_bytes, board.ram_bytes or config.budget.ram_bytes)
-    limits = (flash, ram, config.budget.latency_ms)
+    limits = _limits(config)
     for score in scores.values():
         score["meets_budget"] = all(value <= most for value, most in zip(_costs(score), limits, strict=True))
     points = [(score["val"]["mae"], _costs(score)[0]) for score in scores.values()]
@@ -96,6 +118,14 @@ def _choose(config: Config, scores: Scores) -> Candidate:
             hint="raise what is too small in `budget`, or try smaller students.hidden",
         )
     return Candidate.parse(min(fitting, key=lambda name: scores[name]["val"]["mae"]))
+
+
+def _limits(config: Config) -> tuple[int, int, float]:
+    """The most flash and RAM in bytes and ms that a candidate may take: of the budget and of the board."""
+    board = load_board(config.board)
+    flash = min(config.budget.flash_bytes, board.sketch_flash_bytes or config.budget.flash_bytes)
+    ram = min(config.budget.ram_bytes, board.ram_bytes or config.budget.ram_bytes)
+    return flash, ram, config.budget.latency_ms
 
 
 def _costs(score: dict[str, Any]) -> tuple[int, int, float]:

@@ -44,7 +44,7 @@ def assemble(
     config: Config,
     prepared: Prepared,
     teacher: Population,
-    students: Mapping[str, Students],
+    students: Sequence[Students],
     scores: Mapping[str, dict[str, Any]],
     chosen: Candidate,
     comparisons: list[dict[str, Any]],
@@ -52,7 +52,7 @@ def assemble(
 ) -> dict[str, Any]:
     """Everything a run found. Test windows are scored here and nowhere else: what is chosen was chosen before."""
     windows = prepared.windows
-    found = students[chosen.kind]
+    found = next(one for one in students if chosen in one.candidates)
     stage1 = _stage1_errors(students, prepared)
     firmware = run.folder / "firmware" / chosen.name
     return {
@@ -78,8 +78,7 @@ def assemble(
             **{part: errors_of(_mean_forecast(teacher, prepared, part), windows[part]) for part in ("val", "test")},
         },
         "candidates": [
-            {**_named(name), **score, "stage1": {"val": {"mae": stage1[_width(name)]}}}
-            for name, score in scores.items()
+            {**_named(name), **score, "stage1": {"val": {"mae": stage1[name]}}} for name, score in scores.items()
         ],
         "comparisons": comparisons,
         "chosen": _chosen(run.folder / "models" / chosen.name, chosen, scores[chosen.name], found, teacher, prepared),
@@ -119,14 +118,14 @@ def _chosen(
     }
 
 
-def _stage1_errors(students: Mapping[str, Students], prepared: Prepared) -> dict[tuple[str, int], float]:
-    """Validation error of every stage-1 student, by kind and width."""
+def _stage1_errors(students: Sequence[Students], prepared: Prepared) -> dict[str, float]:
+    """Validation error of the stage-1 student that each candidate was made from, by the candidate's name."""
     val = prepared.windows["val"]
-    found = {}
-    for kind, one in students.items():
+    found: dict[str, float] = {}
+    for one in students:
         everyone = forecast_all(one.stage1, prepared.examples("val"))
-        for width, y in zip(one.stage1.widths, everyone, strict=True):
-            found[kind, width] = errors_of(_physical(y, prepared, "val"), val)["mae"]
+        errors = [errors_of(_physical(y, prepared, "val"), val)["mae"] for y in everyone]
+        found |= {made.name: errors[one.stage1.widths.index(made.hidden)] for made in one.candidates}
     return found
 
 
@@ -143,11 +142,6 @@ def _mean_forecast(teacher: Population, prepared: Prepared, part: str) -> F32:
 def _named(name: str) -> dict[str, Any]:
     one = Candidate.parse(name)
     return {"name": name, **dataclasses.asdict(one), "kept": one.kept}
-
-
-def _width(name: str) -> tuple[str, int]:
-    one = Candidate.parse(name)
-    return one.kind, one.hidden
 
 
 def _parity_totals(parity: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

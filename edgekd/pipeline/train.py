@@ -15,13 +15,14 @@ from edgekd.distill.losses import masked_mse, memory_pairs
 from edgekd.distill.train import Distillation, Examples, Recipe, fit, forecast, state_changes, supervised
 from edgekd.export.model import Ranges, member_ranges
 from edgekd.models.dlnet import Dlnet
-from edgekd.models.kinds import build, load, save
+from edgekd.models.kinds import KINDS, build, load, save
 from edgekd.models.population import Population, Shape
 from edgekd.pipeline.prepare import Prepared
 from edgekd.run import read_json, write_json
 from edgekd.search.space import propose
 
 WEIGHTS, RANGES = "weights.safetensors", "ranges.json"
+MOST_POINTS = 1_000_000
 Tick = Callable[[int], None]
 
 
@@ -41,15 +42,21 @@ def shape_of(config: Config, prepared: Prepared) -> Shape:
     return Shape(patches=one.steps, columns=len(one.columns), outputs=one.horizon, rank=config.students.rank)
 
 
-def candidates_of(config: Config) -> list[Candidate]:
-    """The points of the search, sorted."""
+def grid_of(config: Config) -> list[Candidate]:
+    """All points of the search space."""
+    return first_of(config, len(KINDS) * MOST_POINTS)
+
+
+def first_of(config: Config, count: int) -> list[Candidate]:
+    """The points that a search begins with, sorted."""
     return propose(
         kinds=config.students.kinds,
         hidden=config.students.hidden,
         sparsity=config.compress.sparsity,
         weight_bits=config.compress.weight_bits,
         activation_bits=config.compress.activation_bits,
-        count=config.search.candidates,
+        blocks=config.compress.blocks,
+        count=count,
         seed=config.search.seed,
     )
 
@@ -73,41 +80,50 @@ def load_teacher(config: Config, shape: Shape, folder: Path) -> Population:
     return load(empty_teacher(config, shape), folder / WEIGHTS)
 
 
-def empty_students(config: Config, kind: str, shape: Shape) -> Population:
-    """One student of each width, untrained."""
-    widths = sorted({one.hidden for one in candidates_of(config) if one.kind == kind})
-    return build(kind, widths, [config.search.seed] * len(widths), shape)
+def empty_students(config: Config, candidates: Sequence[Candidate], shape: Shape) -> Population:
+    """One student of each width among candidates of one kind, untrained."""
+    widths = sorted({one.hidden for one in candidates})
+    return build(candidates[0].kind, widths, [config.search.seed] * len(widths), shape)
 
 
 def train_students(
-    config: Config, kind: str, prepared: Prepared, teacher: Population, folder: Path, tick: Tick
+    config: Config,
+    candidates: Sequence[Candidate],
+    prepared: Prepared,
+    teacher: Population,
+    folder: Path,
+    tick: Tick,
 ) -> None:
     """Stage 1: the students of one kind learn from the teacher and from the measured target."""
     train, val = (prepared.examples(part) for part in ("train", "val"))
-    students = empty_students(config, kind, shape_of(config, prepared))
+    students = empty_students(config, candidates, shape_of(config, prepared))
     loss = _distillation(config.distill.stage1, _soft(teacher, train), teacher, train, config)
     fit(students, train, val, loss, _recipe(config, config.students.epochs), each_epoch=tick)
     save(students, folder / WEIGHTS)
 
 
-def load_students(config: Config, kind: str, shape: Shape, folder: Path) -> Population:
+def load_students(config: Config, candidates: Sequence[Candidate], shape: Shape, folder: Path) -> Population:
     """What `train_students` wrote."""
-    return load(empty_students(config, kind, shape), folder / WEIGHTS)
+    return load(empty_students(config, candidates, shape), folder / WEIGHTS)
 
 
 def compress_students(
-    config: Config, kind: str, prepared: Prepared, teacher: Population, stage1: Population, folder: Path, tick: Tick
+    config: Config,
+    candidates: Sequence[Candidate],
+    prepared: Prepared,
+    teacher: Population,
+    stage1: Population,
+    folder: Path,
+    tick: Tick,
 ) -> None:
     """Stage 2: all candidates of one kind recover from pruning and quantisation; soft target: teacher and student."""
     train, val = (prepared.examples(part) for part in ("train", "val"))
-    ours = [one for one in candidates_of(config) if one.kind == kind]
-    own = forecast(stage1, train)[[stage1.widths.index(one.hidden) for one in ours]]
+    own = forecast(stage1, train)[[stage1.widths.index(one.hidden) for one in candidates]]
     loss = _distillation(config.distill.stage2, (own + _soft(teacher, train)) / 2, teacher, train, config)
-    recipe = _recipe(config, config.compress.epochs)
-    recipe = replace(recipe, learning_rate=recipe.learning_rate / 2)
-    compressed, fake = recover(stage1, ours, train, val, loss, recipe, each_epoch=tick)
+    recipe = _recipe(config, config.compress.epochs).slower()
+    compressed, fake = recover(stage1, candidates, train, val, loss, recipe, each_epoch=tick)
     save(compressed, folder / WEIGHTS)
-    ranges = {one.name: member_ranges(fake, member) for member, one in enumerate(ours)}
+    ranges = {one.name: member_ranges(fake, member) for member, one in enumerate(candidates)}
     write_json(folder / RANGES, ranges)
 
 
@@ -183,5 +199,9 @@ def _distillation(name: str, soft: Tensor, teacher: Population, train: Examples,
 
 def _recipe(config: Config, epochs: int) -> Recipe:
     return Recipe(
-        epochs=epochs, learning_rate=config.students.learning_rate, batch=config.students.batch, seed=config.search.seed
+        epochs=epochs,
+        learning_rate=config.students.learning_rate,
+        batch=config.students.batch,
+        seed=config.search.seed,
+        muon=config.students.optimiser == "muon",
     )

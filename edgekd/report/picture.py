@@ -9,8 +9,8 @@ from edgekd.report.front import LOG_FROM, SIZES, Front, Measure, far_text, front
 from edgekd.report.schema import Report
 from edgekd.report.text import errors_of, kind_name
 
-COLOURS = {"liquid": "#0b63b0", "gru": "#c2500a", "mlp": "#10805b"}
-MARKERS = {"liquid": "o", "gru": "s", "mlp": "^"}
+COLOURS = {"liquid": "#0b63b0", "gru": "#c2500a", "mlp": "#10805b", "tcn": "#7a3fa0"}
+MARKERS = {"liquid": "o", "gru": "s", "mlp": "^", "tcn": "D"}
 INK, SOFT, GRID, TEACHER, BUDGET = "#17202a", "#5b6673", "#e9ecf0", "#7b4fa3", "#b3261e"
 DPI = 150
 LABEL_HEIGHT = 0.04  # of the plot

@@ -153,7 +153,7 @@ def stages(report: Report) -> dict[str, float]:
 
 def kind_name(kind: str) -> str:
     """`gru` -> `GRU`."""
-    return kind.upper() if kind in ("gru", "mlp") else kind
+    return kind.upper() if kind in ("gru", "mlp", "tcn") else kind
 
 
 def ladder(report: Report) -> list[tuple[str, float]]:

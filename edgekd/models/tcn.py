@@ -1,0 +1,84 @@
+"""Causal convolution network: strided convolutions over the patches until one place is left, the newest.
+
+Each layer halves the number of places; its kernel, 3 or 4 patches (fewer at the end), is the one whose last place ends
+at the newest patch, so nothing recent is cut off and nothing is padded. The level joins the last layer. A forecast
+reads the whole window, as WaveNet does (van den Oord et al. 2016), in log2(N) layers.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from edgekd.models.fake import Fake
+from edgekd.models.population import Params, Population, linear, uniform
+
+STRIDE = 2
+DEEPEST = 12
+"""Layers of the longest window, of 4096 patches, and one."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution: `kernel` places wide, from `inputs` places to `outputs`."""
+
+    name: str
+    kernel: int
+    inputs: int
+    outputs: int
+
+
+def layers(patches: int) -> list[Layer]:
+    """The convolutions that lead from N patches to one place."""
+    found: list[Layer] = []
+    places = patches
+    while places > 1 or not found:
+        kernel = min(places, 4 if places % 2 == 0 else 3)
+        after = (places - kernel) // STRIDE + 1
+        found.append(Layer(f"conv{len(found)}", kernel, places, after))
+        places = after
+    return found
+
+
+class Tcn(Population):
+    """The network of the module's description; all layers have the same live units as channels."""
+
+    kind = "tcn"
+    recurrent = False
+    unit_axes: dict[str, tuple[int, ...]] = {
+        "level_weight": (0,),
+        **{f"conv{depth}_weight": (0, 2) if depth else (0,) for depth in range(DEEPEST)},
+        **{f"conv{depth}_bias": (0,) for depth in range(DEEPEST)},
+    }
+
+    def member(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        params = {}
+        for layer in layers(self.shape.patches):
+            channels = self.shape.columns if layer.name == "conv0" else width
+            fan_in = layer.kernel * channels
+            params[f"{layer.name}_weight"] = uniform((width, layer.kernel, channels), fan_in, generator)
+            params[f"{layer.name}_bias"] = uniform((width,), fan_in, generator)
+        columns = self.shape.columns
+        return params | {"level_weight": uniform((width, columns), columns, generator)}
+
+    def states(self, params: Params, rel: Tensor, lvl: Tensor, fake: Fake) -> list[Tensor]:
+        fake("input", torch.cat([rel.flatten(1), lvl], dim=1).expand(self.size, -1, -1))  # one tensor when deployed
+        x = fake("input", rel.expand(self.size, -1, -1, -1))
+        stack = layers(self.shape.patches)
+        for layer in stack:
+            weight = fake.weight(params[f"{layer.name}_weight"].flatten(2))
+            x = _convolve(x, weight, params[f"{layer.name}_bias"], layer)
+            last = layer is stack[-1]
+            x = fake("conv.last" if last else layer.name, x if last else torch.relu(x))
+        level = fake("input", lvl.expand(self.size, -1, -1))
+        level = fake("level", torch.matmul(level, fake.weight(params["level_weight"]).transpose(1, 2)))
+        return [fake("state", torch.relu(x[:, :, 0] + level))]
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor, layer: Layer) -> Tensor:
+    """X [P, B, places, C], weight [P, O, kernel * C], bias [P, O] -> [P, B, places', O]."""
+    reach = STRIDE * (layer.outputs - 1) + 1
+    seen = torch.cat([x[:, :, place : place + reach : STRIDE] for place in range(layer.kernel)], dim=3)
+    members, windows = seen.shape[:2]
+    y = linear(seen.reshape(members, windows * layer.outputs, -1), weight, bias)
+    return y.view(members, windows, layer.outputs, -1)
