@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.codegen.sketch import Vectors, native_sketch
+from edgekd.codegen.sketch import Vectors, native_sketch, stream_sketch
 from edgekd.codegen.write import write
 from edgekd.program.forecaster import Deployed
 
@@ -98,11 +98,22 @@ def deployed() -> Deployed:
 
 def write_native_sketch(out: Path, bits: int, tests: Vectors | None = None) -> Path:
     """The sketch in a folder below `out`, which is returned; with a self-test of two windows."""
-    folder = out / "battery_native"
+    return write_sketch(
+        out / "battery_native", bits, native_sketch(deployed(), tests or vectors(windows(2, seed=1), bits))
+    )
+
+
+def write_stream_sketch(out: Path, bits: int) -> Path:
+    """The sketch that is fed by a sensor."""
+    return write_sketch(out / "battery_stream", bits, stream_sketch(deployed(), vectors(windows(2, seed=1), bits)))
+
+
+def write_sketch(folder: Path, bits: int, sketch: dict[str, str | bytes]) -> Path:
+    """A sketch with the model's own files."""
     integer = f"int{bits}_t"
     files: dict[str, str | bytes] = {
         "battery.h": HEADER.replace("INTEGER", integer),
         "battery.c": SOURCE.replace("INTEGER", integer),
     }
-    write(folder, files | native_sketch(deployed(), tests or vectors(windows(2, seed=1), bits)))
+    write(folder, files | sketch)
     return folder

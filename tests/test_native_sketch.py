@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from native_stand_in import OUTPUTS, WINDOW, deployed, vectors, windows, write_native_sketch
+from native_stand_in import OUTPUTS, WINDOW, deployed, vectors, windows, write_native_sketch, write_stream_sketch
 
 from edgekd.board import load_board
 from edgekd.codegen.sketch import native_sketch, sha256
@@ -94,6 +94,45 @@ def test_a_wrong_self_test_is_said_again_and_again(tmp_path: Path) -> None:
         f"error: self-test FAIL: window 1, output 4: integer {wrong[1, 4] - 1}, expected {wrong[1, 4]}"
     }
     assert len(lines) == 5 and sketch.halted
+
+
+SENSOR = """
+#include "sensor.h"
+#include <Arduino.h>
+static unsigned long next_ms = 1000;
+static int count = 0;
+bool read_sample(float sample[2]) {
+    if (millis() < next_ms) {
+        return false;
+    }
+    next_ms += 1000;
+    sample[0] = 1.0f - 0.001f * (float)count;
+    sample[1] = 25.0f + 0.5f * (float)count;
+    count++;
+    return true;
+}
+"""
+
+
+@gcc
+def test_the_streaming_sketch_takes_its_samples_from_a_sensor(tmp_path: Path) -> None:
+    folder = write_stream_sketch(tmp_path, 16)
+    image = compile_sketch(folder, load_board("nano33ble"), tmp_path / "idle.elf")
+    idle = Sketch(image, counting=True)
+    idle.setup()
+    assert idle.send("") == ""
+    (folder / "sensor.cpp").write_text(SENSOR)
+    sketch = Sketch(compile_sketch(folder, load_board("nano33ble"), tmp_path / "s.elf"), counting=True)
+    sketch.setup()
+    said = []
+    for _ in range(2 * (WINDOW + 2)):
+        sketch.pass_time(500)
+        said += sketch.send("").splitlines()
+    t = np.arange(WINDOW + 2, dtype=np.float32)
+    samples = np.stack([np.float32(1) - np.float32(0.001) * t, np.float32(25) + np.float32(0.5) * t], axis=1)
+    raw = np.stack([samples[end - WINDOW : end] for end in range(WINDOW, WINDOW + 3)])
+    found = np.array([line.split(",") for line in said], dtype=np.float32)
+    np.testing.assert_array_equal(found, vectors(raw, 16).forecast)
 
 
 @gcc

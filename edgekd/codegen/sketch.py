@@ -91,3 +91,14 @@ def native_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
         f"{values['name']}_native.ino": render("native_sketch.ino.j2", **values),
         "self_test.h": render("self_test.h.j2", **values),
     }
+
+
+def stream_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
+    """The sketch around generated C that takes its samples from a function of the user's, read_sample()."""
+    values = common_values(model, vectors)
+    return carried(CONSOLE) | {
+        f"{values['name']}_stream.ino": render("stream_sketch.ino.j2", **values),
+        "self_test.h": render("self_test.h.j2", **values),
+        "sensor.h": render("sensor.h.j2", **values),
+        "sensor.cpp": render("sensor.cpp.j2", **values),
+    }

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgekd.board import Board, load_board
 from edgekd.codegen import tflm
 from edgekd.codegen.native_model import generate_model
-from edgekd.codegen.sketch import Vectors, native_sketch
+from edgekd.codegen.sketch import Vectors, native_sketch, stream_sketch
 from edgekd.codegen.write import write
 from edgekd.config import Config
 from edgekd.data.metrics import bootstrap_interval, mae
@@ -125,6 +125,7 @@ def write_firmware(model_folder: Path, prepared: Prepared, folder: Path) -> None
     model = load_model(model_folder)
     code = generate_model(model)
     write(folder / f"{code.name}_native", dict(code.files) | native_sketch(model, vectors))
+    write(folder / f"{code.name}_stream", dict(code.files) | stream_sketch(model, vectors))
 
 
 def require_parity(parity: Mapping[str, Mapping[str, Any]], candidate: str) -> None:
