@@ -1,5 +1,6 @@
 """The command line: parse, call one function, print. Heavy packages are loaded by the command that needs them."""
 
+import contextlib
 import json
 import math
 import os
@@ -29,6 +30,7 @@ ConfigFile = Annotated[Path, typer.Argument(help="configuration, made by edgekd 
 RunFolder = Annotated[Path, typer.Argument(help="folder of a run, as runs/battery", metavar="RUN")]
 CodeFolder = Annotated[Path, typer.Argument(help="folder made by edgekd codegen, or of a run", metavar="FOLDER")]
 Compiler = Annotated[str | None, typer.Option(help="gcc or zig; default: gcc where it is installed")]
+Port = Annotated[str | None, typer.Option(help="serial port; default: the one board that is connected")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON on standard output")]
 
 
@@ -246,9 +248,8 @@ def codegen(
     from edgekd.pipeline.graphs import write_code
 
     code = write_code(model, name, board, out)
-    print(
-        f"wrote {out / code.name}.c and .h, {len(code.sources) - 1} kernels, an example and a sketch that check themselves"
-    )
+    kernels = len(code.sources) - 1
+    print(f"wrote {out / code.name}.c and .h, {kernels} kernels, an example and a sketch that check themselves")
     print(f"next: edgekd emulate {out}, edgekd verify {out} --random 1000")
 
 
@@ -289,6 +290,95 @@ def verify(
     found = run(folder, windows, random, board, compiler=compiler)
     _print(found, json_, lambda: print(cost.verdicts(found)))
     require_equal(found)
+
+
+@app.command()
+def flash(
+    folder: RunFolder,
+    board: Annotated[str | None, typer.Option(help="another than the run's; virtual: one in the emulator")] = None,
+    port: Port = None,
+    sketch: Annotated[str, typer.Option(help="native, or tflm for TFLite-Micro")] = "native",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would be run")] = False,
+    noise: Annotated[float, typer.Option(help="virtual board: share of the bytes that arrive damaged")] = 0.0,
+) -> None:
+    """Compile the run's sketch and put it on a board; or start a virtual board and print its port."""
+    from edgekd.pipeline import board as boards_of
+    from edgekd.progress import show
+
+    chosen = boards_of.choose(folder, board)
+    if dry_run:
+        print("\n".join(boards_of.flash_plan(chosen, sketch, port)))
+        return
+    if board == boards_of.VIRTUAL:
+        with boards_of.virtual_board(chosen, noise=noise) as virtual:
+            print(f"{chosen.candidate} on a virtual {chosen.board.title}: {virtual.port}", flush=True)
+            print(f"next: edgekd validate {folder} --port {virtual.port} (here, Ctrl-C ends it)", flush=True)
+            with contextlib.suppress(KeyboardInterrupt):
+                virtual.serve(lambda: False)
+        return
+    with show() as progress:
+        device = boards_of.flash(chosen, sketch, port, progress, lambda line: print(line, file=sys.stderr))
+    print(f"{chosen.candidate} is on {device}; next: edgekd validate {folder} --port {device}")
+
+
+@app.command()
+def validate(
+    folder: RunFolder,
+    port: Port = None,
+    windows: Annotated[int, typer.Option(help="how many test windows", min=1)] = 100,
+    json_: Json = False,
+) -> None:
+    """Replay test windows on a board: equal to the last bit, or the first difference; and its cycles."""
+    from edgekd.errors import BoardUnreachable, Disagreement
+    from edgekd.pipeline import board as boards_of
+    from edgekd.progress import show
+
+    with show() as progress:
+        found = boards_of.validate_run(boards_of.choose(folder), port, windows, progress)
+    line = found["line"]
+
+    def lines() -> None:
+        print(f"{found['candidate']} on {found['board']} ({found['serial']}): {found['windows']} windows,")
+        print(f"  {found['equal']} equal to the last bit, {found['lost']} lost")
+        if found["ratio"]:
+            print(f"  {found['cycles_measured']:,} cycles measured, {found['cycles_predicted']:,} predicted")
+            print(f"  ratio {found['ratio']}, kept in {folder / 'boards'}/{found['serial']}.json")
+        print(f"  line: {line['requests']} requests, {line['unanswered']} sent again, {line['damaged']} damaged")
+        print(f"  board: {line['resets']} resets, {line['reloads']} windows sent again")
+
+    _print(found, json_, lines)
+    if found["first_difference"]:
+        raise Disagreement(f"the board computes other numbers: {found['first_difference']}", hint="flash it again")
+    if found["lost"]:
+        raise BoardUnreachable(f"{found['lost']} of {found['windows']} windows were lost", hint="try another cable")
+
+
+@app.command()
+def monitor(
+    port: Annotated[str, typer.Option(help="serial port of the board")],
+    seconds: Annotated[float | None, typer.Option(help="stop after so long; default: Ctrl-C")] = None,
+) -> None:
+    """Show what a board says: forecasts as small pictures, damaged lines marked."""
+    from edgekd.deploy.link import open_link
+    from edgekd.deploy.monitor import listen
+
+    for line in listen(open_link(port), seconds):
+        print(line, flush=True)
+
+
+@app.command()
+def stream(
+    table: Annotated[Path, typer.Argument(help="table with the columns the run was trained on")],
+    run: Annotated[Path, typer.Option(help="folder of the run that the board carries", metavar="RUN")],
+    group: Annotated[str, typer.Option(help="which cell, machine or person")],
+    port: Port = None,
+    every: Annotated[int, typer.Option(help="forecast after every so many samples", min=1)] = 1,
+) -> None:
+    """Feed a recorded group to a board sample by sample; prints each forecast as CSV."""
+    from edgekd.pipeline import board as boards_of
+
+    for order, values in boards_of.stream(boards_of.choose(run), table, group, port, every):
+        print(f"{order},{','.join(f'{value:.9g}' for value in values)}", flush=True)
 
 
 @app.command()

@@ -7,11 +7,13 @@ from pathlib import Path
 
 COMPILED = """\
 Sketch uses 98344 bytes (10%) of program storage space. Maximum is 983040 bytes.
-Global variables use 46120 bytes (17%) of dynamic memory, leaving 216024 bytes for local variables. Maximum is 262144 bytes.
+Global variables use 46120 bytes (17%) of dynamic memory, \
+leaving 216024 bytes for local variables. Maximum is 262144 bytes.
 """
 TOO_BIG = """\
 Sketch uses 1682551 bytes (171%) of program storage space. Maximum is 983040 bytes.
-Global variables use 65992 bytes (25%) of dynamic memory, leaving 196152 bytes for local variables. Maximum is 262144 bytes.
+Global variables use 65992 bytes (25%) of dynamic memory, \
+leaving 196152 bytes for local variables. Maximum is 262144 bytes.
 Sketch too big; see https://support.arduino.cc/hc/en-us/articles/360013825179 for tips on reducing it.
 text section exceeds available space in board
 Error during build: text section exceeds available space in board
@@ -67,7 +69,7 @@ def install(folder: Path, *, compile: tuple[int, str] = (0, COMPILED), upload: t
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "answers.json").write_text(json.dumps({"compile": compile, "upload": upload}))
     script = folder / "arduino-cli"
-    script.write_text(f"#!/bin/sh\nexec {sys.executable} {Path(__file__).resolve()} {folder} \"$@\"\n")
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).resolve()} {folder} "$@"\n')
     script.chmod(0o755)
     return folder
 

@@ -85,7 +85,7 @@ def test_noise_and_resets_are_survived_and_reported(image: Image) -> None:
         check_windows(device, 12, seed=5)
         losses = device.link.losses
         assert board.resets_left == 0
-        assert losses.resets == 5
+        assert 2 <= losses.resets <= 5  # one that finds the board without samples loses nothing
         assert losses.reloads >= 1
         assert losses.unanswered > 20
         assert losses.damaged > 20
@@ -150,7 +150,8 @@ def test_a_forecast_of_other_samples_is_never_accepted() -> None:
     def answer(request: str) -> str:
         if request == "info":
             return about
-        return "ok samples=0 digest=00000000 ms=1" if request == "reset" else "ok samples=5 digest=12345678 ms=1"
+        mark = request.removeprefix("reset ")
+        return f"ok samples=0 digest={int(mark):08X}" if mark != request else "ok samples=5 digest=12345678"
 
     device = Device(Link(Lying(answer), "lying"))
     device.reset()
@@ -161,6 +162,36 @@ def test_a_forecast_of_other_samples_is_never_accepted() -> None:
 def test_a_board_that_is_silent_is_given_up(image: Image) -> None:
     with VirtualBoard(Sketch(image)) as board, pytest.raises(BoardUnreachable, match="does not answer"):
         open_link(board.port).ask("info")
+
+
+class Unplugged(Lying):
+    """A board whose port goes away at the third request, as it does when a board with its own USB resets."""
+
+    def write(self, data: bytes) -> int:
+        self.requests = getattr(self, "requests", 0) + 1
+        if self.requests == 3:
+            raise OSError(5, "Input/output error")
+        return super().write(data)
+
+
+def test_a_port_that_comes_back_is_opened_again() -> None:
+    def answer(request: str) -> str:
+        return "ok samples=0 digest=00000000 ms=1"
+
+    opened: list[Lying] = []
+
+    def reopen() -> Lying:
+        opened.append(Lying(answer))
+        return opened[-1]
+
+    link = Link(Unplugged(answer), "gone", reopen=reopen)
+    for _ in range(5):
+        assert link.ask("state").state() == (0, "00000000")
+    assert len(opened) == 1
+    with pytest.raises(BoardUnreachable, match="gone has disappeared"):
+        lost = Link(Unplugged(answer), "gone")
+        for _ in range(5):
+            lost.ask("state")
 
 
 def test_another_protocol_is_told() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from operator_cases import MAKERS, random_inputs
-from tflite_builder import Spec, constant, single
+from tflite_builder import Node, Spec, build, constant, single
 
 from edgekd.board import load_board, resource
 from edgekd.codegen.native import Code, examples, generate
@@ -158,15 +158,69 @@ def test_operators_compiled_by_clang(kinds: list[tuple[str, str]], tmp_path: Pat
 @needs_host_gcc
 def test_nothing_undefined_is_done_and_nothing_beyond_the_arguments_is_read(tmp_path: Path) -> None:
     """Examples, which check themselves, with both sanitizers: their arrays have no spare element."""
-    command = ["gcc", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    for number, case in enumerate(cases(KINDS, 2, seed=4)):
-        folder = tmp_path / str(number)
-        programs = examples(case.code, [one[0] for one in case.inputs], [one[0] for one in case.wanted])
-        write(folder, dict(case.code.files) | programs)
-        done = subprocess.run([*command, *map(str, folder.glob("*.c")), "-o", str(folder / "example")], check=False)
-        assert done.returncode == 0
-        ran = subprocess.run([folder / "example"], capture_output=True, text=True, check=False)
-        assert ran.returncode == 0, (case.program.ops, ran.stderr[-2000:])
+    check_with_sanitizers(tmp_path, cases(KINDS, 2, seed=4))
+
+
+def check_with_sanitizers(folder: Path, found: Sequence[Case]) -> None:
+    """Run the example of each graph, which checks itself, under both sanitizers, all in one program."""
+    sources = write_all(folder, found)
+    calls = []
+    for case in found:
+        name = case.code.name
+        write(folder, examples(case.code, [one[0] for one in case.inputs], [one[0] for one in case.wanted]))
+        sources.append(folder / f"{name}_main.c")
+        sources[-1].write_text(f'int {name}_main(void);\n#define main {name}_main\n#include "{name}_example.c"\n')
+        calls.append(f'    if ({name}_main() != 0) {{\n        puts("{name}");\n        return 1;\n    }}\n')
+    declared = "".join(f"int {case.code.name}_main(void);\n" for case in found)
+    main = folder / "main.c"
+    main.write_text(f"#include <stdio.h>\n{declared}int main(void) {{\n{''.join(calls)}    return 0;\n}}\n")
+    command = ["gcc", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{folder}"]
+    done = subprocess.run([*command, *map(str, [*sources, main]), "-o", str(folder / "all")], check=False)
+    assert done.returncode == 0
+    ran = subprocess.run([folder / "all"], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, (ran.stdout, ran.stderr[-2000:])
+
+
+def split_and_joined(dtype: str, *, inner: bool, size: int) -> Case:
+    """Parts of an input, or of a value in the workspace, each through rows of its own, then joined again."""
+    rng = np.random.default_rng(size)
+    steps = {"dtype": dtype, "scale": 0.05}
+    whole = Spec(shape=(1, 3 * size), **steps)
+    tensors, nodes = [whole, constant([1])], []
+    if inner:
+        tensors.append(Spec(shape=(1, 3 * size), **steps))
+        nodes.append(Node(kind="ADD", inputs=[0, 0], outputs=[2], options={"activation": "NONE"}))
+    source, first = len(tensors) - 1 if inner else 0, len(tensors)
+    tensors += [Spec(shape=(1, size), **steps) for _ in range(3)]
+    nodes.append(Node(kind="SPLIT", inputs=[1, source], outputs=[first, first + 1, first + 2], options={"count": 3}))
+    results = []
+    for part in range(first, first + 3):
+        weights = constant(rng.integers(-127, 128, (5, size)), "int8", np.float32(0.01))
+        tensors += [weights, Spec(shape=(1, 5), **steps)]
+        results.append(len(tensors) - 1)
+        options = {"activation": "RELU"}
+        inputs = [part, results[-1] - 1, -1]
+        nodes.append(Node(kind="FULLY_CONNECTED", inputs=inputs, outputs=[results[-1]], options=options))
+    tensors.append(Spec(shape=(1, 15), **steps))
+    last = len(tensors) - 1
+    nodes.append(Node(kind="CONCATENATION", inputs=results, outputs=[last], options={"axis": 1, "activation": "NONE"}))
+    program = read_tflite(build(tensors, nodes, [0], [last]))
+    inputs = random_inputs(program, 10, rng)
+    name = f"parts_{dtype}_{size}_{'inner' if inner else 'outer'}"
+    return Case(program, generate(program, name, grids=False), inputs, twin.run(program, inputs))
+
+
+@needs_host_gcc
+def test_parts_at_any_address_are_read_to_their_end_only(tmp_path: Path) -> None:
+    found = [
+        split_and_joined(dtype, inner=inner, size=size)
+        for dtype in ("int8", "int16")
+        for inner in (False, True)
+        for size in (1, 3, 6)
+    ]
+    check_on_host(tmp_path, found)
+    check_on_board(tmp_path, found, "nano33ble")
+    check_with_sanitizers(tmp_path, found)
 
 
 @needs_host_gcc

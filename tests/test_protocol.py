@@ -74,6 +74,14 @@ def test_every_word(probe: Path) -> None:
     assert "selftest" in ask(probe, "help")[0]
 
 
+def test_the_digest_starts_where_it_is_told(probe: Path) -> None:
+    known = f"{zlib.crc32(struct.pack('<2f', 1, 9), 17):08X}"
+    assert ask(probe, "reset 17", "sample 1,9") == [
+        "ok samples=0 digest=00000011 ms=42",
+        f"ok samples=1 digest={known} ms=42",
+    ]
+
+
 def test_a_tag_comes_back(probe: Path) -> None:
     assert ask(probe, checked("@17 state"), checked("@4 predict"), checked("state")) == [
         "@17 ok samples=0 digest=00000000 ms=42",
@@ -99,6 +107,8 @@ def test_a_tag_comes_back(probe: Path) -> None:
         (checked("@1234567890 state"), "a tag is"),
         (checked("@1state"), "a tag is"),
         (checked("@1 "), "nothing is asked"),
+        ("reset 100000", "reset takes a number"),
+        ("reset x", "reset takes a number"),
         ("state *00000000", "the checksum is wrong"),
         (checked("reset").lower()[:-1], "the checksum is wrong"),
         ("reset *", "the checksum is wrong"),

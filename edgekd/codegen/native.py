@@ -369,12 +369,8 @@ def examples(code: Code, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArr
     values = {
         "name": code.name,
         "version": __version__,
-        "inputs": [
-            _stored(f"x{i}", tensor, value) for i, (tensor, value) in enumerate(zip(code.inputs, inputs, strict=True))
-        ],
-        "outputs": [
-            _stored(f"y{i}", tensor, value) for i, (tensor, value) in enumerate(zip(code.outputs, outputs, strict=True))
-        ],
+        "inputs": _stored("x", code.inputs, inputs),
+        "outputs": _stored("y", code.outputs, outputs),
     }
     vectors = {f"{code.name}_vectors.h": render("native_vectors.h.j2", **values)}
     sketch = dict(code.files) | vectors | carried(CONSOLE)

@@ -23,7 +23,9 @@ from edgekd.errors import BoardUnreachable
 
 F32 = NDArray[np.float32]
 State = tuple[int, str]
-START: State = (0, "00000000")
+POWERED_UP: State = (0, "00000000")
+MARKS = 99_999
+"""Numbers that the digest may start from. A board that starts from 0 has lost power."""
 LINE_CHARS = 64
 """Of samples in one request: short lines survive a bad cable more often."""
 VALUES_PER_LINE = 8
@@ -46,7 +48,7 @@ class About:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came out: integers int32 [O], forecast float32 [O]; `cycles` of the prediction, or `us` without a counter."""
+    """What came out: integers int32 [O], forecast float32 [O]; its cycles, or `us` without a counter."""
 
     integers: NDArray[np.int32]
     forecast: F32
@@ -62,7 +64,8 @@ class Device:
         self.link = link
         self.about = self._about()
         self._history = np.empty((0, self.about.inputs), dtype=np.float32)
-        self._state = START
+        self._mark = 0
+        self._state = POWERED_UP
 
     def reset(self) -> None:
         """Forget all samples."""
@@ -90,18 +93,27 @@ class Device:
     def _about(self) -> About:
         reply = self.link.ask("info")
         try:
-            texts = {name: reply.values[name] for name in ("name", "candidate", "version", "sha256", "board")}
-            counts = {name: int(reply.values[name]) for name in ("inputs", "outputs", "window")}
-            return About(**texts, **counts)
+            found = reply.values
+            return About(
+                name=found["name"],
+                candidate=found["candidate"],
+                version=found["version"],
+                sha256=found["sha256"],
+                board=found["board"],
+                inputs=int(found["inputs"]),
+                outputs=int(found["outputs"]),
+                window=int(found["window"]),
+            )
         except (KeyError, ValueError):
             raise BoardUnreachable(
                 f"the board at {self.link.device} speaks another protocol", hint="edgekd flash it with this version"
             ) from None
 
     def _clear(self) -> None:
-        self._state = START
+        self._mark = self._mark % MARKS + 1
+        self._state = 0, f"{self._mark:08X}"
         for _ in range(TRANSFERS):
-            if self.link.ask("reset").state() == START:
+            if self.link.ask(f"reset {self._mark}").state() == self._state:
                 return
         raise self._hopeless()
 
@@ -115,6 +127,7 @@ class Device:
                 self._state = after
                 return True
             if found not in (before, (-1, "")):
+                self._count_reset(found, chunk)
                 return False
         raise self._hopeless()
 
@@ -130,8 +143,10 @@ class Device:
     def _read(self) -> Answer | None:
         predicted = self.link.ask("predict")
         if predicted.state() != self._state:
+            self._count_reset(self.link.ask("state").state())
             return None
-        integers, forecast = self._values("integers"), self._values("forecast")
+        integers = self._values("integers")
+        forecast = self._values("forecast") if integers is not None else None
         if integers is None or forecast is None:
             return None
         return Answer(
@@ -148,9 +163,15 @@ class Device:
             reply = self.link.ask(f"{word} {first}")
             values = reply.values.get("values", "").split(",")
             if reply.state() != self._state or len(values) != min(VALUES_PER_LINE, self.about.outputs - first):
+                self._count_reset(self.link.ask("state").state())
                 return None
             found += values
         return found
+
+    def _count_reset(self, found: State, chunk: F32 | None = None) -> None:
+        """Whether the board's samples, perhaps with `chunk` since, start from power-up."""
+        restarted = (POWERED_UP, _advance(POWERED_UP, chunk)) if chunk is not None else (POWERED_UP,)
+        self.link.losses.resets += found in restarted
 
     def _hopeless(self) -> BoardUnreachable:
         return BoardUnreachable(

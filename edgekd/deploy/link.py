@@ -1,13 +1,15 @@
 """The host's end of the serial line: requests with tags and checksums, asked again until they are answered.
 
-The line may lose, change and make up characters. What `ask` returns was sent by the board in answer to this very request.
+The line may lose, change and make up characters. What `ask` returns was sent by the board in answer to this request.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,10 +17,11 @@ from edgekd.deploy.ports import CABLE, port_error
 from edgekd.errors import BoardUnreachable, Disagreement
 
 BAUD = 115200
-ATTEMPTS = 60
-SILENT_ATTEMPTS, SILENT_S = 6, 10.0
-"""A board is given up when nothing at all was heard for so many requests, or no answer for so long."""
+LEAST_ATTEMPTS, GIVE_UP_S = 60, 10.0
+"""A board is given up after at least so many requests without an answer, and so long; a silent one after so long."""
 FIRST_TIMEOUT_S, LEAST_TIMEOUT_S = 2.0, 0.05
+RECONNECT_S = 10.0
+"""How long a port may be away."""
 PATIENCE = 4
 """A request is lost when it takes this many times what recent ones took."""
 
@@ -46,7 +49,7 @@ class Losses:
     damaged: int = 0
     """Lines received with a wrong checksum or none."""
     resets: int = 0
-    """Times the board started again."""
+    """Times the board started again and had lost samples by that."""
     reloads: int = 0
     """Times the samples were sent once more because the board had others."""
 
@@ -75,12 +78,13 @@ class Link:
     serial: Serial
     device: str
     losses: Losses = field(default_factory=Losses)
+    reopen: Callable[[], Serial] | None = None
+    """Opens the port again; BoardUnreachable when it cannot be."""
     _tag: int = 0
     _rest: bytes = b""
     _slowest_s: float = FIRST_TIMEOUT_S / PATIENCE
-    _ms: int = 0
     _complaint: str = ""
-    _silent: int = 0
+    _silent: bool = False
 
     def ask(self, request: str) -> Reply:
         """Send a request until it is answered; it must be one that may be carried out twice.
@@ -88,15 +92,15 @@ class Link:
         BoardUnreachable when nothing answers, Disagreement when what is heard is that the self-test has failed.
         """
         begun = time.monotonic()
-        self._silent = 0
-        for attempt in range(ATTEMPTS):
+        attempt = silent = 0
+        while time.monotonic() < begun + GIVE_UP_S or silent < attempt < LEAST_ATTEMPTS:
             reply = self.once(request, patience=min(2**attempt, 8))
             if reply is not None:
                 return reply
             if self._complaint.startswith("self-test FAIL"):
                 raise Disagreement(f"the board at {self.device} says: {self._complaint}", hint="edgekd flash it again")
-            if self._silent >= SILENT_ATTEMPTS or (attempt >= SILENT_ATTEMPTS and time.monotonic() > begun + SILENT_S):
-                break
+            attempt += 1
+            silent = silent + 1 if self._silent else 0
         said = f"; it says: {self._complaint}" if self._complaint else ""
         raise BoardUnreachable(f"the board at {self.device} does not answer{said}", hint=f"edgekd flash it; {CABLE}")
 
@@ -113,7 +117,6 @@ class Link:
             self.losses.unanswered += 1
             return None
         self._slowest_s = max(0.9 * self._slowest_s, time.monotonic() - begun)
-        self._notice_reset(reply)
         return reply
 
     def line(self, deadline: float) -> str | None:
@@ -135,9 +138,9 @@ class Link:
         while True:
             line = self.line(deadline)
             if line is None:
-                self._silent += 1
+                self._silent = True
                 return None
-            self._silent = 0
+            self._silent = False
             text = verified(line)
             if text is None:
                 self.losses.damaged += 1
@@ -148,27 +151,40 @@ class Link:
                 self._complaint = text.removeprefix("error: ")
                 return None
 
-    def _notice_reset(self, reply: Reply) -> None:
-        ms = int(reply.values.get("ms", self._ms))
-        self.losses.resets += ms < self._ms
-        self._ms = ms
-
     def _read(self, seconds: float) -> bytes:
         try:
             self.serial.timeout = seconds
             return self.serial.read(1) + self.serial.read(self.serial.in_waiting)
         except OSError as error:
-            raise port_error(self.device, error.errno) from None
+            self._reconnect(error)
+            return b""
 
     def _write(self, text: str) -> None:
         try:
             self.serial.write(text.encode("ascii"))
         except OSError as error:
-            raise port_error(self.device, error.errno) from None
+            self._reconnect(error)
+
+    def _reconnect(self, error: OSError) -> None:
+        """Open the port again: a board whose USB is its own takes it away when it resets."""
+        end = time.monotonic() + RECONNECT_S
+        self.serial.close()
+        while self.reopen is not None and time.monotonic() < end:
+            time.sleep(0.2)
+            try:
+                self.serial = self.reopen()
+                return
+            except BoardUnreachable:
+                continue
+        raise port_error(self.device, error.errno or errno.EIO) from None
 
 
 def open_link(device: str) -> Link:
     """Open a port for this program alone. BoardUnreachable when it cannot be."""
+    return Link(_open(device), device, reopen=lambda: _open(device))
+
+
+def _open(device: str) -> Serial:
     import serial
 
     try:
@@ -176,7 +192,7 @@ def open_link(device: str) -> Link:
         opened.reset_input_buffer()
     except OSError as error:
         raise port_error(device, error.errno) from None
-    return Link(opened, device)
+    return opened
 
 
 def checked(text: str) -> str:

@@ -57,7 +57,8 @@ def compile_sketch(
 
 
 class Sketch:
-    """A sketch on a board that was just reset. `halted`: it waits for ever, as sketches do after a failure.
+    """A sketch on a board that was just reset. `halted`: it waits for ever, as sketches do after a failure;
+    `stack_bytes`: the deepest its stack has been (with counting=True).
 
     Time passes with the cycles that the sketch takes (with counting=False: a millisecond with each look at the clock),
     when it waits, and by `pass_time`.
@@ -105,6 +106,7 @@ class Sketch:
 
     def _clear(self) -> None:
         self.halted = self._running = False
+        self.stack_bytes = 0
         self._in, self._out = bytearray(), bytearray()
         self._nvmc: dict[int, int] = {}
         self._ms, self._cycles, self._end_ms = 0.0, 0, 0.0
@@ -129,6 +131,7 @@ class Sketch:
             self._running = False
         if self.machine.counting:
             self._cycles += self.machine.cycles_so_far()
+            self.stack_bytes = max(self.stack_bytes, self.machine.last.stack_bytes)
         return bytes(self._out)
 
     def _halt(self) -> None:

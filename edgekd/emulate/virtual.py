@@ -4,12 +4,13 @@
         board.port                       # as /dev/pts/3
         board.serve(lambda: False)       # until stopped
 
-The sketch's own setup() and loop() run. The board's time passes with the cycles they take, and with the computer's while
-nothing is to be done; the emulator is slower than the chip, so a busy board never has to wait for the clock.
+The sketch's own setup() and loop() run. The board's time passes with the cycles they take, and with the computer's
+while nothing is to be done; the emulator is slower than the chip, so a busy board never has to wait for the clock.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import select
@@ -107,7 +108,5 @@ class VirtualBoard:
         return bytes(out)
 
     def _send(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             del self._pending[: os.write(self._host, self._pending[:4096])]
-        except BlockingIOError:
-            pass

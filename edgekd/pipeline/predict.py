@@ -39,7 +39,7 @@ def predict(run: Path, table: Path, engine_name: str, candidate: str | None) -> 
         raise ConfigError(f"the run has no candidate '{name}'", hint=f"it has {known}")
     preprocess = Preprocess.from_json(load_model(folder).preprocess)
     run_model = _forecaster(folder, engine_name, preprocess, str(report["board"]))
-    data = _inputs_only(Config.model_validate(report["config"]).data, table)
+    data = inputs_only(Config.model_validate(report["config"]).data, table)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -66,7 +66,7 @@ def _forecaster(folder: Path, name: str, preprocess: Preprocess, board: str) -> 
     return partial(forecast, engine(folder, name), preprocess)
 
 
-def _inputs_only(data: Any, table: Path) -> Any:
+def inputs_only(data: Any, table: Path) -> Any:
     """The same columns of another table; targets, flags and the split are not needed."""
     target = data.target if data.target in data.inputs else data.inputs[0]
     return data.model_copy(

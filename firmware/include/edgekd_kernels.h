@@ -96,7 +96,7 @@ typedef struct {
 
 /**
  * SUM and MEAN. @param x  of the layer's type, any address that it may have  @param y  must not overlap x
- * Stack: up to 100 bytes.
+ * Stack: up to 130 bytes.
  */
 void edgekd_sum_s8(const edgekd_sum *layer, const int8_t *x, int8_t *y);
 void edgekd_sum_s16(const edgekd_sum *layer, const int16_t *x, int16_t *y);

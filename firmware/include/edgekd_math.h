@@ -125,6 +125,19 @@ EDGEKD_INLINE uint32_t edgekd_odd_bytes(uint32_t word) {
     return result;
 }
 
+/* The same added to the halves of `sum`. */
+EDGEKD_INLINE uint32_t edgekd_add_even_bytes(uint32_t word, uint32_t sum) {
+    uint32_t result;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(result) : "r"(sum), "r"(word));
+    return result;
+}
+
+EDGEKD_INLINE uint32_t edgekd_add_odd_bytes(uint32_t word, uint32_t sum) {
+    uint32_t result;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(result) : "r"(sum), "r"(word));
+    return result;
+}
+
 /* sum + the products of both pairs of halves, of the lower, and of the upper. */
 EDGEKD_INLINE uint32_t edgekd_dot_halves(uint32_t a, uint32_t b, uint32_t sum) {
     uint32_t result;

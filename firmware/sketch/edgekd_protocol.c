@@ -341,7 +341,13 @@ static void answer_integers(edgekd_session *session, const request *r) { answer_
 static void answer_forecast(edgekd_session *session, const request *r) { answer_values(session, r, "forecast", 0); }
 
 static void answer_reset(edgekd_session *session, const request *r) {
+    uint32_t start = 0;
+    if (r->text[0] != '\0' && !read_index(r->text, 100000u, &start)) {
+        print_error(session, r->tag, "reset takes a number of up to 99999");
+        return;
+    }
     forget(session);
+    session->digest = start;
     print_ok(session, r->tag);
 }
 
@@ -369,13 +375,13 @@ static void answer_help(edgekd_session *session, const request *r) {
 
 typedef struct {
     const char *word;
-    int takes; /* whether something follows the word */
+    int takes; /* whether something follows the word: 0 no, 1 yes, 2 perhaps */
     void (*answer)(edgekd_session *session, const request *r);
 } verb;
 
 static const verb verbs[] = {
     {"sample", 1, answer_sample},     {"predict", 0, answer_predict}, {"integers", 1, answer_integers},
-    {"forecast", 1, answer_forecast}, {"reset", 0, answer_reset},     {"state", 0, answer_state},
+    {"forecast", 1, answer_forecast}, {"reset", 2, answer_reset},     {"state", 0, answer_state},
     {"selftest", 0, answer_self_test}, {"info", 0, answer_info},      {"help", 0, answer_help},
 };
 
@@ -386,7 +392,7 @@ static const char *after(const char *text, const verb *one) {
         return NULL;
     }
     if (text[length] == '\0') {
-        return one->takes ? NULL : text + length;
+        return one->takes == 1 ? NULL : text + length;
     }
     return text[length] == ' ' && one->takes ? text + length + 1 : NULL;
 }

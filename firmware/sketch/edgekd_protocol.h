@@ -9,7 +9,8 @@
  *     predict              run the model on the samples so far; `integers` and `forecast` read what came out
  *     integers 0           eight of the network's integers, from that one on
  *     forecast 0           eight numbers of the forecast, from that one on, in the target's unit
- *     reset                forget all samples
+ *     reset, reset 17      forget all samples; the digest starts from 0 or from that number, up to 99999: a board
+ *                          that lost power since is told from one that did not
  *     state                how many samples there are, and their digest
  *     selftest             run the stored windows and compare to the last bit; forgets all samples
  *     info, help           what this is; these words

@@ -92,7 +92,7 @@ static uint32_t draw(uint32_t below) {
 
 static const char *const lines[SEEDS] = {
     "1.07,25.1", "nan,1", ",", "-1e-3,+4E5", "1,2;3,4", "sample 1,2", "sample 1,2;3,4;5,6", "sample nan,;,nan", "predict",
-    "integers 0", "integers 9", "forecast 0", "forecast 8", "reset", "state", "info", "help", "selftest", "",
+    "integers 0", "integers 9", "forecast 0", "forecast 8", "reset", "reset 42", "info", "help", "selftest", "",
     "@17 sample 1,2", "@1 predict", "@999999999 forecast 3", "@2 reset", "@3 state",
 };
 
