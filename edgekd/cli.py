@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import sys
 import traceback
@@ -16,6 +17,7 @@ from edgekd import __version__
 from edgekd.errors import EdgekdError
 
 STOPPED = 130
+MOST_CANDIDATES = 10_000
 
 app = typer.Typer(
     help="Distil a time-series model until it fits a microcontroller, and prove that the firmware computes it.",
@@ -106,6 +108,10 @@ def check(path: ConfigFile) -> None:
 def compress(
     path: ConfigFile,
     out: Annotated[Path | None, typer.Option(help="folder of the run; default runs/<name>")] = None,
+    candidates: Annotated[
+        int | None, typer.Option(min=1, max=MOST_CANDIDATES, help="how many; default: search.candidates")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="begin no generation of candidates after it, as 90s or 10m")] = None,
     json_: Json = False,
 ) -> None:
     """Distil, prune, quantise, export, verify and report: models, firmware and a report in runs/<name>/."""
@@ -113,6 +119,9 @@ def compress(
 
     config = load_config(path)
     folder = out or Path("runs") / config.name
+    seconds = _seconds(time) if time else math.inf
+    wanted = candidates or (MOST_CANDIDATES if time else config.search.candidates)
+    config = config.model_copy(update={"search": config.search.model_copy(update={"candidates": wanted})})
     from edgekd.progress import show
 
     with show() as progress:
@@ -120,11 +129,50 @@ def compress(
         from edgekd import pipeline
 
         progress.finish()
-        found = pipeline.compress(config, folder, progress)
+        found = pipeline.compress(config, folder, progress, seconds)
     _print(found, json_, lambda: _print_report(found))
     if not json_:
         print(f"report:   {folder / 'report' / 'report.html'}")
         print(f"firmware: {folder / 'firmware' / found['chosen']['name']}")
+
+
+def _seconds(text: str) -> float:
+    """Read 90s, 10m or 2h. ConfigError for anything else."""
+    from edgekd.errors import ConfigError
+
+    units = {"s": 1, "m": 60, "h": 3600}
+    if not (text[:-1].isdecimal() and text[-1:] in units):
+        raise ConfigError(f"--time {text} is no length of time", hint="as 90s, 10m or 2h")
+    return float(text[:-1]) * units[text[-1]]
+
+
+@app.command()
+def front(
+    folder: RunFolder,
+    export: Annotated[str | None, typer.Option(help="build the firmware of this candidate", metavar="NAME")] = None,
+    json_: Json = False,
+) -> None:
+    """Print the Pareto front of a finished run, or build the firmware of one of its points."""
+    from edgekd.pipeline import points
+
+    if export:
+        from edgekd.progress import show
+
+        with show() as progress:
+            place = points.export(folder, export, progress)
+        print(f"firmware: {place}")
+        return
+    found = points.front(folder)
+
+    def table() -> None:
+        print(f"{'name':<24} {'val MAE':>9} {'test MAE':>9} {'flash B':>8} {'RAM B':>7} {'ms':>8} {'uJ':>8}")
+        for one in found:
+            costs = [one[name] for name in ("flash_bytes", "ram_bytes", "ms", "energy_uj")]
+            shown = ["-" if cost is None else f"{cost:.4g}" if cost < 1000 else f"{cost:.0f}" for cost in costs]
+            line = " ".join(text.rjust(width) for text, width in zip(shown, (8, 7, 8, 8), strict=True))
+            print(f"{one['name']:<24} {one['val_mae']:>9.5f} {one['test_mae']:>9.5f} {line}")
+
+    _print(found, json_, table)
 
 
 @app.command()

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 import small_run
 
+from edgekd.cli import _seconds
+from edgekd.errors import ConfigError
+
 EDGEKD = [sys.executable, "-m", "edgekd"]
 
 
@@ -99,3 +102,14 @@ def test_bugs_ask_to_be_reported(tmp_path: Path) -> None:
     assert result.returncode == 70
     assert "internal error: ZeroDivisionError" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200)])
+def test_lengths_of_time_are_read(text: str, seconds: float) -> None:
+    assert _seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "10x", "-5m", "1.5h"])
+def test_other_lengths_of_time_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="no length of time"):
+        _seconds(text)

@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,8 @@ import small_run
 from edgekd.board import load_board
 from edgekd.config import load_config
 from edgekd.emulate.sketch import Sketch, compile_sketch
-from edgekd.errors import Disagreement, DoesNotFit
-from edgekd.pipeline import compress, deploy
+from edgekd.errors import ConfigError, Disagreement, DoesNotFit
+from edgekd.pipeline import compress, deploy, points
 from edgekd.pipeline.predict import predict
 
 
@@ -182,3 +183,23 @@ def test_predict_forecasts_another_table(run: Path, tmp_path: Path, engine: str)
     values = np.array(last[2:], dtype=float)
     assert len(values) == 20
     assert (np.abs(values - table["discharge_capacity_Ah"].iloc[-1] / 1.1) < 0.1).all()
+
+
+def test_the_front_of_a_run_has_measured_figures_and_firmware_for_each_point(run: Path) -> None:
+    found = points.front(run / "out")
+    assert found
+    assert [one["val_mae"] for one in found] == sorted(one["val_mae"] for one in found)
+    for one in found:
+        score = json.loads((run / "out" / "models" / one["name"] / "score.json").read_text())
+        assert (one["val_mae"], one["cycles"]) == (score["val"]["mae"], score["native"]["cycles"])
+        assert one["test_mae"] > 0
+    with pytest.raises(ConfigError, match="no candidate 'mlp9_w8a8_s00'"):
+        points.export(run / "out", "mlp9_w8a8_s00", Log())
+
+
+def test_any_point_becomes_firmware(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "out", tmp_path / "out")
+    name = points.front(tmp_path / "out")[-1]["name"]
+    folder = points.export(tmp_path / "out", name, Log())
+    assert folder == tmp_path / "out" / "firmware" / name
+    assert (folder / "small_tflm" / "small_tflm.ino").is_file()

@@ -1,5 +1,7 @@
 """START HERE: `compress` takes a configuration and a table all the way to firmware and a report."""
 
+import math
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from edgekd.errors import DoesNotFit
 from edgekd.models.population import Population
 from edgekd.pareto import front
 from edgekd.pipeline import deploy, prepare, summary, train
+from edgekd.pipeline.points import write_firmware
 from edgekd.pipeline.prepare import Prepared
 from edgekd.run import Progress, Run, read_json, write_json
 from edgekd.search.study import Objectives, Study
@@ -19,16 +22,20 @@ from edgekd.search.study import Objectives, Study
 Scores = dict[str, dict[str, Any]]
 
 
-def compress(config: Config, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Teach, compress, export, choose, verify and report. What `folder` holds already is not done again."""
+def compress(config: Config, folder: Path, progress: Progress, seconds: float = math.inf) -> dict[str, Any]:
+    """Teach, compress, export, choose, verify and report. What `folder` holds already is not done again.
+
+    No generation of candidates but the first is begun later than `seconds` from now.
+    """
+    until = time.monotonic() + seconds
     with Run(folder, progress) as run:
         prepared = _prepare(run, config)
         teacher = _teach(run, config, prepared)
-        students, scores = _search(run, config, prepared, teacher)
+        students, scores = _search(run, config, prepared, teacher, until)
         chosen = _choose(config, scores)
         comparisons = _compare(run, config, scores, prepared, teacher)
         parity = _verify(run, config, scores, prepared)
-        _write_firmware(run, config, chosen, prepared)
+        write_firmware(run, config, chosen.name, prepared)
         found = summary.assemble(run, config, prepared, teacher, students, scores, chosen, comparisons, parity)
         report.write(found, folder / "report")
         return found
@@ -46,8 +53,12 @@ def _teach(run: Run, config: Config, prepared: Prepared) -> Population:
     return train.load_teacher(config, train.shape_of(config, prepared), folder)
 
 
-def _search(run: Run, config: Config, prepared: Prepared, teacher: Population) -> tuple[list[train.Students], Scores]:
-    """Generations of candidates until there are as many as wanted: trained, exported and measured, then bred from."""
+def _search(
+    run: Run, config: Config, prepared: Prepared, teacher: Population, until: float
+) -> tuple[list[train.Students], Scores]:
+    """Generations of candidates until there are as many as wanted, or until that time: trained, exported and measured,
+    then bred from.
+    """
     grid, wanted = train.grid_of(config), config.search.candidates
     study = Study(grid, min(config.search.generation, wanted), config.search.seed)
     first = train.first_of(config, min(config.search.generation, wanted))
@@ -55,7 +66,7 @@ def _search(run: Run, config: Config, prepared: Prepared, teacher: Population) -
     scores: Scores = {}
     for number in range(wanted):
         ours = study.ask([] if number else first, wanted - len(scores))
-        if not ours:
+        if not ours or (number and time.monotonic() > until):
             break
         for kind in (kind for kind in config.students.kinds if any(one.kind == kind for one in ours)):
             place = f"search/{number:03d}_{kind}"
@@ -169,12 +180,6 @@ def _verify(run: Run, config: Config, scores: Scores, prepared: Prepared) -> dic
     for name, pairs in parity.items():
         deploy.require_parity(pairs, name)
     return parity
-
-
-def _write_firmware(run: Run, config: Config, chosen: Candidate, prepared: Prepared) -> None:
-    model = f"models/{chosen.name}"
-    build = partial(deploy.write_firmware, run.folder / model, prepared)
-    run.piece(f"firmware/{chosen.name}", config.board, build, needs=(model, "data"))
 
 
 def _training(config: Config) -> list[Any]:

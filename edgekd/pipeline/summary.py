@@ -78,7 +78,8 @@ def assemble(
             **{part: errors_of(_mean_forecast(teacher, prepared, part), windows[part]) for part in ("val", "test")},
         },
         "candidates": [
-            {**_named(name), **score, "stage1": {"val": {"mae": stage1[name]}}} for name, score in scores.items()
+            {**_named(name), **score, "stage1": {"val": {"mae": stage1[name]}}, **_tested(run, name, score, prepared)}
+            for name, score in scores.items()
         ],
         "comparisons": comparisons,
         "chosen": _chosen(run.folder / "models" / chosen.name, chosen, scores[chosen.name], found, teacher, prepared),
@@ -137,6 +138,14 @@ def _physical(y: torch.Tensor, prepared: Prepared, part: str) -> F32:
 
 def _mean_forecast(teacher: Population, prepared: Prepared, part: str) -> F32:
     return _physical(forecast_all(teacher, prepared.examples(part)).mean(0), prepared, part)
+
+
+def _tested(run: Run, name: str, score: Mapping[str, Any], prepared: Prepared) -> dict[str, Any]:
+    """Points of the front on test groups: for the table, nothing is chosen by them any more."""
+    if not score["on_front"]:
+        return {}
+    twin = engine(run.folder / "models" / name, "twin")
+    return {"test": errors(twin, prepared.preprocess, prepared.windows["test"])}
 
 
 def _named(name: str) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""The Pareto front of a finished run: its figures, and the firmware of any of its points."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from edgekd.config import Config
+from edgekd.errors import ConfigError, DataError
+from edgekd.pipeline import deploy, prepare
+from edgekd.run import Progress, Run, read_json
+
+MEASURED = ("flash_bytes", "ram_bytes", "cycles", "ms", "energy_uj")
+
+
+def front(folder: Path) -> list[dict[str, Any]]:
+    """Name, errors on validation and test, and measured costs of each point, the most accurate on validation first.
+
+    Costs are None on a board that is not emulated. DataError when the run is not finished, or of an older edgekd.
+    """
+    report = read_json(folder / "report" / "report.json")
+    points = [one for one in report["candidates"] if one["on_front"]]
+    if any("test" not in one for one in points):
+        raise DataError(f"{folder}: its report has no errors on test for the front", hint="run edgekd compress again")
+    return [
+        {"name": one["name"], "val_mae": one["val"]["mae"], "test_mae": one["test"]["mae"]}
+        | {name: one.get("native", {}).get(name) for name in MEASURED}
+        for one in sorted(points, key=lambda one: (one["val"]["mae"], one["name"]))
+    ]
+
+
+def export(folder: Path, name: str, progress: Progress) -> Path:
+    """Write the firmware of a candidate of the run, as that of the chosen one. ConfigError when there is none."""
+    report = read_json(folder / "report" / "report.json")
+    known = [one["name"] for one in report["candidates"]]
+    if name not in known:
+        raise ConfigError(f"the run has no candidate '{name}'", hint=f"it has {', '.join(known)}")
+    config = Config.model_validate(report["config"])
+    with Run(folder, progress) as run:
+        return write_firmware(run, config, name, prepare.load_prepared(folder / "data"))
+
+
+def write_firmware(run: Run, config: Config, name: str, prepared: prepare.Prepared) -> Path:
+    """The sketches of a candidate, as a piece of the run."""
+    model = f"models/{name}"
+    build = partial(deploy.write_firmware, run.folder / model, prepared)
+    return run.piece(f"firmware/{name}", config.board, build, needs=(model, "data"))
