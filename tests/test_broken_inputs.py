@@ -61,7 +61,10 @@ CONFIGS: dict[str, tuple[Change, list[str]]] = {
     "fraction above one": (line("split", "{val: 1.5, test: 0.2}"), ["data.split.val", "less than 1", "got 1.5"]),
     "nothing to train on": (line("split", "{val: 0.5, test: 0.5}"), ["val + test is 1"]),
     "split key": (line("split", "{val: 0.2, tset: 0.2}"), ["data.split.tset", "did you mean 'test'?"]),
-    "unknown kind": (line("students", "{kinds: [lstm]}"), ["students.kinds.0", "'liquid', 'gru', 'mlp' or 'tcn'", "'lstm'"]),
+    "unknown kind": (
+        line("students", "{kinds: [lstm]}"),
+        ["students.kinds.0", "'liquid', 'gru', 'mlp' or 'tcn'", "'lstm'"],
+    ),
     "no units": (line("students", "{hidden: [0]}"), ["students.hidden.0", "got 0"]),
     "unknown loss": (line("distill", "{stage1: mse}"), ["distill.stage1", "'output_l1'", "got 'mse'"]),
     "sparsity one": (line("compress", "{sparsity: [1.0]}"), ["compress.sparsity.0", "less than 1"]),
