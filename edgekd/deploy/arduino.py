@@ -164,7 +164,7 @@ def _check_size(size: Size, board: Board, *, overflow: bool) -> None:
     if too_much or overflow:
         raise DoesNotFit(
             f"the sketch is too large: {'; '.join(too_much) or 'the linker ran out of memory of the board'}",
-            hint="choose a smaller candidate with --model, or a larger board",
+            hint="lower budget.flash_bytes for a smaller candidate, or choose a larger board",
         )
 
 
