@@ -35,12 +35,14 @@ def test_help_loads_no_framework() -> None:
 
 
 def test_help_is_quick() -> None:
+    """In seconds of the processor: what it takes on a machine that does nothing else."""
     times = []
     for _ in range(3):
-        begun = time.monotonic()
+        begun = os.times()
         edgekd("--help")
-        times.append(time.monotonic() - begun)
-    assert min(times) < 0.6
+        ended = os.times()
+        times.append(ended.children_user + ended.children_system - begun.children_user - begun.children_system)
+    assert 0 < min(times) < 0.6
 
 
 def test_the_template_is_a_configuration_that_check_accepts(tmp_path: Path) -> None:
