@@ -8,8 +8,7 @@ import numpy as np
 
 from edgekd import __version__
 from edgekd.codegen.constants import c_type, network_values, preprocess_values
-from edgekd.codegen.sketch import CONSOLE, carried, check, sha256
-from edgekd.codegen.sketch import Vectors as Vectors
+from edgekd.codegen.sketch import CONSOLE, Vectors, carried, check, sha256
 from edgekd.codegen.write import identifier, render, write
 from edgekd.errors import ModelError
 from edgekd.program.forecaster import Deployed, load_model
