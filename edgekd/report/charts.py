@@ -26,7 +26,8 @@ def front_chart(report: Report, width: int, measure: Measure = "tflite") -> Char
     y = scale(found.errors, bottom, top, margin=0.08)
     x = scale(found.costs, left, right, log_from=LOG_FROM, margin=0.08)
     drawn = sorted(
-        found.points, key=lambda point: (point[0].name == report.chosen.name, point[0].name in found.names, point[0].name)
+        found.points,
+        key=lambda point: (point[0].name == report.chosen.name, point[0].name in found.names, point[0].name),
     )
     marks = [
         _candidate_mark(one, x(cost), y(one.val.mae), report, amount(cost, measure), one.name in found.names)
@@ -199,8 +200,8 @@ def _line_labels(
 
 def _front_alt(report: Report, found: Front, measure: Measure) -> str:
     return (
-        f"Validation error over {COSTS[measure].axis} for {plural(len(found.points), 'candidate')}, {len(found.best)} of "
-        f"them on the Pareto front. Chosen: {report.chosen.name}. The numbers are in the table of candidates."
+        f"Validation error over {COSTS[measure].axis} for {plural(len(found.points), 'candidate')}, "
+        f"{len(found.best)} of them on the Pareto front. Chosen: {report.chosen.name}. The numbers are in the table of candidates."
     )
 
 

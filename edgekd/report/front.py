@@ -174,9 +174,13 @@ def growth(points: Sequence[Sequence[float]], reference: Sequence[float]) -> lis
     found: list[float] = []
     kept: list[Sequence[float]] = []
     for point in points:
-        before, everyone = kept, [*kept, point]
-        kept = [everyone[i] for i in front(everyone)]
-        found.append(found[-1] if found and sorted(before) == sorted(kept) else volume(kept, reference))
+        everyone = [*kept, point]
+        best = front(everyone)
+        if len(kept) in best:  # else it is dominated and nothing changes
+            kept = [everyone[i] for i in best]
+            found.append(volume(kept, reference))
+        else:
+            found.append(found[-1])
     return found
 
 

@@ -108,7 +108,7 @@ class Candidate(Section):
     blocks: Annotated[float, Field(ge=0, lt=1)] = 0.0
     generation: Count | None = None
     seconds: Error | None = None
-    parameters: dict[str, str | float] = {}
+    parameters: dict[str, str | int | float] = {}
 
 
 class Excluded(Section):
