@@ -201,7 +201,8 @@ def _line_labels(
 def _front_alt(report: Report, found: Front, measure: Measure) -> str:
     return (
         f"Validation error over {COSTS[measure].axis} for {plural(len(found.points), 'candidate')}, "
-        f"{len(found.best)} of them on the Pareto front. Chosen: {report.chosen.name}. The numbers are in the table of candidates."
+        f"{len(found.best)} of them on the Pareto front. Chosen: {report.chosen.name}. "
+        f"The numbers are in the table of candidates."
     )
 
 

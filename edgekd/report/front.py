@@ -17,21 +17,24 @@ MARGIN = 1.1  # the reference point of a hypervolume is the worst value on any f
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """An axis of costs: its name, the unit behind a number, where the value and its limits are found in a report."""
+    """An axis of costs: its name, long and short, the unit behind a number, where a report has it and its limits."""
 
     axis: str
+    name: str
     unit: str
     field: str
     limit: str = ""
 
 
 COSTS: dict[Measure, Cost] = {
-    "tflite": Cost(axis="bytes of .tflite", unit="bytes", field="tflite_bytes", limit="flash_bytes"),
-    "arena": Cost(axis="bytes of arena", unit="bytes", field="arena_bytes", limit="ram_bytes"),
-    "flash": Cost(axis="bytes of flash, whole image", unit="bytes", field="flash_bytes", limit="flash_bytes"),
-    "latency": Cost(axis="ms per forecast", unit="ms", field="ms", limit="latency_ms"),
-    "ram": Cost(axis="bytes of RAM, with stack", unit="bytes", field="ram_bytes", limit="ram_bytes"),
-    "energy": Cost(axis="µJ per forecast", unit="µJ", field="energy_uj"),
+    "tflite": Cost(axis="bytes of .tflite", name=".tflite", unit="bytes", field="tflite_bytes", limit="flash_bytes"),
+    "arena": Cost(axis="bytes of arena", name="arena", unit="bytes", field="arena_bytes", limit="ram_bytes"),
+    "flash": Cost(
+        axis="bytes of flash, whole image", name="flash", unit="bytes", field="flash_bytes", limit="flash_bytes"
+    ),
+    "latency": Cost(axis="ms per forecast", name="latency", unit="ms", field="ms", limit="latency_ms"),
+    "ram": Cost(axis="bytes of RAM, with stack", name="RAM", unit="bytes", field="ram_bytes", limit="ram_bytes"),
+    "energy": Cost(axis="µJ per forecast", name="energy", unit="µJ", field="energy_uj"),
 }
 MODEL: tuple[Measure, ...] = ("tflite", "arena")
 IMAGE: tuple[Measure, ...] = ("flash", "latency", "ram", "energy")

@@ -38,21 +38,22 @@ from edgekd.report.text import kind_name, plural, with_interval
 RUN_COLOURS = 6  # in the style sheet; further runs repeat them
 SYMBOLS = {"liquid": "circle", "gru": "square", "mlp": "triangle-up", "tcn": "diamond"}
 FAINT = 0.3
-PANEL, NARROW_PANEL = 340, 270  # height of a plot in pixels
-GAP, TOP, BOTTOM = 92, 70, 60  # below a plot, above the first one, below the last one, pixels
+HEIGHTS = {"wide": 340, "narrow": 270}  # of a plot on wide and narrow screens, pixels
+GAP, BOTTOM = 92, 60  # below a plot, below the last one, pixels
 LABEL = 14  # height of a label, pixels
-BAND = 0.6  # of the distance between neighbouring values of a parameter is taken by the lines of candidates
+BAND = 0.14  # of an axis at most, and half the distance to the next value, is taken by the lines through one value
 
 Figure = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Candidates (by index) of one colour: a kind, or a run. `colour`: its name in the style sheet."""
+    """Candidates (by index) of one colour: a kind, or a run. colour: name in the style sheet; broad: of its line."""
 
     label: str
     colour: str
     members: Sequence[int]
+    broad: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +114,9 @@ def fronts_page(reports: Mapping[str, Report]) -> str:
         groups.append(Group(label=html.escape(label), colour=f"run-{index % RUN_COLOURS}", members=members))
         texts += [f"{html.escape(label)}: {_text(one, report, form)}" for one in report.candidates]
         chosen += [i for i in members if candidates[i].name == report.chosen.name]
+    common = Group(label="common front", colour="measured", members=range(len(candidates)), broad=True)
     scene = Scene(
-        candidates=candidates, texts=texts, groups=groups, fronts=groups, chosen=chosen, measures=measures,
+        candidates=candidates, texts=texts, groups=groups, fronts=[common, *groups], chosen=chosen, measures=measures,
         references=_agreed([references_of(report) for report in reports.values()]),
         limits={measure: _agreed([limits_of(one, measure) for one in reports.values()]) for measure in measures},
     )  # fmt: skip
@@ -135,14 +137,14 @@ def fronts(scene: Scene, form: text.Format) -> Figure:
     for panel, measure in enumerate(scene.measures):
         traces += _panel(scene, measure, panel)
     layouts = {}
-    for name, wide in (("wide", True), ("narrow", False)):
-        columns = 2 if wide else 1
-        layouts[name] = _layout(
-            len(scene.measures), columns, PANEL if wide else NARROW_PANEL, right=112 if wide else 12
+    for name, height in HEIGHTS.items():
+        wide = name == "wide"
+        layout = layouts[name] = _layout(
+            len(scene.measures), height, traces, narrow=not wide, right=112 if wide else 12
         )
         for panel, (measure, x) in enumerate(zip(scene.measures, xs, strict=True)):
-            _dress(layouts[name], scene, panel, measure, x, y, wide=wide)
-            layouts[name]["annotations"] += _reference_labels(scene.references, form, panel, y, wide=wide)
+            _dress(layout, scene, panel, measure, x, y, wide=wide)
+            layout["annotations"] += _reference_labels(scene.references, form, panel, y, wide=wide)
     return {"traces": traces, **layouts}
 
 
@@ -161,9 +163,9 @@ def hypervolume(scene: Scene, groups: Sequence[Group]) -> Figure:
         })  # fmt: skip
         times.append([scene.candidates[i].seconds for i in group.members])
     layouts = {}
-    for name, height in (("wide", PANEL), ("narrow", NARROW_PANEL)):
-        layout = layouts[name] = _layout(1, 1, height, right=12)
-        layout["xaxis"] |= {"title": {"text": "candidates"}, "rangemode": "tozero"}
+    for name, height in HEIGHTS.items():
+        layout = layouts[name] = _layout(1, height, traces, narrow=name == "narrow", right=12)
+        layout["xaxis"] |= {"title": {"text": "candidates", "standoff": 8}, "rangemode": "tozero"}
         layout["yaxis"] |= {"title": {"text": "hypervolume"}, "rangemode": "tozero"}
         if len(groups) == 1:
             layout["shapes"] = _generations(scene, groups[0])
@@ -176,10 +178,9 @@ def hypervolume(scene: Scene, groups: Sequence[Group]) -> Figure:
 def parallel(scene: Scene, form: text.Format) -> Figure:
     """Parallel coordinates: each candidate is a line over what was searched and what came of it."""
     axes = [_parameter_axis(scene, name, values) for name, values in parameters(scene.candidates).items()]
-    axes.append(_axis("validation MAE", [one.val.mae for one in scene.candidates]))
+    axes.append(_axis("validation<br>MAE", [one.val.mae for one in scene.candidates]))
     axes += [
-        _axis(COSTS[measure].axis.replace(" per ", "<br>per ").replace(", ", "<br>"), _costs(scene, measure))
-        for measure in scene.measures
+        _axis(f"{COSTS[measure].name}<br>{COSTS[measure].unit}", _costs(scene, measure)) for measure in scene.measures
     ]
     traces = [_legend(group, line=True) for group in scene.groups]
     for group in scene.groups:
@@ -187,10 +188,11 @@ def parallel(scene: Scene, form: text.Format) -> Figure:
             lines = [i for i in group.members if scene.candidates[i].on_front is strong]
             traces.append(_lines(group, lines, axes, strong=strong))
     traces.append(_marked(0, mode="lines+markers"))
-    layout = _layout(1, 1, 380, right=40)
+    layout = _layout(1, 380, traces, narrow=False, right=40)
     layout["xaxis"] |= {
         "tickvals": list(range(len(axes))), "ticktext": [axis.title for axis in axes],
-        "range": [-0.35, len(axes) - 0.5], "gridcolor": "var(--measured)", "side": "bottom", "fixedrange": True,
+        "range": [-0.35, len(axes) - 0.5], "gridcolor": "var(--measured)", "side": "bottom",
+        "fixedrange": True, "tickangle": 0,
     }  # fmt: skip
     layout["yaxis"] |= {"range": [-0.08, 1.08], "visible": False, "fixedrange": True}
     layout["annotations"] = [
@@ -207,24 +209,28 @@ def importances(scene: Scene) -> Figure:
     """Bars: how much of the differences in error and in the first two costs each parameter explains."""
     objectives = {"validation MAE": ("accent", [one.val.mae for one in scene.candidates])}
     objectives |= {
-        COSTS[measure].axis: (colour, _costs(scene, measure))
+        COSTS[measure].name: (colour, _costs(scene, measure))
         for measure, colour in zip(scene.measures[:2], ("measured", "line"), strict=True)
     }
     shares = {name: importance(scene.candidates, values) for name, (_, values) in objectives.items()}
     names = list(reversed(shares["validation MAE"]))
     traces = [
         {
-            "type": "bar", "orientation": "h", "name": objective, "y": names, "x": [found[name] for name in names],
+            "type": "bar", "orientation": "h", "name": objective,
+            "x": [found[name] for name in names],
+            "y": [html.escape(name).replace("_", " ") for name in names],
             "marker": {"color": f"var(--{objectives[objective][0]})"},
             "hovertemplate": "%{y}: %{x:.0%} of " + objective + "<extra></extra>",
         }
         for objective, found in reversed(shares.items())
     ]  # fmt: skip
-    layout = _layout(1, 1, 30 + 44 * len(names), right=24)
-    layout["xaxis"] |= {"range": [0, 1.02], "tickformat": ".0%", "title": {"text": "explained by this parameter alone"}}
+    layout = _layout(1, 30 + 44 * len(names), traces, narrow=False, right=24)
+    layout["xaxis"] |= {"range": [0, 1.02], "tickformat": ".0%"}
+    layout["xaxis"]["title"] = {"text": "explained by this alone", "standoff": 8}
     layout["yaxis"] |= {"automargin": True, "tickformat": None, "showgrid": False}
     layout |= {"barmode": "group", "bargap": 0.3}
     layout["legend"] |= {"traceorder": "reversed"}
+    layout["margin"]["l"] = 120
     return {"traces": traces, "wide": layout, "narrow": layout}
 
 
@@ -239,19 +245,19 @@ class _Axis:
 
 def _parameter_axis(scene: Scene, name: str, values: Sequence[Any]) -> _Axis:
     """Few values stand at equal distances, and the lines through one of them side by side, the accurate ones lowest."""
-    title = html.escape(name.replace("_", " "))
+    title = html.escape(name).replace("_", "<br>")
     levels = sorted({value for value in values if value is not None}, key=lambda value: (isinstance(value, str), value))
     if len(levels) > LOG_FROM and not any(isinstance(level, str) for level in levels):
         return _axis(title, values)
     step = 1 / (len(levels) - 1)
+    band = min(BAND, step / 2)
     at: list[float | None] = [None] * len(values)
     for row, level in enumerate(levels):
         members = [i for i, value in enumerate(values) if value == level]
         members.sort(key=lambda i: (scene.candidates[i].val.mae, i))
         for rank, i in enumerate(members):
-            offset = (rank + 0.5) / len(members) - 0.5
-            at[i] = (row * step + BAND * step * offset * 0.5) if len(levels) > 1 else 0.5
-    labels = [html.escape(level) if isinstance(level, str) else f"{level:g}" for level in levels]
+            at[i] = row * step + band * ((rank + 0.5) / len(members) - 0.5)
+    labels = [html.escape(level).replace("_", "<br>") if isinstance(level, str) else f"{level:g}" for level in levels]
     return _Axis(title=title, at=at, ticks=[(row * step, label) for row, label in enumerate(labels)])
 
 
@@ -289,7 +295,8 @@ def _panel(scene: Scene, measure: Measure, panel: int) -> list[dict[str, Any]]:
         _at(panel) | {
             "mode": "lines", "name": group.label, "legendgroup": group.label, "hoverinfo": "skip",
             "x": [costs[i] for i in best[group.label]], "y": [errors[i] for i in best[group.label]],
-            "line": {"shape": "hv", "width": 1.5, "color": f"var(--{group.colour})"}, "opacity": 0.6,
+            "line": {"shape": "hv", "width": 8 if group.broad else 1.5, "color": f"var(--{group.colour})"},
+            "opacity": 0.3 if group.broad else 0.6,
         }
         for group in scene.fronts
     ]  # fmt: skip
@@ -338,19 +345,24 @@ def _legend(group: Group, *, line: bool = False) -> dict[str, Any]:
     return {
         "type": "scatter", "mode": "lines" if line else "markers", "name": group.label, "legendgroup": group.label,
         "x": [None], "y": [None], "showlegend": True, "hoverinfo": "skip",
-        "line": {"color": f"var(--{group.colour})", "width": 2},
+        "line": {"color": f"var(--{group.colour})", "width": 6 if group.broad else 2},
+        "opacity": 0.5 if group.broad else 1,
         "marker": {"size": 10, "color": f"var(--{group.colour})", "symbol": SYMBOLS[kind] if kind else "circle"},
     }  # fmt: skip
 
 
-def _layout(panels: int, columns: int, height: int, *, right: int) -> dict[str, Any]:
+def _layout(
+    panels: int, height: int, traces: Sequence[Mapping[str, Any]], *, narrow: bool, right: int
+) -> dict[str, Any]:
     """Axes of panels in rows, each `height` pixels high, and everything else that is alike in all drawings."""
+    columns, top_margin = (1 if narrow else min(2, panels)), _legend_height(traces, narrow=narrow)
     rows = -(-panels // columns)
     inner = rows * height + (rows - 1) * GAP
     gap = 0.19 if columns > 1 else 0.0
     width = (1 - gap * (columns - 1)) / columns
     layout: dict[str, Any] = {
-        "height": inner + TOP + BOTTOM, "margin": {"l": 66, "r": right, "t": TOP, "b": BOTTOM}, "hovermode": "closest",
+        "height": inner + top_margin + BOTTOM, "hovermode": "closest",
+        "margin": {"l": 66, "r": right, "t": top_margin, "b": BOTTOM},
         "font": {"family": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif", "size": 12.5,
                  "color": "var(--soft)"},
         "paper_bgcolor": "var(--paper)", "plot_bgcolor": "var(--paper)", "uirevision": "kept",
@@ -358,7 +370,7 @@ def _layout(panels: int, columns: int, height: int, *, right: int) -> dict[str, 
                        "font": {"color": "var(--ink)", "size": 12.5}},
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1 + 14 / inner, "yanchor": "bottom",
                    "font": {"size": 13}},
-        "annotations": [], "shapes": [], "dragmode": "zoom",
+        "annotations": [], "shapes": [],
     }  # fmt: skip
     for panel in range(panels):
         row, column = divmod(panel, columns)
@@ -376,8 +388,9 @@ def _dress(
 ) -> None:
     """Names, ranges and reference lines of one panel."""
     number, limits = _number(panel), scene.limits[measure]
-    beyond = limits_text(limits, measure, x)
-    note = f"<br><span style='font-size:11.5px'>{beyond}</span>" if beyond else ""
+    everything = ", ".join(f"{name} {amount(limit, measure)}" for name, limit in limits.items())
+    said = limits_text(limits, measure, x) if wide else everything
+    note = f"<br><span style='font-size:11.5px'>{said}</span>" if said else ""
     layout[f"xaxis{number}"] |= {
         "title": {"text": COSTS[measure].axis + note, "standoff": 8}, "range": _range(x), "nticks": 8 if wide else 5,
         "type": "log" if x.log else "linear", "tickformat": ",.6~g", "minexponent": 9,
@@ -385,8 +398,9 @@ def _dress(
     layout[f"yaxis{number}"] |= {"title": {"text": "validation MAE", "standoff": 10}, "range": [y.low, y.high]}
     across = {"type": "line", "xref": f"x{number} domain", "x0": 0, "x1": 1, "yref": f"y{number}", "layer": "below"}
     for name, error in scene.references.items():
-        line = {"color": "var(--teacher)"} if name == "teacher" else {"color": "var(--measured)", "dash": "dash"}
-        layout["shapes"].append(across | {"y0": error, "y1": error, "line": {**line, "width": 1.3}})
+        colour, dash = ("teacher", "solid") if name == "teacher" else ("measured", "dash")
+        line = {"color": f"var(--{colour})", "dash": dash, "width": 1.3}
+        layout["shapes"].append(across | {"y0": error, "y1": error, "line": line})
     upright = {"yref": f"y{number} domain", "y0": 0, "y1": 1, "xref": f"x{number}", "layer": "below"}
     if "board" in limits:
         shade = {"type": "rect", "x0": limits["board"], "x1": 1000 * limits["board"], "line": {"width": 0}}
@@ -403,19 +417,19 @@ def _dress(
             "yanchor": "top", "showarrow": False, "font": {"size": 11.5, "color": "var(--bad)"},
             "bgcolor": "var(--paper)", "opacity": 0.9,
         }
-        for row, (name, limit) in enumerate(limits.items()) if x.holds(limit)
+        for row, (name, limit) in enumerate(limits.items()) if wide and x.holds(limit)
     ]  # fmt: skip
 
 
 def _reference_labels(
     references: Mapping[str, float], form: text.Format, panel: int, y: Scale, *, wide: bool
 ) -> list[dict[str, Any]]:
-    """Names of baselines and teacher, to the right of the plot or, where it is narrow, on their line."""
+    """Names of baselines and teacher, to the right of the plot or, where it is narrow, below their line."""
     shown = {name: error for name, error in references.items() if y.holds(error)}
-    height = PANEL if wide else NARROW_PANEL
+    height = HEIGHTS["wide" if wide else "narrow"]
     at = [y(error) * height for error in shown.values()]
-    placed = spread(at, LABEL, 0.0, float(height)) if wide else spread([value + 8 for value in at], LABEL, 0.0, height)
-    place = {"x": 1.015, "xanchor": "left"} if wide else {"x": 0.99, "xanchor": "right"}
+    placed = spread(at, LABEL, 0.0, float(height)) if wide else spread([value - 8 for value in at], LABEL, 0.0, height)
+    place = {"x": 1.015, "xanchor": "left"} if wide else {"x": 0.01, "xanchor": "left"}
     return [
         {
             "xref": f"x{_number(panel)} domain", "yref": f"y{_number(panel)}", "y": error, "yshift": label - value,
@@ -429,7 +443,7 @@ def _reference_labels(
 def _switch(choices: Mapping[str, Any], shapes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Buttons that choose what lies on the horizontal axis; the lines of generations belong to the first choice."""
     return {
-        "type": "buttons", "direction": "right", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom",
+        "type": "buttons", "direction": "right", "x": 0.99, "xanchor": "right", "y": 0.04, "yanchor": "bottom",
         "pad": {"t": 0, "r": 0}, "bgcolor": "var(--panel)", "bordercolor": "var(--line)", "font": {"size": 12},
         "buttons": [
             {"label": name, "method": "update",
@@ -499,6 +513,13 @@ def _range(one: Scale) -> list[float]:
     return [_place(one.low, one), _place(one.high, one)]
 
 
+def _legend_height(traces: Sequence[Mapping[str, Any]], *, narrow: bool) -> int:
+    """Pixels above the first plot: rows of the legend, with entries as wide as the widest, and room for buttons."""
+    names = [trace["name"] for trace in traces if trace.get("showlegend", True) and "name" in trace]
+    in_a_row = max(1, (290 if narrow else 1000) // (56 + 8 * max(map(len, names), default=0)))
+    return (16 if narrow else 44) + 22 * math.ceil(len(names) / in_a_row)
+
+
 def _place(value: float, one: Scale) -> float:
     """A value as plotly wants it in ranges and annotations of a logarithmic axis."""
     return math.log10(value) if one.log else value
@@ -514,8 +535,9 @@ def _render(
 ) -> str:
     from plotly.offline import get_plotlyjs
 
+    drawn = figures["parallel"]["wide"]["xaxis"]["tickvals"] if "parallel" in figures else []
     return environment().get_template("interactive.html.j2").render(
         title=title, back=back, outside=outside, simulated=simulated, plotly=get_plotlyjs(), names=list(figures),
         data={"figures": figures, "texts": list(scene.texts)}, candidates=len(scene.candidates),
-        axes=[COSTS[measure].axis for measure in scene.measures[:2]],
+        columns=len(drawn), axes=[COSTS[measure].axis for measure in scene.measures[:2]],
     )  # fmt: skip

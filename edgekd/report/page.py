@@ -57,7 +57,8 @@ def render(report: Report) -> str:
     headline, better = text.headline(report)
     return environment().get_template("report.html.j2").render(
         report=report, text=text, form=form, kinds=SHAPES, headline=headline, better=better, tiles=tiles(report),
-        rows=rows, whisker_val=charts.whiskers(row.val for row in rows), whisker_test=charts.whiskers(row.test for row in rows),
+        rows=rows, whisker_val=charts.whiskers(row.val for row in rows),
+        whisker_test=charts.whiskers(row.test for row in rows),
         whisker_candidates=charts.whiskers(one.val for one in candidates), candidates=candidates, measured=measured,
         fronts=fronts(report, bool(measured)),
         horizon=[charts.horizon_chart(report, width) for width in (WIDE, NARROW)],

@@ -1,7 +1,7 @@
 // Draws the figures of this page in the colours of its style sheet, again when the screen turns narrow or dark.
 const source = document.getElementById("data").textContent;
 const narrow = matchMedia("(max-width: 959px)"), dark = matchMedia("(prefers-color-scheme: dark)");
-const options = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+const buttons = [["toImage", "zoomIn2d", "zoomOut2d", "resetScale2d"]]; // none that sends anything anywhere
 let marked = null;
 
 function draw() {
@@ -11,7 +11,9 @@ function draw() {
   for (const [id, figure] of Object.entries(figures)) {
     for (const trace of figure.traces)
       if (trace.customdata) trace.hovertext = trace.customdata.map(i => (i === null ? "" : texts[i]));
-    Plotly.react(id, figure.traces, narrow.matches ? figure.narrow : figure.wide, options);
+    const layout = narrow.matches ? { ...figure.narrow, dragmode: false } : figure.wide; // a finger scrolls the page
+    const options = { responsive: true, displaylogo: false, displayModeBar: !narrow.matches, modeBarButtons: buttons };
+    Plotly.react(id, figure.traces, layout, options);
   }
   mark(marked);
 }
