@@ -23,7 +23,7 @@ function mark(i) {
   marked = i;
   for (const plot of document.querySelectorAll(".plot")) {
     const traces = plot.data.flatMap((trace, at) => (trace.meta === "marked" ? [at] : []));
-    const points = traces.map(at => plot.data.filter(one => one.customdata && one.xaxis === plot.data[at].xaxis)
+    const points = traces.map(at => plot.data.filter(one => one.customdata && (one.xaxis ?? "x") === plot.data[at].xaxis)
       .flatMap(one => one.customdata.flatMap((owner, k) => (owner === i && i !== null ? [[one.x[k], one.y[k]]] : []))));
     if (traces.length)
       Plotly.restyle(plot, { x: points.map(p => p.map(q => q[0])), y: points.map(p => p.map(q => q[1])) }, traces);
