@@ -156,7 +156,10 @@ def test_seconds_are_a_second_axis_only_where_all_are_known() -> None:
     [menu] = front_data(report)["figures"]["hypervolume"]["wide"]["updatemenus"]
     assert menu["buttons"][1]["args"][0]["x"] == [[one["seconds"] for one in report["candidates"]]]
     assert len(front_data(report)["figures"]["hypervolume"]["wide"]["shapes"]) == 3
+    report["candidates"][5]["seconds"] = 0.5  # another worker was faster
+    assert front_data(report)["figures"]["hypervolume"]["traces"][0]["customdata"][:3] == [5, 0, 1]
     del report["candidates"][3]["seconds"]
+    assert front_data(report)["figures"]["hypervolume"]["traces"][0]["customdata"] == list(range(16))
     assert "updatemenus" not in front_data(report)["figures"]["hypervolume"]["wide"]
 
 

@@ -3,7 +3,6 @@
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from edgekd.report.axes import scale
@@ -20,22 +19,23 @@ def hypervolume(scene: Scene, groups: Sequence[Group]) -> Figure:
     spaces = [space_of(one, scene.measures) for one in scene.candidates]
     reference = reference_of([spaces[i] for i in group.members] for group in groups)
     traces, times = [], []
-    for group in groups:
-        volumes = growth([spaces[i] for i in group.members], reference)
+    orders = [_in_time(scene, group) for group in groups]
+    for group, order in zip(groups, orders, strict=True):
+        volumes = growth([spaces[i] for i in order], reference)
         traces.append({
             "type": "scatter", "mode": "lines+markers", "name": group.label, "x": list(range(1, len(volumes) + 1)),
-            "y": volumes, "customdata": list(group.members), "hoverinfo": "text", "showlegend": len(groups) > 1,
+            "y": volumes, "customdata": order, "hoverinfo": "text", "showlegend": len(groups) > 1,
             "line": {"shape": "hv", "color": f"var(--{group.colour})", "width": 2},
             "marker": {"size": 5, "color": f"var(--{group.colour})"},
         })  # fmt: skip
-        times.append([scene.candidates[i].seconds for i in group.members])
+        times.append([scene.candidates[i].seconds for i in order])
     layouts = {}
     for name, height in HEIGHTS.items():
         layout = layouts[name] = layout_of(1, height, traces, narrow=name == "narrow", right=12)
         layout["xaxis"] |= {"title": {"text": "candidates", "standoff": 8}, "rangemode": "tozero"}
         layout["yaxis"] |= {"title": {"text": "hypervolume"}, "rangemode": "tozero"}
         if len(groups) == 1:
-            layout["shapes"] = _generations(scene, groups[0])
+            layout["shapes"] = _generations(scene, orders[0])
         if all(second is not None for own in times for second in own):
             counts = [trace["x"] for trace in traces]
             layout["updatemenus"] = [_switch({"candidates": counts, "seconds of search": times}, layout["shapes"])]
@@ -167,10 +167,16 @@ def _switch(choices: Mapping[str, Any], shapes: Sequence[Mapping[str, Any]]) -> 
     }  # fmt: skip
 
 
-def _generations(scene: Scene, group: Group) -> list[dict[str, Any]]:
-    """A line where a generation begins, but the first."""
-    numbers = [scene.candidates[i].generation for i in group.members]
-    sizes = [len(list(own)) for number, own in groupby(numbers) if number is not None]
+def _in_time(scene: Scene, group: Group) -> list[int]:
+    """The members as they became known: workers beside each other do not finish in the order in which they began."""
+    times = {i: scene.candidates[i].seconds for i in group.members}
+    return sorted(times, key=lambda i: (times[i] or 0.0, i)) if None not in times.values() else list(times)
+
+
+def _generations(scene: Scene, order: Sequence[int]) -> list[dict[str, Any]]:
+    """A line before the first candidate of each generation but the first one."""
+    numbers = [scene.candidates[i].generation for i in order]
+    firsts = [numbers.index(number) for number in dict.fromkeys(numbers) if number is not None]
     line = {"type": "line", "yref": "y domain", "y0": 0, "y1": 1, "layer": "below",
             "line": {"color": "var(--line)", "dash": "dot", "width": 1}}  # fmt: skip
-    return [line | {"x0": first + 0.5, "x1": first + 0.5} for at in range(1, len(sizes)) if (first := sum(sizes[:at]))]
+    return [line | {"x0": first + 0.5, "x1": first + 0.5} for first in firsts if first]

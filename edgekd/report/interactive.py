@@ -79,6 +79,7 @@ def _text(one: Candidate, report: Report, form: text.Format) -> str:
     lines += _native_text(one.native) if one.native else []
     lines += [f"{plural(one.params, 'parameter')}, {one.tflite_bytes:,} bytes of .tflite, {one.arena_bytes:,} of arena"]
     lines += [f"generation {one.generation}"] if one.generation is not None else []
+    lines += [f"known after {text.duration(one.seconds)}"] if one.seconds is not None else []
     states = ["chosen"] * chosen + ["on the front"] * one.on_front + ["over the budget"] * (not one.meets_budget)
     return "<br>".join([*lines, *([", ".join(states)] if states else [])])
 
