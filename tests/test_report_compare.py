@@ -143,6 +143,7 @@ def test_runs_on_different_data_are_refused_unless_forced(tmp_path: Path, other:
     found = write_comparison({"a": example(), "b": other}, tmp_path / "out", force=True)
     assert any(words in one for one in found["differences"])
     assert words in Page((tmp_path / "out" / "comparison.html").read_text()).text
+    assert ">different data</li>" in (tmp_path / "out" / "fronts.html").read_text()
 
 
 def test_what_a_network_sees_may_differ() -> None:

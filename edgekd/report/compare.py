@@ -155,7 +155,7 @@ def write_comparison(reports: dict[str, dict[str, Any]], out: Path, force: bool 
     found = compare(checked, force=force)
     files = {
         "comparison.html": comparison_page.render(found).encode(),
-        "fronts.html": interactive.fronts_page(checked).encode(),
+        "fronts.html": interactive.fronts_page(checked, different=bool(found.differences)).encode(),
         **comparison_picture.pictures(found),
     }
     result = to_json(found)

@@ -33,7 +33,7 @@ def hypervolume(scene: Scene, groups: Sequence[Group]) -> Figure:
     for name, height in HEIGHTS.items():
         layout = layouts[name] = layout_of(1, height, traces, narrow=name == "narrow", right=12)
         layout["xaxis"] |= {"title": {"text": "candidates", "standoff": 8}, "rangemode": "tozero"}
-        layout["yaxis"] |= {"title": {"text": "hypervolume"}, "rangemode": "tozero"}
+        layout["yaxis"] |= {"title": {"text": "hypervolume", "standoff": 10}, "rangemode": "tozero"}
         if len(groups) == 1:
             layout["shapes"] = _generations(scene, orders[0])
         if all(second is not None for own in times for second in own):
@@ -94,7 +94,7 @@ def importances(scene: Scene) -> Figure:
     layout = layout_of(1, 30 + 44 * len(names), traces, narrow=False, right=24)
     layout["xaxis"] |= {"range": [0, 1.02], "tickformat": ".0%"}
     layout["xaxis"]["title"] = {"text": "explained by this alone", "standoff": 8}
-    layout["yaxis"] |= {"automargin": True, "tickformat": None, "showgrid": False}
+    layout["yaxis"] |= {"tickformat": None, "showgrid": False}
     layout |= {"barmode": "group", "bargap": 0.3}
     layout["legend"] |= {"traceorder": "reversed"}
     layout["margin"]["l"] = 120

@@ -39,13 +39,16 @@ def front_page(report: Report) -> str:
     if parameters(candidates):
         figures |= {"parallel": parallel(scene), "importance": importances(scene)}
     return _render(
-        f"{report.name}: candidates of the search", figures, scene, back="report.html", simulated=report.simulated,
-        outside=_outside(scene, form),
+        f"{report.name}: candidates of the search", figures, scene, back="report.html", outside=_outside(scene, form),
+        warnings=["simulated data"] * report.simulated,
     )  # fmt: skip
 
 
-def fronts_page(reports: Mapping[str, Report]) -> str:
-    """fronts.html of several runs by label; baselines and limits are drawn where all runs agree on them."""
+def fronts_page(reports: Mapping[str, Report], *, different: bool = False) -> str:
+    """fronts.html of several runs by label; baselines and limits are drawn where all runs agree on them.
+
+    different: the runs are not scored on the same data, and the page says so.
+    """
     candidates = [one for report in reports.values() for one in report.candidates]
     form = text.error_format(one.val.mae for one in candidates)
     measures = measures_of(reports.values())
@@ -66,7 +69,8 @@ def fronts_page(reports: Mapping[str, Report]) -> str:
     figures = {"fronts": fronts(scene, form), "hypervolume": hypervolume(scene, groups)}
     return _render(
         " · ".join(reports), figures, scene, back="comparison.html", outside=_outside(scene, form),
-        simulated=any(report.simulated for report in reports.values()),
+        warnings=["simulated data"] * any(report.simulated for report in reports.values())
+        + ["different data"] * different,
     )  # fmt: skip
 
 
@@ -103,13 +107,13 @@ def _agreed(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _render(
-    title: str, figures: Mapping[str, Figure], scene: Scene, *, back: str, outside: str, simulated: bool
+    title: str, figures: Mapping[str, Figure], scene: Scene, *, back: str, outside: str, warnings: Sequence[str]
 ) -> str:
     from plotly.offline import get_plotlyjs
 
     drawn = figures["parallel"]["wide"]["xaxis"]["tickvals"] if "parallel" in figures else []
     return environment().get_template("interactive.html.j2").render(
-        title=title, back=back, outside=outside, simulated=simulated, plotly=get_plotlyjs(), names=list(figures),
+        title=title, back=back, outside=outside, warnings=warnings, plotly=get_plotlyjs(), names=list(figures),
         data={"figures": figures, "texts": list(scene.texts)}, candidates=len(scene.candidates),
         columns=len(drawn), axes=[COSTS[measure].axis for measure in scene.measures[:2]],
     )  # fmt: skip

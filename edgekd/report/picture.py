@@ -92,7 +92,7 @@ def _draw(axes: Any, report: Report, measure: Measure) -> None:
     _references(axes, report, found, y)
     _limits(axes, found, x)
     beyond = limits_text(found.limits, measure, x)
-    axes.set_xlabel(COSTS[measure].axis + (f"  ({beyond})" if beyond else ""))
+    axes.set_xlabel(COSTS[measure].axis + (f"\n({beyond})" if beyond else ""))
     axes.set_ylabel(f"validation MAE [{report.error_unit}]" if len(report.error_unit) < 40 else "validation MAE")
 
 

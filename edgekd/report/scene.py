@@ -78,7 +78,8 @@ def layout_of(
         number, lines = number_of(panel), {"gridcolor": "var(--grid)", "linecolor": "var(--line)", "zeroline": False}
         layout[f"xaxis{number}"] = {"domain": [left, left + width], "anchor": f"y{number}", **lines}
         layout[f"yaxis{number}"] = {
-            "domain": [max(0.0, top - height / inner), top], "anchor": f"x{number}", "tickformat": ".6~g", **lines,
+            "domain": [max(0.0, top - height / inner), top], "anchor": f"x{number}", "tickformat": ".6~g",
+            "automargin": True, **lines,
         } | ({"matches": "y"} if panel else {})  # fmt: skip
     return layout
 
