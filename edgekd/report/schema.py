@@ -82,7 +82,11 @@ class Native(Section):
 
 
 class Candidate(Section):
-    """`float_`: after pruning, before integers; `val`: the integer model. Sizes of the .tflite and of its arena."""
+    """`float_`: after pruning, before integers; `val`: the integer model; `test`: only where it was scored there.
+
+    tflite_bytes, arena_bytes: of the .tflite and of its arena. generation: of the search, from 0; seconds: from the
+    search's start until all of this was known; parameters: what the search set, by name. Older reports lack these.
+    """
 
     name: Text
     kind: Text
@@ -100,6 +104,11 @@ class Candidate(Section):
     on_front: bool
     meets_budget: bool
     native: Native | None = None
+    test: Score | None = None
+    blocks: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    generation: Count | None = None
+    seconds: Error | None = None
+    parameters: dict[str, str | int | float] = {}
 
 
 class Excluded(Section):
@@ -235,6 +244,14 @@ class Budget(Section):
     latency_ms: Error
 
 
+class Limits(Section):
+    """What the board has."""
+
+    flash_bytes: Count | None = None
+    ram_bytes: Count | None = None
+    latency_ms: Error | None = None
+
+
 class Report(Section):
     """Everything a run found. All errors are in units of the target after `divide_by`."""
 
@@ -260,6 +277,7 @@ class Report(Section):
     parity: dict[str, Parity]
     parity_by_candidate: dict[str, dict[str, Parity]] = {}
     budget: Budget
+    limits: Limits = Limits()
     seconds: dict[str, Error]
 
     @model_validator(mode="after")
