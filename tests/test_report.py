@@ -56,6 +56,12 @@ def example(*, candidates: int = 16, native: bool = True, **changes: Any) -> dic
         "teacher": {"kind": "gru", "hidden": 32, "members": 4, "val": score(0.00231), "test": score(0.00243)},
         "candidates": found,
         "excluded": [{"name": "liquid32_w4a16_s00", "reason": "no int4 weights with int16 activations"}],
+        "ablations": [
+            {
+                "name": "gru16_w8a16_s00",
+                "errors": {"nothing": [0.002, 0.003], "stage 2": [0.004, 0.006], "distillation": [0.003, 0.003]},
+            }
+        ],
         "comparisons": [
             {"name": "gru16 without recurrence", "val": {"mae": 0.00262}, "note": "its gates do not see its state"},
             {"name": "DLNet student", "val": {"mae": 0.00291}, "note": "its layers, losses and rate"},
@@ -465,3 +471,16 @@ def test_nothing_heavy_is_loaded_and_matplotlib_only_when_it_draws() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_is_left_out_is_shown_as_mean_and_extremes_over_seeds(tmp_path: Path) -> None:
+    report = example()
+    write(report, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "What distillation and stage 2 are worth" in page
+    assert "0.00500 [0.00400, 0.00600]" in page
+    del report["ablations"]
+    write(report, tmp_path)
+    assert "are worth" not in (tmp_path / "report.html").read_text()
+    with pytest.raises(DataError, match="without nothing, stage 2, distillation"):
+        write(example(ablations=[{"name": "gru4", "errors": {"nothing": [1.0]}}]), tmp_path)

@@ -13,6 +13,7 @@ Count = Annotated[int, Field(ge=0)]
 Error = Annotated[float, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
 MOST_SHOWN = 12
+LEFT_OUT = ("nothing", "stage 2", "distillation")
 HINT = "was it written by another version of edgekd? run edgekd compress again"
 
 
@@ -124,6 +125,25 @@ class Comparison(Section):
     name: Text
     val: Score
     note: str = ""
+
+
+class Ablation(Section):
+    """Validation errors of a candidate's network from several seeds, on the integer grid simulated in float: with
+    everything, `nothing` left out, and without `stage 2` or `distillation`.
+    """
+
+    name: Text
+    errors: dict[str, Annotated[list[Error], Field(min_length=1)]]
+
+    def mean(self, left_out: str) -> float:
+        """Over seeds."""
+        return sum(self.errors[left_out]) / len(self.errors[left_out])
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if set(self.errors) != set(LEFT_OUT):
+            raise ValueError(f"errors: must be those without {', '.join(LEFT_OUT)}")
+        return self
 
 
 class ByHorizon(Section):
@@ -273,6 +293,7 @@ class Report(Section):
     candidates: Annotated[list[Candidate], Field(min_length=1)]
     excluded: list[Excluded] = []
     comparisons: list[Comparison]
+    ablations: list[Ablation] = []
     chosen: Chosen
     parity: dict[str, Parity]
     parity_by_candidate: dict[str, dict[str, Parity]] = {}
