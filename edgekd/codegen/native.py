@@ -24,7 +24,6 @@ from edgekd.codegen.sketch import CONSOLE, carried
 from edgekd.codegen.write import array_literal, comment, render
 from edgekd.program.program import Program, Tensor
 
-ITEM_BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
 WORKSPACE = "edgekd_workspace"
 LEAST_WORKSPACE = 4
 """Bytes: C has no empty types."""
@@ -112,7 +111,7 @@ class _Writer:
             known = set(self._arrays)
             text, function = self._call(step) if isinstance(step, Call) else self._loop(step)
             calls.append(text)
-            size = sum(_bytes(array) for key, (_, array) in self._arrays.items() if key not in known)
+            size = sum(array.bytes for key, (_, array) in self._arrays.items() if key not in known)
             macs = step.macs if isinstance(step, Call) else 0
             done = step.writes if not isinstance(step, Call) or step.whole else []
             places = tuple(self._place(buffer) for buffer in done)
@@ -171,7 +170,7 @@ class _Writer:
             "uses_workspace": any(buffer.root.role == "inner" for buffer in self._used),
             "grids": self._grids,
             "macs": macs,
-            "constant_bytes": sum(_bytes(array) for _, array in self._arrays.values()),
+            "constant_bytes": sum(array.bytes for _, array in self._arrays.values()),
             "workspace_bytes": self._workspace,
             "values": [*map(self._value, self._graph.inputs), *map(self._value, self._graph.outputs)],
             "run_parameters": [
@@ -339,10 +338,6 @@ class _Writer:
 def _tensor(buffer: Buffer) -> Tensor:
     assert buffer.tensor is not None
     return buffer.tensor
-
-
-def _bytes(array: Array) -> int:
-    return int(math.prod(array.values.shape)) * ITEM_BYTES[array.c_type]
 
 
 def _whole(buffer: Buffer) -> str:

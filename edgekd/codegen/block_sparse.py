@@ -1,0 +1,129 @@
+"""Rows of weights without their blocks of zeros: the streams of edgekd_block_sparse_*, and whether they pay.
+
+A block is four neighbours in a row, as edgekd.compress.prune holds them at zero. Blocks that stay cost a byte more than
+in a dense layer, and about twice the cycles, for x is unpacked for one row instead of four. A layer is sparse if that
+makes it smaller and not slower, or faster and not bigger, by the estimates below; a graph, if its layers then save more
+flash than the kernel takes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgekd.codegen.graph import Array, Call, Graph, Kernel, Struct
+from edgekd.codegen.rows import ROWS, Rows, joined
+from edgekd.program.requantize import I64
+
+BLOCK = 4
+MOST = 255
+"""Blocks of a row, and the word of x where one may begin: both are bytes."""
+KERNEL_BYTES = {"edgekd_block_sparse_s8": 208, "edgekd_block_sparse_s16": 212}
+"""Flash of each kernel on a core with DSP instructions."""
+DENSE_CYCLES = {
+    "edgekd_fully_connected_s8": (56.0, 21.0),
+    "edgekd_fully_connected_s4": (68.0, 25.5),
+    "edgekd_fully_connected_s16": (60.0, 26.0),
+}
+SPARSE_CYCLES = {"edgekd_block_sparse_s8": (30.0, 9.5), "edgekd_block_sparse_s16": (28.0, 10.5)}
+"""Cycles of a Cortex-M4 with zero wait states: per four rows, and for a block of each; per row, and per block."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sparse:
+    """A layer of block-sparse rows: its kernel, constant, blocks, and estimated cycles."""
+
+    kernel: str
+    layer: Struct
+    blocks: int
+
+    @property
+    def bytes(self) -> int:
+        """Of constants."""
+        return sum(array.bytes for array in self.layer.arrays)
+
+
+def blocks_of(rows: Rows, name: str) -> Sparse | None:
+    """Rows as blocks; None if no block-sparse kernel computes them exactly. name: of its arrays."""
+    if rows.x_type == "int8":
+        kernel, fits, step = "edgekd_block_sparse_s8", rows.fits_pairs(), 4
+    else:
+        kernel, fits, step = "edgekd_block_sparse_s16", rows.fits_32_bits(), 2
+    blocks = -(-rows.w.shape[1] // BLOCK)
+    starts = _starts(rows.w.shape[1], step)
+    if not fits or starts[-1] < 0 or blocks > MOST or starts[-1] // step > MOST:
+        return None
+    w = _blocks(rows.w, starts)
+    kept = w.any(axis=-1)
+    kept[~kept.any(axis=1), 0] = True  # the kernels take no row without blocks
+    weights = _pairs(w) if step == 4 else joined(w[..., [0, 2, 1, 3]], 8)
+    biases = rows.b << 8 if step == 4 else rows.b
+    scales, shifts = rows.fractions_down() if step == 4 else rows.halved()
+    words = [np.concatenate([[b], v[k], [s]]) for b, v, k, s in zip(biases, weights, kept, scales, strict=True)]
+    places = [np.concatenate([[k.sum()], starts[k] // step, [s]]) for k, s in zip(kept, shifts, strict=True)]
+    return Sparse(kernel=kernel, layer=_struct(rows, name, words, places), blocks=int(kept.sum()))
+
+
+def pays(one: Sparse, rows: Rows, dense: Struct) -> bool:
+    """Whether sparse rows are better than the dense layer in flash or cycles, and no worse in the other."""
+    per_group, per_block = DENSE_CYCLES[rows.fastest()]
+    per_row, per_sparse_block = SPARSE_CYCLES[one.kernel]
+    blocks = -(-rows.w.shape[1] // BLOCK)
+    fewer_bytes = sum(array.bytes for array in dense.arrays) - one.bytes
+    fewer_cycles = (
+        -(-len(rows.w) // ROWS) * (per_group + per_block * blocks)
+        - len(rows.w) * per_row
+        - one.blocks * per_sparse_block
+    )
+    return fewer_bytes >= 0 and fewer_cycles >= 0 and (fewer_bytes > 0 or fewer_cycles > 0)
+
+
+def flash_bytes(graph: Graph) -> int:
+    """Constants of a graph and its block-sparse kernels."""
+    kernels = {name for step in graph.steps if isinstance(step, Call) for name in step.kernels}
+    arrays = {id(array): array for step in graph.steps for array in step.arrays}
+    code = sum(size for name, size in KERNEL_BYTES.items() if name in kernels)
+    return code + sum(array.bytes for array in arrays.values())
+
+
+def _starts(inputs: int, step: int) -> I64:
+    """First input of each block. The last one ends with the last whole word of x, `step` inputs wide."""
+    starts = np.arange(0, inputs, BLOCK)
+    starts[-1] = -(-inputs // step) * step - BLOCK
+    return starts
+
+
+def _blocks(w: I64, starts: I64) -> I64:
+    """Weights [N, K] -> [N, blocks, BLOCK]; those of the block before are zeros in a last one that begins earlier."""
+    w = np.pad(w, ((0, 0), (0, -w.shape[1] % BLOCK))).reshape(len(w), -1, BLOCK)
+    late = BLOCK * (w.shape[1] - 1) - starts[-1]
+    w[:, -1] = np.pad(w[:, -1], ((0, 0), (late, 0)))[:, :BLOCK]
+    return w
+
+
+def _pairs(w: I64) -> I64:
+    """Words of edgekd_block_sparse_s8: 256 * even - odd in each half."""
+    return joined(256 * w[..., 0::2] - w[..., 1::2], 16)
+
+
+def _struct(rows: Rows, name: str, words: Sequence[I64], places: Sequence[I64]) -> Struct:
+    shape = f"{rows.w_type} weights [{rows.w.shape[0]}, {rows.w.shape[1]}]"
+    members: dict[str, int | Array | Struct | Kernel | None] = {
+        "words": Array(
+            name=f"{name}_words",
+            c_type="uint32_t",
+            values=np.concatenate(words) & 0xFFFFFFFF,
+            comment=f"row by row: bias, blocks of {shape}, scale",
+        ),
+        "columns": Array(
+            name=f"{name}_columns",
+            c_type="uint8_t",
+            values=np.concatenate(places),
+            comment="row by row: number of blocks, their places, shift of the scale",
+        ),
+        "outputs": len(rows.w),
+        "y_zero": rows.zero,
+        "low": rows.limits[0],
+        "high": rows.limits[1],
+    }
+    return Struct(c_type="edgekd_block_sparse", members=members)
