@@ -1,9 +1,9 @@
 """Rows of weights without their blocks of zeros: the streams of edgekd_block_sparse_*, and whether they pay.
 
-A block is four neighbours in a row, as edgekd.compress.prune holds them at zero. Blocks that stay cost a byte more than
-in a dense layer, and about twice the cycles, for x is unpacked for one row instead of four. A layer is sparse if that
-makes it smaller and not slower, or faster and not bigger, by the estimates below; a graph, if its layers then save more
-flash than the kernel takes.
+A block is four neighbours in a row, as edgekd.compress.prune holds them at zero. One that stays costs a byte more than in
+a dense layer and about twice the cycles, for x is unpacked for one row instead of four. A layer is sparse where it takes
+no more flash and its flash times its cycles, as estimated below, is less; a graph, where that saves more than the kernel
+takes.
 """
 
 from collections.abc import Sequence
@@ -18,29 +18,36 @@ from edgekd.program.requantize import I64
 BLOCK = 4
 MOST = 255
 """Blocks of a row, and the word of x where one may begin: both are bytes."""
-KERNEL_BYTES = {"edgekd_block_sparse_s8": 208, "edgekd_block_sparse_s16": 212}
+KERNEL_BYTES = {"edgekd_block_sparse_s8": 224, "edgekd_block_sparse_s16": 212}
 """Flash of each kernel on a core with DSP instructions."""
 DENSE_CYCLES = {
-    "edgekd_fully_connected_s8": (56.0, 21.0),
-    "edgekd_fully_connected_s4": (68.0, 25.5),
-    "edgekd_fully_connected_s16": (60.0, 26.0),
+    "edgekd_fully_connected_s8": (78.0, 20.5),
+    "edgekd_fully_connected_s4": (104.0, 26.5),
+    "edgekd_fully_connected_s16": (78.0, 25.5),
 }
-SPARSE_CYCLES = {"edgekd_block_sparse_s8": (30.0, 9.5), "edgekd_block_sparse_s16": (28.0, 10.5)}
+SPARSE_CYCLES = {"edgekd_block_sparse_s8": (31.0, 10.0), "edgekd_block_sparse_s16": (28.0, 10.0)}
 """Cycles of a Cortex-M4 with zero wait states: per four rows, and for a block of each; per row, and per block."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sparse:
-    """A layer of block-sparse rows: its kernel, constant, blocks, and estimated cycles."""
+    """A layer of rows without their blocks of zeros, of which `blocks` are left."""
 
     kernel: str
     layer: Struct
+    rows: int
     blocks: int
 
     @property
     def bytes(self) -> int:
-        """Of constants."""
-        return sum(array.bytes for array in self.layer.arrays)
+        """Constants in flash."""
+        return _bytes(self.layer)
+
+    @property
+    def cycles(self) -> float:
+        """Estimate."""
+        per_row, per_block = SPARSE_CYCLES[self.kernel]
+        return self.rows * per_row + self.blocks * per_block
 
 
 def blocks_of(rows: Rows, name: str) -> Sparse | None:
@@ -57,25 +64,23 @@ def blocks_of(rows: Rows, name: str) -> Sparse | None:
     kept = w.any(axis=-1)
     kept[~kept.any(axis=1), 0] = True  # the kernels take no row without blocks
     weights = _pairs(w) if step == 4 else joined(w[..., [0, 2, 1, 3]], 8)
-    biases = rows.b << 8 if step == 4 else rows.b
+    biases = (rows.b - 128 * w[..., 0::2].sum(axis=(1, 2))) << 8 if step == 4 else rows.b
     scales, shifts = rows.fractions_down() if step == 4 else rows.halved()
     words = [np.concatenate([[b], v[k], [s]]) for b, v, k, s in zip(biases, weights, kept, scales, strict=True)]
     places = [np.concatenate([[k.sum()], starts[k] // step, [s]]) for k, s in zip(kept, shifts, strict=True)]
-    return Sparse(kernel=kernel, layer=_struct(rows, name, words, places), blocks=int(kept.sum()))
+    return Sparse(kernel=kernel, layer=_struct(rows, name, words, places), rows=len(w), blocks=int(kept.sum()))
 
 
 def pays(one: Sparse, rows: Rows, dense: Struct) -> bool:
-    """Whether sparse rows are better than the dense layer in flash or cycles, and no worse in the other."""
+    """Whether sparse rows save more flash than cycles against the dense layer, or both, and are not bigger."""
+    size = _bytes(dense)
+    return one.bytes <= size and one.bytes * one.cycles < size * dense_cycles(rows)
+
+
+def dense_cycles(rows: Rows) -> float:
+    """Estimate for the dense layer of the same rows."""
     per_group, per_block = DENSE_CYCLES[rows.fastest()]
-    per_row, per_sparse_block = SPARSE_CYCLES[one.kernel]
-    blocks = -(-rows.w.shape[1] // BLOCK)
-    fewer_bytes = sum(array.bytes for array in dense.arrays) - one.bytes
-    fewer_cycles = (
-        -(-len(rows.w) // ROWS) * (per_group + per_block * blocks)
-        - len(rows.w) * per_row
-        - one.blocks * per_sparse_block
-    )
-    return fewer_bytes >= 0 and fewer_cycles >= 0 and (fewer_bytes > 0 or fewer_cycles > 0)
+    return -(-len(rows.w) // ROWS) * (per_group + per_block * -(-rows.w.shape[1] // BLOCK))
 
 
 def flash_bytes(graph: Graph) -> int:
@@ -84,6 +89,10 @@ def flash_bytes(graph: Graph) -> int:
     arrays = {id(array): array for step in graph.steps for array in step.arrays}
     code = sum(size for name, size in KERNEL_BYTES.items() if name in kernels)
     return code + sum(array.bytes for array in arrays.values())
+
+
+def _bytes(layer: Struct) -> int:
+    return sum(array.bytes for array in layer.arrays)
 
 
 def _starts(inputs: int, step: int) -> I64:

@@ -2,11 +2,11 @@
 #include "edgekd_math.h"
 
 /*
- * Two weights in a 16-bit half of a word, e of an even input and o of the odd one behind it: 256 * e - o. A half of a
- * word of x is 256 * x_odd + u with u in [0, 255], and u differs from x_even by 0 or 256, which x_odd makes up for. So
- *     256 * (e * x_even + o * x_odd) = half * u - (-o) * (256 * x_odd + u),
- * where -o is the lowest byte of the half: two unpackings instead of the four that both words would need. The sums of
- * both products may wrap; their difference is 256 times the result.
+ * Two weights in a 16-bit half of a word, e of an even input and o of the odd one behind it: 256 * e - o. With 128
+ * added to each even input, u in [0, 255], a half of a word of x is 256 * x_odd + u, and
+ *     256 * (e * u + o * x_odd) = half * u - (-o) * (256 * x_odd + u),
+ * where -o is the lowest byte of the half: so only one half of each word is unpacked. The sums of both products may
+ * wrap; their difference is 256 times the result. What 128 adds is part of the biases, which are times 256, too.
  */
 
 #if EDGEKD_DSP
@@ -16,6 +16,7 @@
     "ldrb r4, [r3], #1\n\t" \
     "ldr r5, [r0], #4\n\t" \
     "ldr r6, [r1, r4, lsl #2]\n\t" \
+    "eor r6, r6, #0x00800080\n\t" \
     "uxtb16 r4, r6\n\t" \
     "smlad r8, r5, r4, r8\n\t" \
     "sxtb16 r5, r5\n\t" \
@@ -69,13 +70,14 @@ __attribute__((naked)) void edgekd_block_sparse_s8(const edgekd_block_sparse *la
 
 #else
 
-/* One half of a word. */
-static int32_t two_inputs(int32_t half, const int8_t *x) {
+/* 256 times what one half of a word adds. */
+static uint32_t two_inputs(int32_t half, const int8_t *x) {
     const int32_t odd = -edgekd_byte((uint32_t)half, 0);
-    return (half + odd) / 256 * x[0] + odd * x[1];
+    const int32_t even = half + odd;
+    return (uint32_t)(even * (x[0] + 128)) + (uint32_t)(odd * x[1]) * 256u;
 }
 
-static int32_t dot(int32_t sum, const uint32_t *words, const uint8_t *columns, uint32_t blocks, const int8_t *x) {
+static uint32_t dot(uint32_t sum, const uint32_t *words, const uint8_t *columns, uint32_t blocks, const int8_t *x) {
     for (; blocks > 0; blocks--) {
         const int8_t *at = x + 4u * *columns++;
         sum += two_inputs(edgekd_half(*words, 0), at) + two_inputs(edgekd_half(*words, 1), at + 2);
@@ -91,7 +93,7 @@ void edgekd_block_sparse_s8(const edgekd_block_sparse *layer, const void *x, voi
     uint32_t row;
     for (row = 0; row < layer->outputs; row++) {
         const uint32_t blocks = *columns++;
-        const int32_t sum = dot((int32_t)words[0] >> 8, words + 1, columns, blocks, (const int8_t *)x);
+        const int32_t sum = (int32_t)dot(words[0], words + 1, columns, blocks, (const int8_t *)x) >> 8;
         const int32_t scaled = edgekd_scale(sum, (int32_t)words[1 + blocks]);
         const uint32_t shift = columns[blocks];
         out[row] = (int8_t)edgekd_clamp(edgekd_shift_round(scaled, shift, layer->y_zero), layer->low, layer->high);
