@@ -6,7 +6,6 @@
 What the files say is decided here; the C itself stands in templates/native_*.j2.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
