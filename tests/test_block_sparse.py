@@ -1,6 +1,6 @@
 """Rows without their blocks of zeros: equal to the twin to the last bit, and used where they pay."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,10 @@ from test_kernels import (
 )
 from tflite_builder import Spec, constant, single
 
-from edgekd.board import load_board
+from edgekd.board import load_board, resource
 from edgekd.codegen import block_sparse
 from edgekd.codegen.graph import Call, Graph
-from edgekd.codegen.native import generate
-from edgekd.codegen.write import write
+from edgekd.codegen.native import generate, generate_together
 from edgekd.emulate.compiler import compile_image, empty_flash_bytes, find_compiler
 from edgekd.program import twin
 from edgekd.program.reader import read_tflite
@@ -37,8 +36,9 @@ KERNELS = {"int8": "edgekd_block_sparse_s8", "int16": "edgekd_block_sparse_s16"}
 def always(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every layer that can be is block-sparse, whether it pays or not."""
 
-    def fewest_dense(graph: Graph) -> int:
-        return -sum(isinstance(step, Call) and step.kernel in KERNELS.values() for step in graph.steps)
+    def fewest_dense(graphs: Sequence[Graph]) -> int:
+        steps = [step for graph in graphs for step in graph.steps]
+        return -sum(isinstance(step, Call) and step.kernel in KERNELS.values() for step in steps)
 
     monkeypatch.setattr(block_sparse, "pays", lambda *_: True)
     monkeypatch.setattr(block_sparse, "flash_bytes", fewest_dense)
@@ -152,8 +152,17 @@ def test_zeros_are_left_out_where_that_pays() -> None:
     assert functions(int16, 32, 64, 0.5) == {"edgekd_block_sparse_s16"}
     assert functions(int4, 32, 64, 0.5) == {"edgekd_fully_connected_s4"}  # would be faster, but bigger
     assert functions(int4, 32, 64, 0.75) == {"edgekd_block_sparse_s8"}
-    assert functions(int8, 16, 36, 0.5) == {"edgekd_fully_connected_s8"}  # saves less than the kernel takes
-    assert functions(int8, 16, 36, 0.75) == {"edgekd_block_sparse_s8"}
+    assert functions(int8, 16, 36, 0.5) == {"edgekd_block_sparse_s8"}
+
+
+def test_a_kernel_of_its_own_has_to_pay_too() -> None:
+    """A layer that gains less than the second kernel takes stays dense beside a dense one."""
+    rng = np.random.default_rng(0)
+    sparse, dense = (read_tflite(layer(rng, TYPES[0], 16, 36, share)) for share in (0.5, 0.0))
+    alone = generate_together({"sparse": sparse}, padded=False, grids=False)
+    both = generate_together({"sparse": sparse, "dense": dense}, padded=False, grids=False)
+    assert "edgekd_block_sparse_s8.c" in alone["sparse"].files
+    assert "edgekd_block_sparse_s8.c" not in both["sparse"].files
 
 
 def built(content: bytes, folder: Path) -> Any:
@@ -193,13 +202,10 @@ def test_an_image_with_zeros_left_out_is_smaller_and_as_estimated(
 
 
 @needs_gcc
-@pytest.mark.usefixtures("always")
-@pytest.mark.parametrize("types", TYPES[:2])
-def test_flash_of_the_kernels_is_as_stated(types: tuple[str, str], tmp_path: Path) -> None:
-    kernel = KERNELS[types[0]]
-    found = case(layer(np.random.default_rng(0), types, 4, 8, 0.5), "one", np.random.default_rng(0))
-    write(tmp_path, found.code.files)
-    board = load_board("nano33ble")
-    image = compile_image([tmp_path / f"{kernel}.c"], [tmp_path], board, tmp_path / "one.elf", entries=[kernel])
+@pytest.mark.parametrize("kernel", block_sparse.KERNEL_BYTES)
+def test_flash_of_the_kernels_is_as_stated(kernel: str, tmp_path: Path) -> None:
+    firmware, board = resource("firmware"), load_board("nano33ble")
+    source = firmware / "kernels" / f"{kernel}.c"
+    image = compile_image([source], [firmware / "include"], board, tmp_path / "one.elf", entries=[kernel])
     empty = empty_flash_bytes(board, image.profile, image.toolchain)
     assert image.flash_bytes - empty == block_sparse.KERNEL_BYTES[kernel]

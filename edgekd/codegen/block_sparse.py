@@ -2,8 +2,8 @@
 
 A block is four neighbours in a row, as edgekd.compress.prune holds them at zero. One that stays costs a byte more than
 in a dense layer and about twice the cycles, for x is unpacked for one row instead of four. A layer is sparse where it
-takes no more flash, and its flash times its cycles, as estimated below, is less; a graph, where that saves more than
-the kernel takes.
+takes no more flash, and its flash times its cycles, as estimated below, is less; a model, where that makes its layers
+and their kernels together smaller.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,13 @@ from edgekd.program.requantize import I64
 BLOCK = 4
 MOST = 255
 """Blocks of a row, and the word of x where one may begin: both are bytes."""
-KERNEL_BYTES = {"edgekd_block_sparse_s8": 224, "edgekd_block_sparse_s16": 212}
+KERNEL_BYTES = {
+    "edgekd_fully_connected_s8": 552,
+    "edgekd_fully_connected_s4": 432,
+    "edgekd_fully_connected_s16": 468,
+    "edgekd_block_sparse_s8": 224,
+    "edgekd_block_sparse_s16": 212,
+}
 """Flash of each kernel on a core with DSP instructions."""
 DENSE_CYCLES = {
     "edgekd_fully_connected_s8": (78.0, 20.5),
@@ -61,7 +67,7 @@ def blocks_of(rows: Rows, name: str) -> Sparse | None:
     if not fits or starts[-1] < 0 or blocks > MOST or starts[-1] // step > MOST:
         return None
     w = _blocks(rows.w, starts)
-    kept = w.any(axis=-1)
+    kept = np.any(w != 0, axis=-1)
     kept[~kept.any(axis=1), 0] = True  # the kernels take no row without blocks
     weights = _pairs(w) if step == 4 else joined(w[..., [0, 2, 1, 3]], 8)
     biases = (rows.b - 128 * w[..., 0::2].sum(axis=(1, 2))) << 8 if step == 4 else rows.b
@@ -83,10 +89,11 @@ def dense_cycles(rows: Rows) -> float:
     return -(-len(rows.w) // ROWS) * (per_group + per_block * -(-rows.w.shape[1] // BLOCK))
 
 
-def flash_bytes(graph: Graph) -> int:
-    """Constants of a graph and its block-sparse kernels."""
-    kernels = {name for step in graph.steps if isinstance(step, Call) for name in step.kernels}
-    arrays = {id(array): array for step in graph.steps for array in step.arrays}
+def flash_bytes(graphs: Sequence[Graph]) -> int:
+    """Constants of graphs that share an image, and their kernels of fully connected layers."""
+    steps = [step for graph in graphs for step in graph.steps]
+    kernels = {name for step in steps if isinstance(step, Call) for name in step.kernels}
+    arrays = {id(array): array for step in steps for array in step.arrays}
     code = sum(size for name, size in KERNEL_BYTES.items() if name in kernels)
     return code + sum(array.bytes for array in arrays.values())
 

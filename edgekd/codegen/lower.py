@@ -31,13 +31,15 @@ LANES = {1: 4, 2: 2}
 """Elements that kernels read together, by their size in bytes."""
 
 
-def lower(program: Program, *, padded: bool = False) -> Graph:
-    """Lower a whole program. padded: the caller's buffers are readable up to a multiple of four elements.
+def lower(programs: Sequence[Program], *, padded: bool = False) -> list[Graph]:
+    """Lower programs that share an image. padded: the caller's buffers are readable up to a multiple of four elements.
 
     ModelError names the operator or tensor that has no kernel.
     """
-    graph, with_sparse = (_Lowerer(program, padded=padded, sparse=one).graph() for one in (False, True))
-    return with_sparse if block_sparse.flash_bytes(with_sparse) < block_sparse.flash_bytes(graph) else graph
+    dense_ones, sparse_ones = (
+        [_Lowerer(program, padded=padded, sparse=sparse).graph() for program in programs] for sparse in (False, True)
+    )
+    return min(dense_ones, sparse_ones, key=block_sparse.flash_bytes)
 
 
 @dataclass(kw_only=True, eq=False)

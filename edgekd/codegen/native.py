@@ -81,8 +81,16 @@ def generate(program: Program, name: str, *, padded: bool = False, grids: bool =
     padded: the caller's buffers are readable up to a multiple of four elements, which saves copies; grids: functions
     that turn real numbers into integers and back are generated, too. ModelError names the operator that has no kernel.
     """
-    graph = lower(program, padded=padded)
-    return _Writer(graph, plan(graph), program, name, padded=padded, grids=grids).code()
+    return generate_together({name: program}, padded=padded, grids=grids)[name]
+
+
+def generate_together(programs: Mapping[str, Program], *, padded: bool, grids: bool) -> dict[str, Code]:
+    """Generate C for programs that share an image, each with its name."""
+    graphs = lower(list(programs.values()), padded=padded)
+    return {
+        name: _Writer(graph, plan(graph), program, name, padded=padded, grids=grids).code()
+        for (name, program), graph in zip(programs.items(), graphs, strict=True)
+    }
 
 
 def firmware_file(name: str) -> bytes:
