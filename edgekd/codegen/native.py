@@ -6,6 +6,7 @@
 What the files say is decided here; the C itself stands in templates/native_*.j2.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,9 @@ from edgekd.program.program import Program, Tensor
 WORKSPACE = "edgekd_workspace"
 LEAST_WORKSPACE = 4
 """Bytes: C has no empty types."""
+
+
+INCLUDE = re.compile(r'^#include "(edgekd_\w+\.h)"', re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +101,18 @@ def firmware_file(name: str) -> bytes:
     """Content of a file of firmware/: kernels/<name>.c or include/<name>.h."""
     folder = "kernels" if name.endswith(".c") else "include"
     return (resource("firmware") / folder / name).read_bytes()
+
+
+def with_headers(names: Iterable[str]) -> list[str]:
+    """Files of firmware/, and those that they include."""
+    found: dict[str, None] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found[name] = None
+            waiting += INCLUDE.findall(firmware_file(name).decode())
+    return list(found)
 
 
 class _Writer:
@@ -189,20 +205,16 @@ class _Writer:
 
     def _firmware(self) -> list[str]:
         """Files of firmware/ that this code needs."""
-        names: dict[str, None] = {}
-        calls = [step for step in self._graph.steps if isinstance(step, Call)]
-        if calls:
-            names |= dict.fromkeys(["edgekd_kernels.h", "edgekd_math.h"])
-            names |= dict.fromkeys(f"{name}.c" for call in calls for name in call.kernels)
+        names = [f"{name}.c" for step in self._graph.steps if isinstance(step, Call) for name in step.kernels]
         if self._loops:
-            names |= dict.fromkeys(["edgekd_elementwise.h", "edgekd_math.h"])
+            names.append("edgekd_elementwise.h")
         if any(lane.kind in ("logistic", "tanh") for lane in self._lanes()):
-            names["edgekd_sigmoid_table.c"] = None
+            names.append("edgekd_sigmoid_table.c")
         if any(lane.kind == "rsqrt" for lane in self._lanes()):
-            names["edgekd_inverse_sqrt.c"] = None
+            names.append("edgekd_inverse_sqrt.c")
         if self._grids:
-            names |= dict.fromkeys(["edgekd_grid.h", "edgekd_float.h", "edgekd_grid.c"])
-        return list(names)
+            names.append("edgekd_grid.c")
+        return with_headers(names)
 
     def _lanes(self) -> Iterable[Lane]:
         return (lane for step in self._graph.steps if isinstance(step, Loop) for lane in step.lanes)
