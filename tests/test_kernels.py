@@ -56,8 +56,6 @@ OTHERS = [
 ]
 KINDS = [*WEIGHTED, *COPIES, *OTHERS]
 NO_OPERATORS = {"edgekd_window.c", "edgekd_grid.c"}
-BLOCK_SPARSE = {"edgekd_block_sparse_s8.c", "edgekd_block_sparse_s16.c"}
-"""Reached in test_block_sparse."""
 ELEMENTWISE = {"edgekd_sigmoid_table.c", "edgekd_inverse_sqrt.c"}
 needs_gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 needs_host_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
@@ -280,4 +278,4 @@ def test_every_kernel_is_reached() -> None:
     found = [*cases(KINDS, 16, windows=1), *extremes()]
     reached = {name for case in found for name in case.code.files}
     kernels = {path.name for path in (resource("firmware") / "kernels").iterdir()}
-    assert kernels - reached == NO_OPERATORS | ELEMENTWISE | BLOCK_SPARSE
+    assert kernels - reached == NO_OPERATORS | ELEMENTWISE

@@ -123,6 +123,7 @@ class Lowering:
             factors=factors,
             offset=offset or self._per_element(found.offset, "offset"),
             shift=found.shift,
+            bounded=found.bounded,
         )
 
     def _per_element(self, values: NDArray[np.int64], what: str) -> Any:
