@@ -19,7 +19,8 @@ X8 = np.arange(-128, 128, dtype=np.int64)
 LARGEST_SHIFT = 24
 NEIGHBOURS = 12
 NEAR = 2.0**-8
-"""Distance to the next stair, in steps of the output, below which an input constrains the binary search."""
+"""Distance to a stair, in steps of the output, below which an input constrains the binary search; on each side of the
+stairs, the nearest inputs do in any case."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,12 @@ class Affine:
     shift: int
     bounded: bool
     """Whether no sum leaves the limits, so that no clamp is needed."""
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the result is the operand."""
+        same = all((one == 1).all() for one in self.factors) and not self.offset.any()
+        return self.bounded and len(self.factors) == 1 and self.shift == 0 and same
 
 
 def unary(stairs: I64, low: int, high: int) -> Affine | None:
@@ -47,8 +54,9 @@ def binary(stairs: I64, low: int, high: int, slopes: tuple[float, float], start:
     """Find the form of a function of two int8: stairs [256, 256], near slopes[0] * a + slopes[1] * b + start."""
     shift = _shift(np.array([(abs(slopes[0]) + abs(slopes[1])) * 128 + abs(start) + 1]))
     value = slopes[0] * X8[:, None] + slopes[1] * X8[None, :] + start + 0.5
-    distance = np.abs(value - np.round(value))
-    near = distance <= max(NEAR, distance.min())
+    distance = value - np.round(value)
+    near = (-distance <= max(NEAR, -distance[distance < 0].max(initial=-1.0))) & (distance < 0)
+    near |= (distance <= max(NEAR, distance[distance >= 0].min(initial=1.0))) & (distance >= 0)
     a, b, y = (np.broadcast_to(one, near.shape)[near] for one in (X8[:, None], X8[None, :], stairs))
     steps = np.arange(-NEIGHBOURS, NEIGHBOURS + 1)
     first, second = (int(round(slope * 2**shift)) + steps for slope in slopes)
