@@ -58,23 +58,18 @@ class Sparse:
 
 def blocks_of(rows: Rows, name: str) -> Sparse | None:
     """Rows as blocks; None if no block-sparse kernel computes them exactly. name: of its arrays."""
-    if rows.x_type == "int8":
-        kernel, fits, step = "edgekd_block_sparse_s8", rows.fits_pairs(), 4
-    else:
-        kernel, fits, step = "edgekd_block_sparse_s16", rows.fits_32_bits(), 2
-    blocks = -(-rows.w.shape[1] // BLOCK)
+    kernel, step, fields = KINDS[rows.x_type]
     starts = _starts(rows.w.shape[1], step)
-    if not fits or starts[-1] < 0 or blocks > MOST or starts[-1] // step > MOST:
+    places = starts // step
+    if not rows.fits_narrow_sums() or starts[-1] < 0 or len(starts) > MOST or places[-1] > MOST:
         return None
     w = _blocks(rows.w, starts)
     kept = np.any(w != 0, axis=-1)
     kept[~kept.any(axis=1), 0] = True  # the kernels take no row without blocks
-    weights = _pairs(w) if step == 4 else joined(w[..., [0, 2, 1, 3]], 8)
-    biases = (rows.b - 128 * w[..., 0::2].sum(axis=(1, 2))) << 8 if step == 4 else rows.b
-    scales, shifts = rows.fractions_down() if step == 4 else rows.halved()
+    biases, weights, scales, shifts = fields(rows, w)
     words = [np.concatenate([[b], v[k], [s]]) for b, v, k, s in zip(biases, weights, kept, scales, strict=True)]
-    places = [np.concatenate([[k.sum()], starts[k] // step, [s]]) for k, s in zip(kept, shifts, strict=True)]
-    return Sparse(kernel=kernel, layer=_struct(rows, name, words, places), rows=len(w), blocks=int(kept.sum()))
+    columns = [np.concatenate([[k.sum()], places[k], [s]]) for k, s in zip(kept, shifts, strict=True)]
+    return Sparse(kernel=kernel, layer=_struct(rows, name, words, columns), rows=len(w), blocks=int(kept.sum()))
 
 
 def pays(one: Sparse, rows: Rows, dense: Struct) -> bool:
@@ -117,12 +112,26 @@ def _blocks(w: I64, starts: I64) -> I64:
     return w
 
 
-def _pairs(w: I64) -> I64:
-    """Words of edgekd_block_sparse_s8: 256 * even - odd in each half."""
-    return joined(256 * w[..., 0::2] - w[..., 1::2], 16)
+Fields = tuple[I64, I64, I64, I64]
+"""Biases [N], words of weights [N, blocks], scales [N] and shifts [N]."""
 
 
-def _struct(rows: Rows, name: str, words: Sequence[I64], places: Sequence[I64]) -> Struct:
+def _fields_s8(rows: Rows, w: I64) -> Fields:
+    """Of edgekd_block_sparse_s8: 256 * even - odd in each half; 128 is added to each even input."""
+    even, odd = w[..., 0::2], w[..., 1::2]
+    return (rows.b - 128 * even.sum(axis=(1, 2))) << 8, joined(256 * even - odd, 16), *rows.fractions_down()
+
+
+def _fields_s16(rows: Rows, w: I64) -> Fields:
+    """Of edgekd_block_sparse_s16: inputs in the order 0 2 1 3."""
+    return rows.b, joined(w[..., [0, 2, 1, 3]], 8), *rows.halved()
+
+
+KINDS = {"int8": ("edgekd_block_sparse_s8", 4, _fields_s8), "int16": ("edgekd_block_sparse_s16", 2, _fields_s16)}
+"""By type of the activations: the kernel, how many of them are in a word, and what it reads."""
+
+
+def _struct(rows: Rows, name: str, words: Sequence[I64], columns: Sequence[I64]) -> Struct:
     shape = f"{rows.w_type} weights [{rows.w.shape[0]}, {rows.w.shape[1]}]"
     members: dict[str, int | Array | Struct | Kernel | None] = {
         "words": Array(
@@ -134,7 +143,7 @@ def _struct(rows: Rows, name: str, words: Sequence[I64], places: Sequence[I64]) 
         "columns": Array(
             name=f"{name}_columns",
             c_type="uint8_t",
-            values=np.concatenate(places),
+            values=np.concatenate(columns),
             comment="row by row: number of blocks, their places, shift of the scale",
         ),
         "outputs": len(rows.w),

@@ -76,21 +76,25 @@ class Rows:
 
     def fastest(self) -> str:
         if self.x_type == "int16":
-            return "edgekd_fully_connected_s16" if self.fits_32_bits() else "edgekd_fully_connected_s16_wide"
+            return "edgekd_fully_connected_s16" if self._fits_32_bits() else "edgekd_fully_connected_s16_wide"
         if self.w_type == "int4" and self.scales_below_half():
             return "edgekd_fully_connected_s4"
-        return "edgekd_fully_connected_s8" if self.fits_pairs() else "edgekd_fully_connected_s8_wide"
+        return "edgekd_fully_connected_s8" if self._fits_pairs() else "edgekd_fully_connected_s8_wide"
 
     def scales_below_half(self) -> bool:
         """Whether every result is shifted to the right."""
         return bool((self._fractions()[1] <= -1).all())
 
-    def fits_pairs(self) -> bool:
+    def fits_narrow_sums(self) -> bool:
+        """Whether the kernels that need no wide sums or large scales are exact: s8 and s16."""
+        return self._fits_32_bits() if self.x_type == "int16" else self._fits_pairs()
+
+    def _fits_pairs(self) -> bool:
         smallest, largest = self._range(-128, 127)
         inside = smallest >= -ODD_ROW_LIMIT and largest < ODD_ROW_LIMIT
         return bool(inside and (np.abs(self.w) <= 127).all() and self.scales_below_half())
 
-    def fits_32_bits(self) -> bool:
+    def _fits_32_bits(self) -> bool:
         smallest, largest = self._range(-(2**15), 2**15 - 1)
         small = (self.shifts <= LARGEST_16_BIT_FACTOR_SHIFT) | (self.multipliers == 0)
         return bool(smallest >= -(2**31) and largest < 2**31 and small.all())
