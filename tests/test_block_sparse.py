@@ -14,6 +14,7 @@ from test_kernels import (
     check_with_sanitizers,
     needs_gcc,
     needs_host_gcc,
+    split_and_joined,
 )
 from tflite_builder import Spec, constant, single
 
@@ -122,6 +123,21 @@ def test_rows_compiled_by_clang(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("always")
 def test_nothing_undefined_is_done_and_nothing_beyond_the_arguments_is_read(tmp_path: Path) -> None:
     check_with_sanitizers(tmp_path, [*random_cases(12, seed=4), *largest_cases()])
+
+
+@needs_host_gcc
+@pytest.mark.usefixtures("always")
+def test_parts_at_any_address_are_read_to_their_end_only(tmp_path: Path) -> None:
+    found = [
+        split_and_joined(dtype, inner=inner, size=size)
+        for dtype in KERNELS
+        for inner in (False, True)
+        for size in (3, 5, 6)
+    ]
+    assert all(KERNELS[str(one.inputs[0].dtype)] in {layer.function for layer in one.code.layers} for one in found)
+    check_on_host(tmp_path, found)
+    check_on_board(tmp_path, found, "nano33ble")
+    check_with_sanitizers(tmp_path, found)
 
 
 @pytest.mark.usefixtures("always")
