@@ -100,7 +100,7 @@ def test_flash_dry_run_and_a_sketch_that_is_not_there(folder: Path) -> None:
     assert "arduino-cli upload --profile nano33ble" in done.stdout
     done = edgekd(folder, "flash", "runs/small", "--sketch", "other", "--dry-run")
     assert done.returncode == 2
-    assert "sketches there: native, stream, tflm" in done.stderr
+    assert "sketches there: ble, native, stream, tflm" in done.stderr
 
 
 def test_a_board_that_is_not_there(folder: Path) -> None:

@@ -24,6 +24,8 @@ CONSOLE = (
     "sketch/edgekd_console.cpp",
 )
 """Files of firmware/ that every sketch carries unchanged."""
+BLE = ("sketch/edgekd_ble.h", "sketch/edgekd_ble.cpp")
+"""And those that Bluetooth takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +97,18 @@ def native_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
 
 def stream_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
     """The sketch around generated C that takes its samples from a function of the user's, read_sample()."""
+    return _sensor_sketch("stream", CONSOLE, model, vectors)
+
+
+def ble_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
+    """The same with a GATT service on ArduinoBLE: samples in, history, forecast and health out."""
+    return _sensor_sketch("ble", CONSOLE + BLE, model, vectors)
+
+
+def _sensor_sketch(kind: str, files: tuple[str, ...], model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
     values = common_values(model, vectors)
-    return carried(CONSOLE) | {
-        f"{values['name']}_stream.ino": render("stream_sketch.ino.j2", **values),
+    return carried(files) | {
+        f"{values['name']}_{kind}.ino": render(f"{kind}_sketch.ino.j2", **values),
         "self_test.h": render("self_test.h.j2", **values),
         "sensor.h": render("sensor.h.j2", **values),
         "sensor.cpp": render("sensor.cpp.j2", **values),
