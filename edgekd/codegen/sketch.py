@@ -26,6 +26,10 @@ CONSOLE = (
 """Files of firmware/ that every sketch carries unchanged."""
 BLE = ("sketch/edgekd_ble.h", "sketch/edgekd_ble.cpp")
 """And those that Bluetooth takes."""
+INA219 = tuple(f"ina219/{name}" for name in (
+    "edgekd_capacity.h", "edgekd_capacity.c", "edgekd_log.h", "edgekd_log.c", "sensor.cpp",
+))  # fmt: skip
+"""And an example of a sensor, in a folder of its own below the sketch's, where Arduino does not look."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +100,10 @@ def native_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
 
 
 def stream_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
-    """The sketch around generated C that takes its samples from a function of the user's, read_sample()."""
+    """The sketch around generated C that takes its samples from a function of the user's, read_sample().
+
+    For a model of one column, with an example: the capacity of a cell by counting coulombs.
+    """
     return _sensor_sketch("stream", CONSOLE, model, vectors)
 
 
@@ -107,9 +114,14 @@ def ble_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
 
 def _sensor_sketch(kind: str, files: tuple[str, ...], model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
     values = common_values(model, vectors)
-    return carried(files) | {
-        f"{values['name']}_{kind}.ino": render(f"{kind}_sketch.ino.j2", **values),
-        "self_test.h": render("self_test.h.j2", **values),
-        "sensor.h": render("sensor.h.j2", **values),
-        "sensor.cpp": render("sensor.cpp.j2", **values),
-    }
+    example = {f"ina219/{name}": content for name, content in carried(INA219).items()}
+    return (
+        carried(files)
+        | (example if len(values["columns"]) == 1 else {})
+        | {
+            f"{values['name']}_{kind}.ino": render(f"{kind}_sketch.ino.j2", **values),
+            "self_test.h": render("self_test.h.j2", **values),
+            "sensor.h": render("sensor.h.j2", **values),
+            "sensor.cpp": render("sensor.cpp.j2", **values),
+        }
+    )
