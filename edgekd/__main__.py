@@ -2,4 +2,5 @@
 
 from edgekd.cli import main
 
-main()
+if __name__ == "__main__":  # the processes of a search import this module, too
+    main()

@@ -9,12 +9,15 @@ import traceback
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgekd import __version__
 from edgekd.errors import EdgekdError
+
+if TYPE_CHECKING:
+    from edgekd.config import Config
 
 STOPPED = 130
 MOST_CANDIDATES = 10_000
@@ -31,6 +34,14 @@ RunFolder = Annotated[Path, typer.Argument(help="folder of a run, as runs/batter
 CodeFolder = Annotated[Path, typer.Argument(help="folder made by edgekd codegen, or of a run", metavar="FOLDER")]
 Compiler = Annotated[str | None, typer.Option(help="gcc or zig; default: gcc where it is installed")]
 Port = Annotated[str | None, typer.Option(help="serial port; default: the one board that is connected")]
+Out = Annotated[Path | None, typer.Option(help="folder of the run; default runs/<name>")]
+Candidates = Annotated[int | None, typer.Option(min=1, max=MOST_CANDIDATES, help="default: search.candidates")]
+Time = Annotated[str | None, typer.Option(help="search so that all is done by then, as 90s, 10m or 2h")]
+Workers = Annotated[int | None, typer.Option(min=1, max=256, help="processes; default: one per core, 2 GB each")]
+Storage = Annotated[
+    str, typer.Option(help="database that several machines share: postgresql://user:password@host/name")
+]
+Store = Annotated[str, typer.Option(help="with --storage: folder that all of them reach, or s3://bucket, for models")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON on standard output")]
 
 
@@ -107,33 +118,85 @@ def check(path: ConfigFile) -> None:
 @app.command()
 def compress(
     path: ConfigFile,
-    out: Annotated[Path | None, typer.Option(help="folder of the run; default runs/<name>")] = None,
-    candidates: Annotated[
-        int | None, typer.Option(min=1, max=MOST_CANDIDATES, help="how many; default: search.candidates")
-    ] = None,
-    time: Annotated[str | None, typer.Option(help="begin no generation of candidates after it, as 90s or 10m")] = None,
+    out: Out = None,
+    candidates: Candidates = None,
+    time: Time = None,
+    workers: Workers = None,
+    storage: Storage = "",
+    artifacts: Store = "",
     json_: Json = False,
 ) -> None:
     """Distil, prune, quantise, export, verify and report: models, firmware and a report in runs/<name>/."""
-    from edgekd.config import load_config
-
-    config = load_config(path)
+    config, seconds = _wanted(path, candidates, time)
     folder = out or Path("runs") / config.name
-    seconds = _seconds(time) if time else math.inf
-    wanted = candidates or (MOST_CANDIDATES if time else config.search.candidates)
-    config = config.model_copy(update={"search": config.search.model_copy(update={"candidates": wanted})})
     from edgekd.progress import show
 
     with show() as progress:
         progress.start("loading", 1)
         from edgekd import pipeline
+        from edgekd.pipeline.search import Shared
+        from edgekd.pipeline.workers import most_workers
 
         progress.finish()
-        found = pipeline.compress(config, folder, progress, seconds)
+        shared = Shared(storage, artifacts)
+        count = workers or most_workers()
+        found = pipeline.compress(config, folder, progress, seconds=seconds, workers=count, shared=shared)
     _print(found, json_, lambda: _print_report(found))
     if not json_:
         print(f"report:   {folder / 'report' / 'report.html'}")
         print(f"firmware: {folder / 'firmware' / found['chosen']['name']}")
+
+
+@app.command()
+def search(
+    path: ConfigFile,
+    out: Out = None,
+    candidates: Candidates = None,
+    time: Time = None,
+    workers: Workers = None,
+    storage: Storage = "",
+    artifacts: Store = "",
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the search that the folder holds")] = False,
+    json_: Json = False,
+) -> None:
+    """Search alone: the Pareto front on validation; edgekd compress goes on from it. Any number of them may share a
+    storage.
+    """
+    from edgekd.errors import ConfigError
+
+    config, seconds = _wanted(path, candidates, time)
+    folder = out or Path("runs") / config.name
+    held = (folder / "search" / "study.db").exists()
+    if held and not (resume or storage):
+        raise ConfigError(f"{folder} holds a search", hint="--resume goes on with it; or use another --out")
+    if resume and not held and not storage:
+        raise ConfigError(f"{folder} holds no search to go on with", hint="leave out --resume, or name its --out")
+    from edgekd.progress import show
+
+    with show() as progress:
+        progress.start("loading", 1)
+        from edgekd import pipeline
+        from edgekd.pipeline.search import Shared
+        from edgekd.pipeline.workers import most_workers
+
+        progress.finish()
+        shared = Shared(storage, artifacts)
+        count = workers or most_workers()
+        found = pipeline.explore(config, folder, progress, seconds=seconds, workers=count, shared=shared)
+    rows = [one | {"val_mae": one["val"]["mae"]} | one.get("native", {}) for one in found]
+    _print(found, json_, lambda: _print_front(rows))
+    if not json_:
+        print(f"next: edgekd compress {path}, which verifies, chooses and reports")
+
+
+def _wanted(path: Path, candidates: int | None, time: str | None) -> "tuple[Config, float]":
+    """The configuration with as many candidates as the command line says, and how many seconds there are."""
+    from edgekd.config import load_config
+
+    config = load_config(path)
+    wanted = candidates or (MOST_CANDIDATES if time else config.search.candidates)
+    config = config.model_copy(update={"search": config.search.model_copy(update={"candidates": wanted})})
+    return config, _seconds(time) if time else math.inf
 
 
 def _seconds(text: str) -> float:
@@ -164,15 +227,20 @@ def front(
         return
     found = points.front(folder)
 
-    def table() -> None:
-        print(f"{'name':<24} {'val MAE':>9} {'test MAE':>9} {'flash B':>8} {'RAM B':>7} {'ms':>8} {'uJ':>8}")
-        for one in found:
-            costs = [one[name] for name in ("flash_bytes", "ram_bytes", "ms", "energy_uj")]
-            shown = ["-" if cost is None else f"{cost:.4g}" if cost < 1000 else f"{cost:.0f}" for cost in costs]
-            line = " ".join(text.rjust(width) for text, width in zip(shown, (8, 7, 8, 8), strict=True))
-            print(f"{one['name']:<24} {one['val_mae']:>9.5f} {one['test_mae']:>9.5f} {line}")
+    _print(found, json_, lambda: _print_front(found))
 
-    _print(found, json_, table)
+
+def _print_front(points: list[dict[str, Any]]) -> None:
+    """A table of errors and measured costs; test errors where they are known."""
+    tested = any("test_mae" in one for one in points)
+    heads = f"{'name':<28} {'val MAE':>9} " + (f"{'test MAE':>9} " if tested else "")
+    print(f"{heads}{'flash B':>8} {'RAM B':>7} {'ms':>8} {'uJ':>8}")
+    for one in points:
+        costs = [one.get(name) for name in ("flash_bytes", "ram_bytes", "ms", "energy_uj")]
+        shown = ["-" if cost is None else f"{cost:.4g}" if cost < 1000 else f"{cost:.0f}" for cost in costs]
+        line = " ".join(text.rjust(width) for text, width in zip(shown, (8, 7, 8, 8), strict=True))
+        test = f"{one['test_mae']:>9.5f} " if tested else ""
+        print(f"{one['name']:<28} {one['val_mae']:>9.5f} {test}{line}")
 
 
 @app.command()

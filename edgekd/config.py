@@ -13,6 +13,8 @@ from edgekd.yamlfile import Document, Position, dump_yaml, read_yaml
 
 Kind = Literal["liquid", "gru", "mlp", "tcn"]
 LossName = Literal["output_l1", "output_mse", "output_cosine", "memory"]
+Optimiser = Literal["adamw", "muon"]
+Objective = Literal["error", "flash", "latency", "ram", "energy"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Length = Annotated[int, Field(ge=1, le=4096)]
@@ -164,7 +166,9 @@ class Students(Section):
     epochs: Count = 60
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
     batch: Count = 256
-    optimiser: Literal["adamw", "muon"] = "adamw"
+    optimiser: Optimiser = "adamw"
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:[0-9]+)?)$")] = "cpu"
+    """Where everything is trained."""
 
 
 class Distill(Section):
@@ -172,6 +176,13 @@ class Distill(Section):
 
     stage1: LossName = "output_l1"
     stage2: LossName = "output_l1"
+
+
+def _whole_per_cents(values: list[float]) -> list[float]:
+    for value in values:
+        if abs(100 * value - round(100 * value)) > 1e-9:
+            raise ValueError(f"should be whole per cents, which name the candidate (got {value:g})")
+    return values
 
 
 class Compress(Section):
@@ -193,19 +204,44 @@ class Compress(Section):
 
     @field_validator("sparsity", "blocks")
     @classmethod
-    def _whole_per_cents(cls, values: list[float]) -> list[float]:
-        for value in values:
-            if abs(100 * value - round(100 * value)) > 1e-9:
-                raise ValueError(f"should be whole per cents, which name the candidate (got {value:g})")
-        return values
+    def _named_in_per_cents(cls, values: list[float]) -> list[float]:
+        return _whole_per_cents(values)
 
 
 class Search(Section):
-    """How many candidates, how many of them are trained together, and the seed of everything that is drawn."""
+    """How many candidates, in generations of how many, by which objectives, and the seed of everything that is drawn.
 
-    candidates: Annotated[int, Field(ge=1, le=10_000)] = 16
+    What is tried beside widths, sparsity and bits: lists that are empty leave the value of the other sections.
+    `refine`: how many points of the front are trained again, `refine_epochs` times as long, from `refine_seeds` seeds;
+    `ablate`: how many are trained without distillation and without stage 2, to see what these are worth.
+    """
+
+    candidates: Annotated[int, Field(ge=1, le=10_000)] = 48
     generation: Annotated[int, Field(ge=2, le=512)] = 16
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    objectives: Annotated[list[Objective], Field(min_length=1, max_length=4)] = ["error", "flash", "latency"]
+    patch: list[Length] = []
+    substeps: list[Annotated[int, Field(ge=1, le=16)]] = []
+    rank: list[Width] = []
+    loss: list[LossName] = []
+    target_weight: list[Annotated[float, Field(ge=0, le=1)]] = []
+    optimiser: list[Optimiser] = []
+    refine: Annotated[int, Field(ge=0, le=64)] = 6
+    refine_epochs: Annotated[int, Field(ge=1, le=100)] = 2
+    refine_seeds: Annotated[int, Field(ge=1, le=32)] = 3
+    ablate: Annotated[int, Field(ge=0, le=64)] = 3
+
+    @field_validator("objectives")
+    @classmethod
+    def _error_first(cls, values: list[str]) -> list[str]:
+        if values[0] != "error":
+            raise ValueError("begins with error")
+        return values
+
+    @field_validator("target_weight")
+    @classmethod
+    def _named_in_per_cents(cls, values: list[float]) -> list[float]:
+        return _whole_per_cents(values)
 
 
 class Budget(Section):
@@ -230,6 +266,15 @@ class Config(Section):
     budget: Budget = Budget()
     base_dir: Path = Field(default=Path(), exclude=True)
     """Folder of the YAML file; `data.table` is relative to it."""
+
+    @field_validator("search")
+    @classmethod
+    def _patches_divide_the_window(cls, search: Search, info: ValidationInfo) -> Search:
+        window = info.data["data"].window if "data" in info.data else 0
+        for patch in search.patch:
+            if window % patch:
+                raise ValueError(f"patch {patch} does not divide window {window}")
+        return search
 
     @field_validator("name")
     @classmethod

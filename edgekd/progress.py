@@ -14,37 +14,59 @@ from edgekd.run import Progress
 
 class _Bars:
     def __init__(self, bars: Bars) -> None:
-        self._bars, self._task = bars, TaskID(-1)
+        self._bars, self._open = bars, list[TaskID]()
 
     def start(self, what: str, total: int) -> None:
-        self._task = self._bars.add_task(what, total=total)
+        self._open.append(self._bars.add_task(what, total=total))
 
     def advance(self, done: int) -> None:
-        self._bars.update(self._task, completed=done)
+        self._bars.update(self._open[-1], completed=done)
 
     def finish(self) -> None:
-        task = self._bars.tasks[self._bars.task_ids.index(self._task)]
-        self._bars.update(self._task, completed=task.total)
+        """A piece within another one leaves no line behind."""
+        task = self._open.pop()
+        if self._open:
+            self._bars.remove_task(task)
+        else:
+            self._bars.update(task, completed=self._bars.tasks[self._bars.task_ids.index(task)].total)
 
     def kept(self, what: str) -> None:
-        self._bars.console.print(f"kept {what}", style="dim")
+        if not self._open:
+            self._bars.console.print(f"kept {what}", style="dim")
+
+    def note(self, text: str) -> None:
+        self._bars.console.print(text, highlight=False)
 
 
 class _Lines:
     def __init__(self) -> None:
-        self._what, self._begun = "", 0.0
+        self._open: list[tuple[str, float]] = []
 
     def start(self, what: str, total: int) -> None:
-        self._what, self._begun = what, time.monotonic()
+        self._open.append((what, time.monotonic()))
 
     def advance(self, done: int) -> None:
         pass
 
     def finish(self) -> None:
-        print(f"{self._what}: {time.monotonic() - self._begun:.1f} s", file=sys.stderr)
+        what, begun = self._open.pop()
+        print(f"{what}: {time.monotonic() - begun:.1f} s", file=sys.stderr)
 
     def kept(self, what: str) -> None:
         print(f"{what}: kept", file=sys.stderr)
+
+    def note(self, text: str) -> None:
+        print(text, file=sys.stderr)
+
+
+class Quiet:
+    """Says nothing: of a process whose owner reports."""
+
+    def start(self, what: str, total: int) -> None: ...
+    def advance(self, done: int) -> None: ...
+    def finish(self) -> None: ...
+    def kept(self, what: str) -> None: ...
+    def note(self, text: str) -> None: ...
 
 
 @contextmanager

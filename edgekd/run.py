@@ -31,21 +31,24 @@ class Progress(Protocol):
     def advance(self, done: int) -> None: ...
     def finish(self) -> None: ...
     def kept(self, what: str) -> None: ...
+    def note(self, text: str) -> None: ...
 
 
 class Run:
-    """The folder of one run, locked while it is open.
+    """The folder of one run, locked while it is open; processes started by its owner join it.
 
     manifest.json holds, for each finished piece, the key it was made from, its files with their sizes in bytes, and
     the seconds it took.
     """
 
-    def __init__(self, folder: Path, progress: Progress) -> None:
-        self.folder, self.progress = folder, progress
+    def __init__(self, folder: Path, progress: Progress, *, join: bool = False) -> None:
+        self.folder, self.progress, self._join = folder, progress, join
         self._lock: IO[str] | None = None
         self._used: set[str] = set()
 
     def __enter__(self) -> Self:
+        if self._join:
+            return self
         with _storage_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = (self.folder / ".lock").open("w")
@@ -99,6 +102,10 @@ class Run:
         self.progress.finish()
         return final
 
+    def holds(self, name: str) -> bool:
+        """Whether the piece is there and whole, whatever it was made from."""
+        return self._manifest().get(name, {}).get("files") == _sizes(self.folder / name)
+
     def seconds(self) -> dict[str, float]:
         """How long each piece asked for so far took, in the run that made it."""
         return {name: entry["seconds"] for name, entry in sorted(self._manifest().items()) if name in self._used}
@@ -119,9 +126,11 @@ class Run:
         return found
 
     def _record(self, name: str, entry: dict[str, Any] | None) -> None:
-        manifest = self._manifest()
-        manifest.pop(name, None)
-        write_json(self.folder / MANIFEST, manifest | ({name: entry} if entry else {}))
+        with (self.folder / ".manifest.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            manifest = self._manifest()
+            manifest.pop(name, None)
+            write_json(self.folder / MANIFEST, manifest | ({name: entry} if entry else {}))
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

@@ -4,41 +4,59 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from edgekd.candidate import Candidate
 from edgekd.compress.prune import importance, prune, prune_blocks
-from edgekd.distill.train import Examples, Loss, Recipe, fit, forecast
+from edgekd.distill.train import Examples, Loss, Recipe, evaluate, fit, forecast
 from edgekd.models.fake import Fake
 from edgekd.models.kinds import select
 from edgekd.models.population import Population
 
 
 def recover(
-    stage1: Population,
+    pruned: Population,
     candidates: Sequence[Candidate],
     train: Examples,
     val: Examples,
     loss: Loss,
     recipe: Recipe,
     each_epoch: Callable[[int], None] = lambda epoch: None,
-) -> tuple[Population, Fake]:
-    """Make all candidates of one kind from their stage-1 students, as one batch: the members in the order of the
-    candidates, and the ranges and grids of their tensors.
+) -> tuple[Fake, Tensor]:
+    """Train pruned members again, candidates[p] is member p: half of the epochs float, the other half on the integer
+    grid, whose ranges are those of the recovered float members over all training windows.
 
-    Half of the epochs are float after pruning; the other half run on the grid, whose ranges are those of the recovered
-    float members over all training windows.
+    Returns the ranges and grids of their tensors, and the validation errors on that grid [P].
     """
-    population = select(stage1, [stage1.widths.index(c.hidden) for c in candidates])
-    scores = importance(population, train.rel, train.lvl, train.target, train.mask, recipe.batch)
+    half = recipe.epochs // 2
+    fit(pruned, train, val, loss, replace(recipe, epochs=half), each_epoch=each_epoch)
+    fake = integer_grid(pruned, candidates, train)
+    quiet = replace(recipe.slower(), epochs=recipe.epochs - half)
+    errors = fit(pruned, train, val, loss, quiet, fake=fake, each_epoch=lambda epoch: each_epoch(half + epoch))
+    return fake, errors
+
+
+def pruned_members(
+    stage1: Population, made_from: Sequence[int], candidates: Sequence[Candidate], train: Examples, batch: int
+) -> Population:
+    """Candidates from the stage-1 students made_from[p], without the units and blocks they lose; not trained again."""
+    population = select(stage1, made_from)
+    scores = importance(population, train.rel, train.lvl, train.target, train.mask, batch)
     prune(population, scores, [c.kept for c in candidates])
     prune_blocks(population, [c.blocks for c in candidates])
-    half = recipe.epochs // 2
-    fit(population, train, val, loss, replace(recipe, epochs=half), each_epoch=each_epoch)
+    return population
+
+
+def integer_grid(population: Population, candidates: Sequence[Candidate], train: Examples) -> Fake:
+    """The grids of the members' tensors, from the ranges they have over all training windows."""
     bits = [[c.weight_bits for c in candidates], [c.activation_bits for c in candidates]]
     fake = Fake(*torch.tensor(bits, device=train.rel.device))
     fake.observe()
     forecast(population, train, fake)
     fake.freeze()
-    quiet = replace(recipe.slower(), epochs=recipe.epochs - half)
-    fit(population, train, val, loss, quiet, fake=fake, each_epoch=lambda epoch: each_epoch(half + epoch))
-    return population, fake
+    return fake
+
+
+def unrecovered(pruned: Population, candidates: Sequence[Candidate], train: Examples, val: Examples) -> Tensor:
+    """Validation errors [P] of pruned members on the integer grid, without any training after pruning."""
+    return evaluate(pruned, val, integer_grid(pruned, candidates, train))

@@ -61,10 +61,10 @@ def write_model(
     (folder / "model.json").write_text(json.dumps(info, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def load_member(folder: Path) -> Population:
-    """The float network of an exported folder, as a population of one."""
+def load_member(folder: Path, weights: str = "weights.safetensors", units: int | None = None) -> Population:
+    """The float network of an exported folder, or one of so many units from another file, as a population of one."""
     info = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    params = load_file(folder / "weights.safetensors")
+    params = load_file(folder / weights)
     shape = Shape(
         patches=info["steps"],
         columns=len(info["preprocess"]["columns"]),
@@ -72,7 +72,7 @@ def load_member(folder: Path) -> Population:
         rank=len(params["down_weight"]) if "down_weight" in params else 0,
         substeps=info["substeps"],
     )
-    population = build(info["kind"], [info["units"]], [0], shape)
+    population = build(info["kind"], [units or info["units"]], [0], shape)
     population.load_state_dict({name: value[None] for name, value in params.items()} | {"live": population.live})
     return population
 

@@ -12,6 +12,7 @@ import numpy as np
 from edgekd.board import Board, load_board
 from edgekd.codegen.sketch import sha256
 from edgekd.config import Config
+from edgekd.data.preprocess import Preprocess
 from edgekd.data.table import Series, read_table
 from edgekd.deploy import flash as deploy_flash
 from edgekd.deploy.device import Device
@@ -89,10 +90,11 @@ def validate_run(chosen: Chosen, port: str | None, windows: int, progress: Progr
     prepared = load_prepared(chosen.run / "data")
     test = prepared.windows["test"].raw
     raw = test[np.linspace(0, len(test) - 1, min(windows, len(test))).astype(int)]
-    rel, lvl, base = prepared.preprocess.transform(raw)
+    preprocess = Preprocess.from_json(load_model(chosen.model).preprocess)
+    rel, lvl, base = preprocess.transform(raw)
     forecaster = integer_forecaster(chosen.model, "twin")
     integers = forecaster.integers(rel, lvl)
-    forecast = prepared.preprocess.inverse(forecaster.real(integers), base)
+    forecast = preprocess.inverse(forecaster.real(integers), base)
     with _device(chosen, port) as (device, serial):
         found = validate(device, raw, integers, forecast, progress)
         about = device.about

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 
 from edgekd.board import Board, load_board
 from edgekd.codegen import tflm
@@ -21,7 +22,7 @@ from edgekd.export.model import costs, write_model
 from edgekd.pipeline.engines import FLOAT, Engine, engine, integer_forecaster
 from edgekd.pipeline.native import measure_candidate, run_native
 from edgekd.pipeline.prepare import Prepared
-from edgekd.pipeline.train import Students
+from edgekd.pipeline.train import STAGE1, Trained
 from edgekd.program.arena import arena_bytes
 from edgekd.program.forecaster import load_model
 from edgekd.run import read_json, write_json
@@ -39,24 +40,35 @@ PAIRS: dict[tuple[str, str], float | None] = {
 SELF_TEST_WINDOWS = 5
 
 
-def export_candidate(config: Config, prepared: Prepared, students: Students, member: int, folder: Path) -> None:
-    """Write models/<candidate>/ and, beside the graphs, score.json: the integer model on validation, and its size."""
-    one, population = students.candidates[member], students.compressed
-    constants = prepared.preprocess.to_json()
-    write_model(folder, population, member, one, students.ranges[member], name=config.name, preprocess=constants)
+def export_candidate(config: Config, prepared: Prepared, trained: Trained, member: int, folder: Path) -> None:
+    """Write models/<candidate>/ and, beside the graphs, score.json: the integer model on validation, and its size.
+
+    stage1.safetensors is the float student it was made from. DoesNotFit where the board is too small.
+    """
+    one, population = trained.candidates[member], trained.compressed
+    preprocess = prepared.preprocess_of(one)
+    constants = preprocess.to_json()
+    write_model(folder, population, member, one, trained.ranges[member], name=config.name, preprocess=constants)
+    save_file(trained.stage1.extract(trained.stage1_of[member]), folder / STAGE1)
     graphs = list(load_model(folder).graphs().values())
     val = prepared.windows["val"]
     score = {
         **costs(population, member),
         "tflite_bytes": sum(map(len, graphs)),
         "arena_bytes": sum(map(arena_bytes, graphs)),
-        "val": errors(engine(folder, "twin"), prepared.preprocess, val),
-        "float": {"val": errors(engine(folder, "torch"), prepared.preprocess, val)},
+        "val": errors(engine(folder, "twin"), preprocess, val),
+        "float": {"val": errors(engine(folder, "torch"), preprocess, val)},
+        "stage1": {"val": {"mae": trained.stage1_mae[member]}},
     }
     board = load_board(config.board)
     if board.emulated:
         score["native"] = measure_candidate(folder, prepared, board)
     write_json(folder / "score.json", score)
+
+
+def preprocess_in(folder: Path) -> Preprocess:
+    """That of the model in models/<candidate>/."""
+    return Preprocess.from_json(load_model(folder).preprocess)
 
 
 def forecast(run: Engine, preprocess: Preprocess, raw: F32) -> F32:
@@ -84,12 +96,12 @@ def check_parity(folder: Path, prepared: Prepared, board: Board) -> dict[str, An
     engines; none for desktop TFLite, which rounds matrix products once where TFLite-Micro rounds twice, so that it can
     only be near.
     """
-    raw = np.concatenate([prepared.windows[part].raw for part in ("val", "test")])
-    rel, lvl, base = prepared.preprocess.transform(raw)
+    raw, preprocess = np.concatenate([prepared.windows[part].raw for part in ("val", "test")]), preprocess_in(folder)
+    rel, lvl, base = preprocess.transform(raw)
     integer = {name: integer_forecaster(folder, name) for name in ("twin", "tflm", "tflite")}
     codes = {name: one.integers(rel, lvl) for name, one in integer.items()}
-    found = {name: prepared.preprocess.inverse(one.real(codes[name]), base) for name, one in integer.items()}
-    found |= {name: prepared.preprocess.inverse(engine(folder, name)(rel, lvl), base) for name in FLOAT}
+    found = {name: preprocess.inverse(one.real(codes[name]), base) for name, one in integer.items()}
+    found |= {name: preprocess.inverse(engine(folder, name)(rel, lvl), base) for name in FLOAT}
     for name, one in run_native(folder, raw, board).items():
         codes[name], found[name] = one.integers, one.real
     result = {}
@@ -113,11 +125,12 @@ def write_firmware(model_folder: Path, prepared: Prepared, folder: Path) -> None
     """The sketches of one model, with a self-test of a few validation windows."""
     val = prepared.windows["val"].raw
     raw = val[np.linspace(0, len(val) - 1, min(SELF_TEST_WINDOWS, len(val))).astype(int)]
-    rel, lvl, base = prepared.preprocess.transform(raw)
+    preprocess = preprocess_in(model_folder)
+    rel, lvl, base = preprocess.transform(raw)
     forecaster = integer_forecaster(model_folder, "twin")
     vectors = Vectors(
         raw=raw,
-        forecast=prepared.preprocess.inverse(forecaster(rel, lvl), base),
+        forecast=preprocess.inverse(forecaster(rel, lvl), base),
         output=forecaster.integers(rel, lvl),
     )
     arena = read_json(model_folder / "score.json")["arena_bytes"]

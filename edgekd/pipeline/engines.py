@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from edgekd.errors import ConfigError
 from edgekd.program import interpreters, twin
 from edgekd.program.forecaster import Forecaster, Runner, load_model, unroll
 from edgekd.program.reader import read_tflite
+
+if TYPE_CHECKING:
+    from edgekd.models.population import Population
 
 F32 = NDArray[np.float32]
 Engine = Callable[[F32, F32], F32]
@@ -66,12 +70,16 @@ def _float_graphs(folder: Path, name: str) -> Engine:
 
 
 def _torch(folder: Path) -> Engine:
+    from edgekd.export.model import load_member
+
+    return torch_engine(load_member(folder))
+
+
+def torch_engine(population: "Population") -> Engine:
+    """A population of one, in float."""
     import torch
 
-    from edgekd.export.model import load_member
     from edgekd.models.fake import Fake
-
-    population = load_member(folder)
 
     def run(rel: F32, lvl: F32) -> F32:
         with torch.no_grad():

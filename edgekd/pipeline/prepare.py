@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from edgekd.candidate import Candidate
 from edgekd.config import Config
 from edgekd.data.baselines import Baseline, fit_baselines
 from edgekd.data.describe import describe
@@ -32,6 +33,10 @@ class Prepared:
     preprocess: Preprocess
     baselines: Mapping[str, Baseline]
     description: Mapping[str, Any]
+
+    def preprocess_of(self, one: Candidate | None) -> Preprocess:
+        """That of a candidate, which may have another patch."""
+        return replace(self.preprocess, patch=one.patch) if one and one.patch else self.preprocess
 
     def examples(self, part: str, *, preprocess: Preprocess | None = None) -> Examples:
         """What the networks learn from: features and encoded targets of one part."""

@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 
 from edgekd import __version__
 from edgekd.candidate import Candidate
-from edgekd.config import Config
 from edgekd.data.metrics import mae_by_group, mae_by_horizon
 from edgekd.data.windows import Windows
 from edgekd.distill.train import forecast as forecast_all
+from edgekd.export.model import load_member
 from edgekd.models.population import Population
-from edgekd.pipeline.deploy import errors, errors_of, forecast
-from edgekd.pipeline.engines import engine
+from edgekd.pipeline.choose import board_limits, meets_limits
+from edgekd.pipeline.deploy import errors, errors_of, forecast, preprocess_in
+from edgekd.pipeline.engines import engine, torch_engine
 from edgekd.pipeline.prepare import Prepared, table_sha256
-from edgekd.pipeline.train import Students
-from edgekd.run import Run
+from edgekd.pipeline.search import Search
+from edgekd.pipeline.train import STAGE1
+from edgekd.run import read_json
 
 F32 = NDArray[np.float32]
 PACKAGES = (
@@ -39,22 +41,11 @@ PACKAGES = (
 SHOWN_WINDOWS = 4  # forecasts drawn per group
 
 
-def assemble(
-    run: Run,
-    config: Config,
-    prepared: Prepared,
-    teacher: Population,
-    students: Sequence[Students],
-    scores: Mapping[str, dict[str, Any]],
-    chosen: Candidate,
-    comparisons: list[dict[str, Any]],
-    parity: Mapping[str, Any],
-) -> dict[str, Any]:
+def assemble(search: Search, chosen: Candidate) -> dict[str, Any]:
     """Everything a run found. Test windows are scored here and nowhere else: what is chosen was chosen before."""
-    windows = prepared.windows
-    found = next(one for one in students if chosen in one.candidates)
-    stage1 = _stage1_errors(students, prepared)
-    firmware = run.folder / "firmware" / chosen.name
+    run, config, prepared, teacher = search.run, search.config, search.prepared, search.lessons.teacher
+    windows, scores, on_front = prepared.windows, search.scores(), set(search.front())
+    firmware, parity, seconds = run.folder / "firmware" / chosen.name, search.results("parity"), search.seconds()
     return {
         "edgekd": __version__,
         "name": config.name,
@@ -78,28 +69,40 @@ def assemble(
             **{part: errors_of(_mean_forecast(teacher, prepared, part), windows[part]) for part in ("val", "test")},
         },
         "candidates": [
-            {**_named(name), **score, "stage1": {"val": {"mae": stage1[name]}}, **_tested(run, name, score, prepared)}
+            {
+                **_named(name),
+                **score,
+                "on_front": name in on_front,
+                "meets_budget": meets_limits(config, score),
+                "seconds": seconds[name],
+                **(_tested(search.model(name), prepared) if name in on_front else {}),
+            }
             for name, score in scores.items()
+            if "refused" not in score
         ],
-        "comparisons": comparisons,
-        "chosen": _chosen(run.folder / "models" / chosen.name, chosen, scores[chosen.name], found, teacher, prepared),
+        "excluded": [
+            {"name": name, "reason": score["refused"]} for name, score in scores.items() if "refused" in score
+        ],
+        "comparisons": _comparisons(search),
+        "ablations": _ablations(search),
+        "chosen": _chosen(search, chosen),
         "parity": _parity_totals(parity),
-        "parity_by_candidate": dict(parity),
+        "parity_by_candidate": parity,
         "budget": config.budget.model_dump(),
+        "limits": dict(zip(("flash_bytes", "ram_bytes", "latency_ms"), board_limits(config), strict=True)),
         "seconds": run.seconds(),
     }
 
 
-def _chosen(
-    folder: Path, chosen: Candidate, score: Mapping[str, Any], found: Students, teacher: Population, prepared: Prepared
-) -> dict[str, Any]:
+def _chosen(search: Search, chosen: Candidate) -> dict[str, Any]:
     """The chosen candidate on the test groups, and what each step before it would have scored there."""
-    preprocess, test = prepared.preprocess, prepared.windows["test"]
+    prepared, folder = search.prepared, search.model(chosen.name)
+    preprocess, test = preprocess_in(folder), prepared.windows["test"]
+    score = read_json(folder / "score.json")
     forecasts = {
         part: forecast(engine(folder, "twin"), preprocess, prepared.windows[part].raw) for part in ("val", "test")
     }
-    member = found.stage1.widths.index(chosen.hidden)
-    stage1 = _physical(forecast_all(found.stage1, prepared.examples("test"))[member], prepared, "test")
+    stage1 = torch_engine(load_member(folder, STAGE1, chosen.hidden))
     best = min(prepared.baselines, key=lambda name: errors_of(prepared.baselines[name](test.raw), test)["mae"])
     return {
         "name": chosen.name,
@@ -109,8 +112,8 @@ def _chosen(
         "arena_bytes": score["arena_bytes"],
         **({"native": score["native"]} if "native" in score else {}),
         **{part: errors_of(forecasts[part], prepared.windows[part]) for part in ("val", "test")},
-        "teacher_test_mae": errors_of(_mean_forecast(teacher, prepared, "test"), test)["mae"],
-        "stage1_test_mae": errors_of(stage1, test)["mae"],
+        "teacher_test_mae": errors_of(_mean_forecast(search.lessons.teacher, prepared, "test"), test)["mae"],
+        "stage1_test_mae": errors(stage1, preprocess, test)["mae"],
         "float_test_mae": errors(engine(folder, "torch"), preprocess, test)["mae"],
         "by_horizon": {part: by_horizon(forecasts[part], prepared.windows[part]) for part in ("val", "test")},
         "baseline_by_horizon": {"name": best, "test": by_horizon(prepared.baselines[best](test.raw), test)},
@@ -119,15 +122,31 @@ def _chosen(
     }
 
 
-def _stage1_errors(students: Sequence[Students], prepared: Prepared) -> dict[str, float]:
-    """Validation error of the stage-1 student that each candidate was made from, by the candidate's name."""
-    val = prepared.windows["val"]
-    found: dict[str, float] = {}
-    for one in students:
-        everyone = forecast_all(one.stage1, prepared.examples("val"))
-        errors = [errors_of(_physical(y, prepared, "val"), val)["mae"] for y in everyone]
-        found |= {made.name: errors[one.stage1.widths.index(made.hidden)] for made in one.candidates}
-    return found
+def _comparisons(search: Search) -> list[dict[str, Any]]:
+    """Validation errors of networks that are not candidates, all in float."""
+    rows = [
+        {"name": f"DLNet {name}", "val": {"mae": error}, "note": "its layers, losses and rate"}
+        for name, error in search.results("dlnet")[""].items()
+    ]
+    without = [
+        {
+            "name": f"{name} without recurrence",
+            "val": {"mae": found["mae"]},
+            "note": "stage 1, its gates do not see its state",
+        }
+        for name, found in search.results("without_recurrence").items()
+    ]
+    return without + rows
+
+
+def _ablations(search: Search) -> list[dict[str, Any]]:
+    """What distillation and stage 2 are worth: by candidate, mean and extremes over seeds of the validation error on
+    the integer grid, simulated in float.
+    """
+    found: dict[str, Any] = {}
+    for of_batch in search.results("ablation").values():
+        found |= of_batch
+    return [{"name": name, "errors": errors} for name, errors in found.items()]
 
 
 def _physical(y: torch.Tensor, prepared: Prepared, part: str) -> F32:
@@ -140,17 +159,17 @@ def _mean_forecast(teacher: Population, prepared: Prepared, part: str) -> F32:
     return _physical(forecast_all(teacher, prepared.examples(part)).mean(0), prepared, part)
 
 
-def _tested(run: Run, name: str, score: Mapping[str, Any], prepared: Prepared) -> dict[str, Any]:
-    """Points of the front on test groups: for the table, nothing is chosen by them any more."""
-    if not score["on_front"]:
-        return {}
-    twin = engine(run.folder / "models" / name, "twin")
-    return {"test": errors(twin, prepared.preprocess, prepared.windows["test"])}
+def _tested(folder: Path, prepared: Prepared) -> dict[str, Any]:
+    """A point of the front on test groups: for the table, nothing is chosen by them any more."""
+    return {"test": errors(engine(folder, "twin"), preprocess_in(folder), prepared.windows["test"])}
 
 
 def _named(name: str) -> dict[str, Any]:
     one = Candidate.parse(name)
-    return {"name": name, **dataclasses.asdict(one), "kept": one.kept}
+    own = ("kind", "hidden", "sparsity", "weight_bits", "activation_bits", "blocks", "fine")
+    fields = dataclasses.asdict(one)
+    parameters = {key: value for key, value in fields.items() if key != "fine" and value is not None}
+    return {"name": name, **{key: fields[key] for key in own}, "kept": one.kept, "parameters": parameters}
 
 
 def _parity_totals(parity: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

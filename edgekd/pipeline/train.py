@@ -1,7 +1,10 @@
-"""Teacher, students and compressed candidates of a run: one batch per kind, kept in the run folder."""
+"""Networks of a run: the teacher, batches of candidates trained together, and those they are compared with."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,199 +12,307 @@ import torch
 from torch import Tensor
 
 from edgekd.candidate import Candidate
-from edgekd.compress.recover import recover
+from edgekd.compress.recover import pruned_members, recover, unrecovered
 from edgekd.config import Config
 from edgekd.distill.losses import masked_mse, memory_pairs
 from edgekd.distill.train import Distillation, Examples, Recipe, fit, forecast, state_changes, supervised
 from edgekd.export.model import Ranges, member_ranges
 from edgekd.models.dlnet import Dlnet
-from edgekd.models.kinds import KINDS, build, load, save
+from edgekd.models.fake import Fake
+from edgekd.models.kinds import build, load, save, select
 from edgekd.models.population import Population, Shape
 from edgekd.pipeline.prepare import Prepared
 from edgekd.run import read_json, write_json
-from edgekd.search.space import propose
 
-WEIGHTS, RANGES = "weights.safetensors", "ranges.json"
-MOST_POINTS = 1_000_000
+WEIGHTS, STAGE1, MEMBERS = "weights.safetensors", "stage1.safetensors", "members.json"
+SMALLEST_CLASS = 8
 Tick = Callable[[int], None]
+Members = Sequence[tuple[Candidate, int]]
+"""Candidates, each with a seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Students:
-    """One kind: stage-1 students by width, and the compressed candidates with the ranges of their tensors."""
+class Batch:
+    """Candidates that train together: of one kind, patch and number of Euler steps, and of like widths.
 
-    stage1: Population
+    name: of the piece of the run that keeps them; seeds: every candidate is trained from each, the best one stays;
+    longer: times as many epochs as the configuration says.
+    """
+
+    name: str
+    candidates: tuple[Candidate, ...]
+    seeds: tuple[int, ...]
+    longer: int = 1
+
+    @property
+    def members(self) -> list[tuple[Candidate, int]]:
+        """Every candidate from every seed."""
+        return list(product(self.candidates, self.seeds))
+
+    @property
+    def students(self) -> list[tuple[Candidate, int]]:
+        """What stage 1 trains: members that differ before anything is pruned or quantised."""
+        return list(dict.fromkeys((student_of(one), seed) for one, seed in self.members))
+
+    @property
+    def made_from(self) -> list[int]:
+        """The student of each member, as its place among `students`."""
+        return [self.students.index((student_of(one), seed)) for one, seed in self.members]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A batch after training: its candidates in order, the ranges of their tensors, and the stage-1 student of each.
+
+    stage1_mae [candidates]: validation error of that student, in the target's unit.
+    """
+
     candidates: tuple[Candidate, ...]
     compressed: Population
     ranges: list[Ranges]
+    stage1: Population
+    stage1_of: list[int]
+    stage1_mae: list[float]
 
 
-def shape_of(config: Config, prepared: Prepared) -> Shape:
-    """What all networks of a run share."""
-    one = prepared.preprocess
-    return Shape(patches=one.steps, columns=len(one.columns), outputs=one.horizon, rank=config.students.rank)
+def batches(candidates: Sequence[Candidate], label: str, seeds: Sequence[int], longer: int = 1) -> list[Batch]:
+    """Divide candidates into what can be one tensor program and pads no member to more than about twice its width."""
+    groups: dict[str, list[Candidate]] = {}
+    for one in candidates:
+        width = max(SMALLEST_CLASS, 1 << (one.hidden - 1).bit_length())
+        more = (f"_p{one.patch}" if one.patch else "") + (f"_e{one.substeps}" if one.substeps else "")
+        groups.setdefault(f"{label}_{one.kind}{width}{more}", []).append(one)
+    return [
+        Batch(name=f"search/{name}", candidates=tuple(ours), seeds=tuple(seeds), longer=longer)
+        for name, ours in sorted(groups.items())
+    ]
 
 
-def grid_of(config: Config) -> list[Candidate]:
-    """All points of the search space."""
-    return first_of(config, len(KINDS) * MOST_POINTS)
+def student_of(one: Candidate) -> Candidate:
+    """The candidate before pruning and quantisation: equal for all that are made from one student."""
+    return replace(one, weight_bits=8, activation_bits=8, sparsity=0.0, blocks=0.0)
 
 
-def first_of(config: Config, count: int) -> list[Candidate]:
-    """The points that a search begins with, sorted."""
-    return propose(
-        kinds=config.students.kinds,
-        hidden=config.students.hidden,
-        sparsity=config.compress.sparsity,
-        weight_bits=config.compress.weight_bits,
-        activation_bits=config.compress.activation_bits,
-        blocks=config.compress.blocks,
-        count=count,
-        seed=config.search.seed,
+def shape_of(config: Config, prepared: Prepared, one: Candidate | None = None) -> Shape:
+    """What all networks of a run share, or all of a candidate's batch; the rank is the highest one."""
+    preprocess = prepared.preprocess_of(one)
+    return Shape(
+        patches=preprocess.steps,
+        columns=len(preprocess.columns),
+        outputs=preprocess.horizon,
+        rank=max(config.search.rank, default=config.students.rank),
+        substeps=(one and one.substeps) or 1,
     )
 
 
-def empty_teacher(config: Config, shape: Shape) -> Population:
-    """The teacher's members, untrained."""
-    first, count = 1000 * (config.search.seed + 1), config.teacher.members
-    return build(config.teacher.kind, [config.teacher.hidden] * count, range(first, first + count), shape)
+class Lessons:
+    """What a worker trains with: the data, the teacher and its forecasts, computed once."""
+
+    def __init__(self, config: Config, prepared: Prepared, teacher: Population) -> None:
+        self.config, self.prepared = config, prepared
+        self.teacher = teacher.to(config.students.device)
+        self.examples = cache(self._examples)
+        self.changes = cache(self._changes)
+        self.gain = float(prepared.preprocess.target_gain)
+        self.soft = forecast(self.teacher, self.examples("train", None)).mean(0, keepdim=True)
+        """The mean forecast of the teacher's members, [1, n, O]."""
+
+    def train(self, batch: Batch, folder: Path, tick: Tick = lambda epoch: None) -> None:
+        """Stage 1, then pruning and stage 2 of a batch, into `folder`."""
+        students, found = self._stage1(batch.students, batch.longer, tick)
+        done = batch.longer * self.config.students.epochs
+        made_from = batch.made_from
+        compressed, fake, errors = self._stage2(
+            students, made_from, batch.members, batch.longer, lambda epoch: tick(done + epoch)
+        )
+        best = [_best_seed(errors, at * len(batch.seeds), len(batch.seeds)) for at in range(len(batch.candidates))]
+        save(students, folder / STAGE1)
+        save(select(compressed, best), folder / WEIGHTS)
+        about = {
+            one.name: {
+                "seed": batch.members[member][1],
+                "stage1": made_from[member],
+                "stage1_mae": float(found[made_from[member]]) * self.gain,
+                "ranges": member_ranges(fake, member),
+            }
+            for one, member in zip(batch.candidates, best, strict=True)
+        }
+        write_json(folder / MEMBERS, about)
+
+    def load(self, batch: Batch, folder: Path) -> Trained:
+        """What `train` wrote."""
+        found = read_json(folder / MEMBERS)
+        ours = [found[one.name] for one in batch.candidates]
+        compressed = self._empty([(one, own["seed"]) for one, own in zip(batch.candidates, ours, strict=True)])
+        return Trained(
+            candidates=batch.candidates,
+            compressed=load(compressed, folder / WEIGHTS),
+            ranges=[{name: (low, high) for name, (low, high) in own["ranges"].items()} for own in ours],
+            stage1=load(self._empty(batch.students), folder / STAGE1),
+            stage1_of=[own["stage1"] for own in ours],
+            stage1_mae=[own["stage1_mae"] for own in ours],
+        )
+
+    def ablate(self, batch: Batch) -> dict[str, dict[str, list[float]]]:
+        """What distillation and stage 2 are worth to each candidate: validation errors on the integer grid, in the
+        target's unit, one per seed, by candidate and by what is left out (`nothing`, `stage 2`, `distillation`).
+
+        Without stage 2 a student is pruned and quantised and not trained again; without distillation both stages learn
+        from the measured target alone.
+        """
+        parts = self._parts(batch.candidates[0])
+        students, _ = self._stage1(batch.students, batch.longer)
+        candidates = [one for one, _ in batch.members]
+        pruned = pruned_members(students, batch.made_from, candidates, parts[0], self.config.students.batch)
+        errors = {"stage 2": unrecovered(pruned, candidates, *parts)}
+        errors["nothing"] = self._stage2(students, batch.made_from, batch.members, batch.longer)[2]
+        alone = replace(batch, candidates=tuple(replace(one, target_weight=1.0) for one in batch.candidates))
+        students, _ = self._stage1(alone.students, batch.longer)
+        errors["distillation"] = self._stage2(students, alone.made_from, alone.members, batch.longer)[2]
+        count = len(batch.seeds)
+        return {
+            one.name: {
+                left_out: (found[at * count :][:count] * self.gain).tolist() for left_out, found in errors.items()
+            }
+            for at, one in enumerate(batch.candidates)
+        }
+
+    def _stage1(self, students: Members, longer: int, tick: Tick = lambda epoch: None) -> tuple[Population, Tensor]:
+        """Students learn from the teacher and from the measured target; with their validation errors [P]."""
+        config, (train, val) = self.config, self._parts(students[0][0])
+        population = self._empty(students).to(config.students.device)
+        loss = self._loss(students, config.distill.stage1, self.soft)
+        recipe = _recipe(config, longer * config.students.epochs, students)
+        return population, fit(population, train, val, loss, recipe, each_epoch=tick)
+
+    def _stage2(
+        self,
+        students: Population,
+        made_from: Sequence[int],
+        members: Members,
+        longer: int,
+        tick: Tick = lambda epoch: None,
+    ) -> tuple[Population, Fake, Tensor]:
+        """Members recover from pruning and quantisation; soft target: the mean of the teacher and their student.
+
+        Returns them, their grids and their validation errors on these [P].
+        """
+        config, (train, val) = self.config, self._parts(members[0][0])
+        candidates = [one for one, _ in members]
+        pruned = pruned_members(students, made_from, candidates, train, config.students.batch)
+        soft = (forecast(students, train)[list(made_from)] + self.soft) / 2
+        loss = self._loss(members, config.distill.stage2, soft)
+        recipe = _recipe(config, longer * config.compress.epochs, members).slower()
+        return pruned, *recover(pruned, candidates, train, val, loss, recipe, each_epoch=tick)
+
+    def without_recurrence(self, best: Candidate) -> float:
+        """Validation error, in the target's unit, of the stage-1 student of `best` when its gates do not see its
+        state.
+        """
+        train, val = self._parts(best)
+        shape = replace(shape_of(self.config, self.prepared, best), feedback=False)
+        member = [(best, self.config.search.seed)]
+        student = build(best.kind, [best.hidden], [self.config.search.seed], shape, ranks=self._ranks(member))
+        loss = self._loss(member, self.config.distill.stage1, self.soft)
+        recipe = _recipe(self.config, self.config.students.epochs, member)
+        error = fit(student.to(self.config.students.device), train, val, loss, recipe)
+        return float(error) * self.gain
+
+    def _empty(self, members: Members) -> Population:
+        """Untrained members of one batch."""
+        first = members[0][0]
+        return build(
+            first.kind,
+            [one.hidden for one, _ in members],
+            [seed for _, seed in members],
+            shape_of(self.config, self.prepared, first),
+            ranks=self._ranks(members),
+        )
+
+    def _ranks(self, members: Members) -> list[int]:
+        return [self.config.students.rank if one.rank is None else one.rank for one, _ in members]
+
+    def _parts(self, one: Candidate) -> tuple[Examples, Examples]:
+        return self.examples("train", one.patch), self.examples("val", one.patch)
+
+    def _examples(self, part: str, patch: int | None) -> Examples:
+        preprocess = self.prepared.preprocess
+        use = replace(preprocess, patch=patch or preprocess.patch)
+        return self.prepared.examples(part, preprocess=use).to(self.config.students.device)
+
+    def _loss(self, members: Members, default: str, soft: Tensor) -> Distillation:
+        names = [one.loss or default for one, _ in members]
+        shares = [math.nan if one.target_weight is None else one.target_weight for one, _ in members]
+        changes, pairs = self.changes(members[0][0].patch) if "memory" in names else (None, None)
+        return Distillation(names, soft, changes, pairs, weights=torch.tensor(shares, device=soft.device))
+
+    def _changes(self, patch: int | None) -> tuple[Tensor, Tensor]:
+        """The teacher's relative state changes [1, n, K], and the steps [2, K] of a student with that patch."""
+        own, theirs = patch or self.prepared.preprocess.patch, self.prepared.preprocess.patch
+        steps = self.prepared.preprocess.window // own
+        pairs = memory_pairs(steps, torch.Generator().manual_seed(self.config.search.seed)).to(self.soft.device)
+        at = (((pairs + 1) * own - 1) // theirs).clamp(max=self.prepared.preprocess.steps - 1)
+        return state_changes(self.teacher, self.examples("train", None), at), pairs
+
+
+def training_key(config: Config) -> list[Any]:
+    """What every training depends on, beside its data and who is taught."""
+    return [config.students.model_dump(exclude={"kinds", "hidden"}), config.search.seed]
 
 
 def train_teacher(config: Config, prepared: Prepared, folder: Path, tick: Tick) -> None:
     """Train all members together on the measured targets."""
-    teacher = empty_teacher(config, shape_of(config, prepared))
-    train, val = (prepared.examples(part) for part in ("train", "val"))
+    device = config.students.device
+    teacher = _empty_teacher(config, prepared).to(device)
+    train, val = (prepared.examples(part).to(device) for part in ("train", "val"))
     fit(teacher, train, val, supervised, _recipe(config, config.teacher.epochs), each_epoch=tick)
     save(teacher, folder / WEIGHTS)
 
 
-def load_teacher(config: Config, shape: Shape, folder: Path) -> Population:
+def load_teacher(config: Config, prepared: Prepared, folder: Path) -> Population:
     """What `train_teacher` wrote."""
-    return load(empty_teacher(config, shape), folder / WEIGHTS)
+    return load(_empty_teacher(config, prepared), folder / WEIGHTS)
 
 
-def empty_students(config: Config, candidates: Sequence[Candidate], shape: Shape) -> Population:
-    """One student of each width among candidates of one kind, untrained."""
-    widths = sorted({one.hidden for one in candidates})
-    return build(candidates[0].kind, widths, [config.search.seed] * len(widths), shape)
-
-
-def train_students(
-    config: Config,
-    candidates: Sequence[Candidate],
-    prepared: Prepared,
-    teacher: Population,
-    folder: Path,
-    tick: Tick,
-) -> None:
-    """Stage 1: the students of one kind learn from the teacher and from the measured target."""
-    train, val = (prepared.examples(part) for part in ("train", "val"))
-    students = empty_students(config, candidates, shape_of(config, prepared))
-    loss = _distillation(config.distill.stage1, _soft(teacher, train), teacher, train, config)
-    fit(students, train, val, loss, _recipe(config, config.students.epochs), each_epoch=tick)
-    save(students, folder / WEIGHTS)
-
-
-def load_students(config: Config, candidates: Sequence[Candidate], shape: Shape, folder: Path) -> Population:
-    """What `train_students` wrote."""
-    return load(empty_students(config, candidates, shape), folder / WEIGHTS)
-
-
-def compress_students(
-    config: Config,
-    candidates: Sequence[Candidate],
-    prepared: Prepared,
-    teacher: Population,
-    stage1: Population,
-    folder: Path,
-    tick: Tick,
-) -> None:
-    """Stage 2: all candidates of one kind recover from pruning and quantisation; soft target: teacher and student."""
-    train, val = (prepared.examples(part) for part in ("train", "val"))
-    own = forecast(stage1, train)[[stage1.widths.index(one.hidden) for one in candidates]]
-    loss = _distillation(config.distill.stage2, (own + _soft(teacher, train)) / 2, teacher, train, config)
-    recipe = _recipe(config, config.compress.epochs).slower()
-    compressed, fake = recover(stage1, candidates, train, val, loss, recipe, each_epoch=tick)
-    save(compressed, folder / WEIGHTS)
-    ranges = {one.name: member_ranges(fake, member) for member, one in enumerate(candidates)}
-    write_json(folder / RANGES, ranges)
-
-
-def load_candidates(
-    config: Config, candidates: Sequence[Candidate], stage1: Population, shape: Shape, folder: Path
-) -> Students:
-    """What `compress_students` wrote."""
-    seeds = [config.search.seed] * len(candidates)
-    population = build(stage1.kind, [one.hidden for one in candidates], seeds, shape)
-    ranges = read_json(folder / RANGES)
-    return Students(
-        stage1=stage1,
-        candidates=tuple(candidates),
-        compressed=load(population, folder / WEIGHTS),
-        ranges=[{name: (low, high) for name, (low, high) in ranges[one.name].items()} for one in candidates],
-    )
-
-
-def compare(
-    config: Config, best: Candidate | None, prepared: Prepared, teacher: Population, tick: Tick
-) -> list[dict[str, Any]]:
-    """Validation errors of networks that are not candidates, all in float: `best` without its recurrence, and DLNet."""
-    rows, epochs = [], config.students.epochs
-    shape, gain = shape_of(config, prepared), float(prepared.preprocess.target_gain)
-    if best:
-        error = _without_recurrence(config, best, shape, prepared, teacher, tick)
-        name = f"{best.kind}{best.hidden} without recurrence"
-        rows.append({"name": name, "val": {"mae": error * gain}, "note": "stage 1, its gates do not see its state"})
-    done = len(rows) * epochs
-    for name, error in _dlnet(config, shape, prepared, lambda epoch: tick(done + epoch)).items():
-        rows.append({"name": f"DLNet {name}", "val": {"mae": error * gain}, "note": "its layers, losses and rate"})
-    return rows
-
-
-def _without_recurrence(
-    config: Config, best: Candidate, shape: Shape, prepared: Prepared, teacher: Population, tick: Tick
-) -> float:
-    train, val = (prepared.examples(part) for part in ("train", "val"))
-    student = build(best.kind, [best.hidden], [config.search.seed], replace(shape, feedback=False))
-    loss = _distillation(config.distill.stage1, _soft(teacher, train), teacher, train, config)
-    return float(fit(student, train, val, loss, _recipe(config, config.students.epochs), each_epoch=tick))
-
-
-def _dlnet(config: Config, shape: Shape, prepared: Prepared, tick: Tick) -> dict[str, float]:
-    """DLNet's teacher (128 units) and student (4 units) under its losses and rate; its inputs are single samples."""
+def dlnet(config: Config, prepared: Prepared) -> dict[str, float]:
+    """Validation errors, in the target's unit, of DLNet's teacher (128 units) and student (4 units), under its losses
+    and rate; its inputs are single samples.
+    """
+    device = config.students.device
     preprocess = replace(prepared.preprocess, patch=1)
-    train, val = (prepared.examples(part, preprocess=preprocess) for part in ("train", "val"))
-    epochs = config.students.epochs
-    recipe = replace(_recipe(config, epochs), learning_rate=1e-3)
-    whole = replace(shape, patches=preprocess.steps, rank=0)
-    teacher, student = (Dlnet([w], [config.search.seed], whole, student=w == 4) for w in (128, 4))
-    error = fit(teacher, train, val, _squared, recipe, each_epoch=tick)
-    loss = Distillation("output_mse", _soft(teacher, train))
-    last = fit(student, train, val, loss, recipe, each_epoch=lambda epoch: tick(epochs + epoch))
-    return {"teacher": float(error), "student": float(last)}
+    train, val = (prepared.examples(part, preprocess=preprocess).to(device) for part in ("train", "val"))
+    recipe = replace(_recipe(config, config.students.epochs), learning_rate=1e-3)
+    whole = replace(shape_of(config, prepared), patches=preprocess.steps, rank=0)
+    teacher, student = (Dlnet([w], [config.search.seed], whole, student=w == 4).to(device) for w in (128, 4))
+    error = fit(teacher, train, val, _squared, recipe)
+    loss = Distillation("output_mse", forecast(teacher, train))
+    last = fit(student, train, val, loss, recipe)
+    gain = float(preprocess.target_gain)
+    return {"teacher": float(error) * gain, "student": float(last) * gain}
+
+
+def _empty_teacher(config: Config, prepared: Prepared) -> Population:
+    first, count = 1000 * (config.search.seed + 1), config.teacher.members
+    shape = replace(shape_of(config, prepared), rank=config.students.rank)
+    return build(config.teacher.kind, [config.teacher.hidden] * count, range(first, first + count), shape)
 
 
 def _squared(y: Tensor, states: list[Tensor], batch: Examples, rows: Tensor, progress: float) -> Tensor:
     return masked_mse(y, batch.target, batch.mask)
 
 
-def _soft(teacher: Population, train: Examples) -> Tensor:
-    """The mean forecast of the teacher's members, [1, n, O]."""
-    return forecast(teacher, train).mean(0, keepdim=True)
+def _best_seed(errors: Tensor, first: int, count: int) -> int:
+    return first + int(errors[first : first + count].argmin())
 
 
-def _distillation(name: str, soft: Tensor, teacher: Population, train: Examples, config: Config) -> Distillation:
-    if name != "memory":
-        return Distillation(name, soft)
-    pairs = memory_pairs(train.rel.shape[1], torch.Generator().manual_seed(config.search.seed))
-    return Distillation(name, soft, state_changes(teacher, train, pairs), pairs)
-
-
-def _recipe(config: Config, epochs: int) -> Recipe:
+def _recipe(config: Config, epochs: int, members: Members = ()) -> Recipe:
+    muon: bool | list[bool] = config.students.optimiser == "muon"
+    if any(one.optimiser for one, _ in members):
+        muon = [(one.optimiser or config.students.optimiser) == "muon" for one, _ in members]
     return Recipe(
         epochs=epochs,
         learning_rate=config.students.learning_rate,
         batch=config.students.batch,
         seed=config.search.seed,
-        muon=config.students.optimiser == "muon",
+        muon=muon,
     )

@@ -1,52 +1,52 @@
-"""The points of a search: the whole grid where it is small enough, else a sample that treats every kind alike."""
+"""The points of a search: every combination of what is tried, and a sample to begin with that treats kinds alike."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product, zip_longest
+from typing import Any
 
 from edgekd.candidate import Candidate
+from edgekd.errors import ConfigError
+
+MOST_POINTS = 200_000
+RECURRENT = ("liquid", "gru")
 
 
-def propose(
-    *,
-    kinds: Sequence[str],
-    hidden: Sequence[int],
-    sparsity: Sequence[float],
-    weight_bits: Sequence[int],
-    activation_bits: Sequence[int],
-    blocks: Sequence[float] = (0.0,),
-    count: int,
-    seed: int,
-) -> list[Candidate]:
-    """At most `count` different candidates, sorted; kinds have equal shares (the first kinds one more at most).
+def grid(choices: Mapping[str, Sequence[Any]]) -> list[Candidate]:
+    """All different points; `choices` are the values tried for each field of a candidate. ConfigError for too many.
 
     Two sparsities that leave the same number of units of one width are one point; the smaller sparsity stays. Weights
     of 4 bits go with activations of 8 bits only, as in TFLite-Micro.
     """
+    size = 1
+    for values in choices.values():
+        size *= len(values)
+    if size > MOST_POINTS:
+        raise ConfigError(f"the search space has {size} points, at most {MOST_POINTS} are possible", hint="try less")
+    seen: dict[tuple[Any, ...], Candidate] = {}
+    for values in product(*(sorted(v) if name == "sparsity" else v for name, v in choices.items())):
+        point = applicable(Candidate(**dict(zip(choices, values, strict=True))))
+        if point.weight_bits == 8 or point.activation_bits == 8:
+            seen.setdefault((point.kept, replace(point, sparsity=0.0)), point)
+    return list(seen.values())
+
+
+def applicable(point: Candidate) -> Candidate:
+    """The same point without what has no meaning for its kind: Euler steps, and a loss on a memory."""
+    if point.kind != "liquid":
+        point = replace(point, substeps=None)
+    if point.kind not in RECURRENT and point.loss == "memory":
+        point = replace(point, loss="output_l1")
+    return point
+
+
+def spread(points: Sequence[Candidate], count: int, seed: int) -> list[Candidate]:
+    """At most `count` of the points, sorted; kinds have equal shares (the first kinds one more at most)."""
     decks = []
-    for kind in kinds:
-        deck = _grid(kind, hidden, sparsity, weight_bits, activation_bits, blocks)
+    for kind in dict.fromkeys(one.kind for one in points):
+        deck = [one for one in points if one.kind == kind]
         random.Random(f"{seed}:{kind}").shuffle(deck)
         decks.append(deck)
-    dealt = [candidate for turn in zip_longest(*decks) for candidate in turn if candidate is not None]
+    dealt = [one for turn in zip_longest(*decks) for one in turn if one is not None]
     return sorted(dealt[:count])
-
-
-def _grid(
-    kind: str,
-    hidden: Sequence[int],
-    sparsity: Sequence[float],
-    weight_bits: Sequence[int],
-    activation_bits: Sequence[int],
-    blocks: Sequence[float],
-) -> list[Candidate]:
-    seen: dict[tuple[int, int, int, int, float], Candidate] = {}
-    for units, share, weights, activations, some in product(
-        hidden, sorted(sparsity), weight_bits, activation_bits, blocks
-    ):
-        point = Candidate(
-            kind=kind, hidden=units, weight_bits=weights, activation_bits=activations, sparsity=share, blocks=some
-        )
-        if weights == 8 or activations == 8:
-            seen.setdefault((units, point.kept, weights, activations, some), point)
-    return list(seen.values())

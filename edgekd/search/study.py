@@ -1,42 +1,50 @@
-"""The search: generations of candidates by NSGA-II (Deb et al. 2002), through Optuna's ask and tell.
+"""What a search asks for next: generations of candidates by NSGA-II (Deb et al. 2002), through Optuna's ask and tell.
 
-The first generation is spread over the kinds; each later one is bred from the best so far. The study lives in memory
-and depends on nothing but the space, the seed and what it is told, so a run that was stopped asks for the same
-candidates again, finds their scores in its folder, and goes on.
+The first generation is spread over the kinds; each later one is bred from the best so far. This study lives in memory
+and depends on nothing but the space, the seed and what it is told. So every worker of a search, and a run that was
+stopped, asks for the same candidates, finds the scores that are known, and goes on.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from edgekd.candidate import Candidate
+from edgekd.search.space import applicable
 
 ATTEMPTS = 20
 """Proposals per wanted candidate before one that was not seen yet is taken from the grid."""
-
-OBJECTIVES = 3
-DIMENSIONS = ("kind", "hidden", "weight_bits", "activation_bits", "sparsity", "blocks")
+DIMENSIONS = tuple(field.name for field in fields(Candidate) if field.name != "fine")
 Objectives = tuple[float, ...]
+
+
+def parameters(one: Candidate) -> dict[str, Any]:
+    """A candidate as parameters of a trial."""
+    return {name: getattr(one, name) for name in DIMENSIONS}
 
 
 class Study:
     """A search over `grid` in generations of `size`. Every objective is made small; a constraint is kept where <= 0."""
 
-    def __init__(self, grid: Sequence[Candidate], size: int, seed: int) -> None:
+    def __init__(self, grid: Sequence[Candidate], size: int, seed: int, objectives: int = 3) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._by_name = {one.name: one for one in grid}
-        self._choices = {name: sorted({getattr(one, name) for one in grid}) for name in DIMENSIONS}
+        choices = {name: list(dict.fromkeys(getattr(one, name) for one in grid)) for name in DIMENSIONS}
+        self._choices = {
+            name: sorted(values, key=lambda value: (value is not None, value)) for name, values in choices.items()
+        }
         self._known: dict[str, tuple[Objectives, Objectives]] = {}
         self._asked: dict[str, Any] = {}
         self._size = size
         sampler = optuna.samplers.NSGAIISampler(population_size=max(2, size), seed=seed)
-        self._study = optuna.create_study(directions=["minimize"] * OBJECTIVES, sampler=sampler)
+        self._study = optuna.create_study(directions=["minimize"] * objectives, sampler=sampler)
 
     def ask(self, first: Sequence[Candidate], count: int) -> list[Candidate]:
         """The next generation, sorted: at most `count` candidates not asked for before, `first` tried first."""
         for one in first:
-            self._study.enqueue_trial({name: getattr(one, name) for name in DIMENSIONS})
+            self._study.enqueue_trial(parameters(one))
         count = min(count, self._size, len(self._by_name) - len(self._known))
         for _ in range(ATTEMPTS * count):
             if len(self._asked) == count:
@@ -46,7 +54,7 @@ class Study:
             if len(self._asked) == count:
                 break
             if name not in self._known and name not in self._asked:
-                self._study.enqueue_trial({dimension: getattr(one, dimension) for dimension in DIMENSIONS})
+                self._study.enqueue_trial(parameters(one))
                 self._propose()
         return sorted(self._by_name[name] for name in self._asked)
 
@@ -63,7 +71,7 @@ class Study:
 
         trial = self._study.ask()
         point = {name: trial.suggest_categorical(name, choices) for name, choices in self._choices.items()}
-        name = Candidate(**point).name
+        name = applicable(Candidate(**point)).name
         if name in self._known:
             self._tell(trial, *self._known[name])
         elif name in self._asked or name not in self._by_name:

@@ -1,0 +1,369 @@
+"""The search: workers that train, export and measure candidates, each of them once, whoever does it.
+
+All workers run the same code. What they share is an Optuna storage with the trials and, on several machines, a store
+for models. Which candidates a generation has follows from the results of those before it, so every worker knows; who
+trains which batch is settled by claims.
+"""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edgekd import __version__
+from edgekd.board import load_board
+from edgekd.candidate import Candidate
+from edgekd.config import Config
+from edgekd.errors import ConfigError, DoesNotFit
+from edgekd.pipeline import deploy, prepare, train
+from edgekd.pipeline.choose import Scores, choose, front_of, objectives, over_limits, volume
+from edgekd.pipeline.prepare import Prepared
+from edgekd.pipeline.train import Batch, Lessons
+from edgekd.run import Run, read_json
+from edgekd.search.artifacts import Artifacts
+from edgekd.search.space import RECURRENT, grid, spread
+from edgekd.search.study import DIMENSIONS, Study, parameters
+from edgekd.search.trials import Trials, sqlite_url
+
+POLL_SECONDS = 0.5
+DATABASE = "search/study.db"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Where workers meet: the address of an Optuna storage, and a store for models. Empty: within the run folder."""
+
+    storage: str = ""
+    artifacts: str = ""
+
+
+LOCAL = Shared()
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work that one worker claims: what gives results for some names, with their parameters, in `trials`."""
+
+    trials: Trials
+    parameters: dict[str, dict[str, Any]]
+    do: Callable[[], None]
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.parameters)
+
+
+class Search:
+    """One worker's part of a search, in a run folder of its own or of its owner's."""
+
+    def __init__(self, run: Run, config: Config, shared: Shared, until: float) -> None:
+        """No generation but the first is begun that would not be done, with all that follows, at time `until`
+        (time.monotonic). ConfigError for a storage or a store that cannot be used.
+        """
+        if shared.storage and not shared.artifacts:
+            raise ConfigError("a shared storage needs a store for models", hint="--artifacts FOLDER, or s3://bucket")
+        torch.set_num_threads(1)  # the networks are tiny, and sums in one order give the same bits on every worker
+        self.run, self.config, self.until = run, config, until
+        key = {"data": config.data.model_dump(), "table": prepare.table_sha256(config), "seed": config.search.seed}
+        self.prepared: Prepared = prepare.load_prepared(run.piece("data", key, partial(prepare.prepare, config)))
+        self.space = grid(_choices(config))
+        (run.folder / DATABASE).parent.mkdir(exist_ok=True)
+        url, name = shared.storage or sqlite_url(run.folder / DATABASE), study_name(config)
+        choices = {key: list(dict.fromkeys(getattr(one, key) for one in self.space)) for key in DIMENSIONS}
+        self.trials = Trials(url, name, objectives=len(config.search.objectives), choices=choices)
+        self.jobs = Trials(url, f"{name}/jobs")
+        self.artifacts = Artifacts(shared.artifacts) if shared.artifacts else None
+
+    def begin(self) -> None:
+        """What the owner of a run folder does first: nobody works in it, and what was removed is made again."""
+        if self.artifacts:
+            return
+        self.trials.free(everything=True)
+        self.jobs.free(everything=True)
+        lost = [
+            name
+            for name, result in self.trials.results().items()
+            if "refused" not in result.found and not self.run.holds(f"models/{name}")
+        ]
+        self.trials.forget(lost)
+        self.jobs.forget([_parity(name) for name in lost])
+
+    def explore(self) -> None:
+        """Generations of candidates, then the front trained longer: all is in `scores` when this returns."""
+        with self.trials.alive(), self.jobs.alive():
+            self.run.progress.start("search", min(self.config.search.candidates, len(self.space)))
+            self._generations()
+            self.run.progress.finish()
+            self._refine()
+
+    def finish(self) -> None:
+        """What the report says beside the scores: ablations, networks to compare with, and parity."""
+        with self.trials.alive(), self.jobs.alive():
+            names = [*self._verified(), *self._ablations(), *self._compared()]
+            self.run.progress.start("verify", len(names))
+            self._work([self._job(name) for name in names])
+            self.run.progress.finish()
+
+    def scores(self) -> dict[str, dict[str, Any]]:
+        """score.json of every candidate that is known, without the figures of its layers, in the order they were
+        offered; `refused` says why one cannot be built.
+        """
+        return {name: dict(result.found) for name, result in self.trials.results().items()}
+
+    def seconds(self) -> dict[str, float]:
+        """When each candidate became known, in seconds since the first one did."""
+        found = {name: result.at for name, result in self.trials.results().items()}
+        first = min(found.values())
+        return {name: (at - first).total_seconds() for name, at in found.items()}
+
+    def results(self, kind: str) -> dict[str, Any]:
+        """What the jobs of a kind found, by what they are about."""
+        known = self.jobs.results()
+        return {name.partition(":")[2]: known[name].found for name in known if name.partition(":")[0] == kind}
+
+    def model(self, name: str) -> Path:
+        """The folder of a candidate's model, fetched where another worker made it."""
+        folder = self.run.folder / "models" / name
+        if self.artifacts and not self.run.holds(f"models/{name}"):
+            artifact = self.trials.results()[name].found["artifact"]
+            return self.run.piece(f"models/{name}", artifact, partial(self.artifacts.get, artifact))
+        return folder
+
+    def front(self) -> list[str]:
+        """Names of the front, the most accurate first."""
+        return front_of(self.config, self.scores())
+
+    @cached_property
+    def lessons(self) -> Lessons:
+        """The teacher, trained by one worker for all."""
+        self._work([self._job("teacher")], spare=[self._job("dlnet")])
+        found = self.jobs.results()["teacher"].found
+        if self.artifacts:
+            build = partial(self.artifacts.get, found["artifact"])
+        else:
+            build = partial(train.train_teacher, self.config, self.prepared, tick=self.run.progress.advance)
+        folder = self.run.piece("teacher", self._teacher_key, build, steps=self.config.teacher.epochs, needs=("data",))
+        return Lessons(self.config, self.prepared, train.load_teacher(self.config, self.prepared, folder))
+
+    def _generations(self) -> None:
+        settings = self.config.search
+        study = Study(self.space, settings.generation, settings.seed, len(settings.objectives))
+        first = spread(self.space, settings.generation, settings.seed)
+        count, number, member_seconds = 0, 0, 0.0
+        reference: list[float] = []
+        while ours := study.ask([] if number else first, settings.candidates - count):
+            begun = time.monotonic()
+            late = begun + member_seconds * (len(ours) + self._later_members()) > self.until
+            if number and late and not {one.name for one in ours} & self.trials.offered():
+                break
+            made = [one.name for one in ours if one.name not in self.trials.results()]
+            batches = train.batches(ours, f"{number:03d}", [settings.seed])
+            self._work([self._batch_job(batch, number) for batch in batches], [self._job("dlnet")], count)
+            scores = self.scores()
+            study.tell({one.name: self._told(scores[one.name]) for one in ours})
+            count += len(ours)
+            if made:
+                member_seconds = (time.monotonic() - begun) / len(made)
+            reference = reference or [1.1 * max(axis) for axis in zip(*self._points(scores), strict=True)]
+            self._note(number, scores, reference, count)
+            number += 1
+
+    def _refine(self) -> None:
+        """Points of the front again, longer and from several seeds, of which the best stays: further candidates."""
+        settings = self.config.search
+        again = [replace(one, fine=True) for one in self._picked(settings.refine)]
+        seeds = [settings.seed + more for more in range(settings.refine_seeds)]
+        if again:
+            self.run.progress.start("refine", len(again))
+            batches = train.batches(again, "fine", seeds, settings.refine_epochs)
+            self._work([self._batch_job(batch, None) for batch in batches], spare=[self._job("dlnet")])
+            self.run.progress.finish()
+
+    def _picked(self, count: int) -> list[Candidate]:
+        """At most `count` points of the front, spread along it from the most accurate, none of them refined."""
+        plain = {name: score for name, score in self.scores().items() if not Candidate.parse(name).fine}
+        names = front_of(self.config, plain)
+        count = min(count, len(names))
+        places = {round(at * (len(names) - 1) / max(1, count - 1)) for at in range(count)}
+        return [Candidate.parse(names[at]) for at in sorted(places)]
+
+    def _later_members(self) -> int:
+        """Members to be trained when the generations are done, each of them counted by its epochs."""
+        settings = self.config.search
+        return settings.refine_seeds * (settings.refine * settings.refine_epochs + settings.ablate * 2)
+
+    def _told(self, score: dict[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        return objectives(self.config, score), over_limits(self.config, score)
+
+    def _points(self, scores: Scores) -> list[tuple[float, ...]]:
+        return [objectives(self.config, score) for score in scores.values() if "refused" not in score] or [(0.0, 0.0)]
+
+    def _note(self, number: int, scores: Scores, reference: Sequence[float], count: int) -> None:
+        best = min((score["val"]["mae"] for score in scores.values() if "refused" not in score), default=math.nan)
+        text = f"generation {number}: {count} candidates, {len(front_of(self.config, scores))} on the front, "
+        text += f"validation error {best:.5g}, hypervolume {volume(self.config, scores, reference):.4f}"
+        if self.until < math.inf:
+            text += f", {max(0, round(self.until - time.monotonic()))} s left"
+        self.run.progress.note(text)
+
+    def _work(self, required: Sequence[Job], spare: Sequence[Job] = (), before: int = 0) -> None:
+        """Do jobs, or wait for those who do, until all that are required are done; meanwhile spare ones.
+
+        `before` names were done before, for the progress.
+        """
+        while True:
+            left = [job for job in (*required, *spare) if not self._done(job)]
+            if not any(job in required for job in left):
+                return
+            for trials in {id(job.trials): job.trials for job in left}.values():
+                trials.free()
+            for job in left:
+                job.trials.offer(job.parameters)
+            if not any(self._take(job) for job in left):
+                time.sleep(POLL_SECONDS)
+            known = [name for job in required for name in job.names if name in job.trials.results()]
+            self.run.progress.advance(before + len(known))
+
+    def _take(self, job: Job) -> bool:
+        """Do a job if nobody else is at it."""
+        known = job.trials.results()
+        names = [name for name in job.names if name not in known]
+        if not names or not job.trials.claim(names[0]):
+            return False
+        for name in names[1:]:
+            job.trials.claim(name)
+        job.do()
+        return True
+
+    def _done(self, job: Job) -> bool:
+        known = job.trials.results()
+        return all(name in known for name in job.names)
+
+    def _batch_job(self, batch: Batch, generation: int | None) -> Job:
+        named = {one.name: parameters(one) for one in batch.candidates}
+        return Job(self.trials, named, partial(self._make, batch, generation))
+
+    def _make(self, batch: Batch, generation: int | None) -> None:
+        """Train a batch, then export and measure its candidates."""
+        lessons, run = self.lessons, self.run
+        settings = [train.training_key(self.config), self.config.distill.model_dump(), self.config.compress.epochs]
+        key = [settings, [one.name for one in batch.candidates], batch.seeds, batch.longer]
+        steps = batch.longer * (self.config.students.epochs + self.config.compress.epochs)
+        build = partial(lessons.train, batch, tick=run.progress.advance)
+        folder = run.piece(batch.name, key, build, steps=steps, needs=("data", "teacher"))
+        trained = lessons.load(batch, folder)
+        for member, one in enumerate(batch.candidates):
+            if self.trials.mine(one.name):
+                export = partial(deploy.export_candidate, self.config, self.prepared, trained, member)
+                self._export(one, export, batch.name, generation)
+
+    def _export(self, one: Candidate, export: Callable[[Path], None], made_from: str, generation: int | None) -> None:
+        found: dict[str, Any] = {"generation": generation}
+        try:
+            key = [self.config.name, self.config.board]
+            piece = self.run.piece(f"models/{one.name}", key, export, needs=(made_from,))
+            found |= read_json(piece / "score.json")
+            found |= (
+                {"native": {k: v for k, v in found["native"].items() if k != "layers"}} if "native" in found else {}
+            )
+            if self.artifacts:
+                found["artifact"] = self.artifacts.put(piece, self.trials.study)
+        except DoesNotFit as error:
+            found["refused"] = str(error)
+        self.trials.tell(one.name, objectives(self.config, found), found)
+
+    def _job(self, name: str) -> Job:
+        """A job by its name: what it is, a colon, and what it is about."""
+        kind, _, about = name.partition(":")
+        do = {
+            "teacher": self._teach,
+            "dlnet": self._dlnet,
+            "without_recurrence": self._without_recurrence,
+            "ablation": self._ablate,
+            "parity": self._check_parity,
+        }[kind]
+
+        def work() -> None:
+            self.jobs.tell(name, [0.0], do(about))
+
+        return Job(self.jobs, {name: {}}, work)
+
+    def _verified(self) -> list[str]:
+        chosen = choose(self.config, self.scores()).name
+        return [_parity(name) for name in dict.fromkeys([chosen, *self.front()])]
+
+    def _ablations(self) -> list[str]:
+        picked = self._picked(self.config.search.ablate)
+        return ["ablation:" + ",".join(one.name for one in batch.candidates) for batch in self._ablated(picked)]
+
+    def _compared(self) -> list[str]:
+        """DLNet, and the best recurrent student without its recurrence."""
+        scores = {name: one for name, one in self.scores().items() if "refused" not in one}
+        recurrent = [name for name in scores if Candidate.parse(name).kind in RECURRENT]
+        best = min(recurrent, key=lambda name: scores[name]["val"]["mae"], default=None)
+        return ["dlnet"] + ([f"without_recurrence:{best}"] if best else [])
+
+    def _ablated(self, candidates: Sequence[Candidate]) -> list[Batch]:
+        seeds = [self.config.search.seed + more for more in range(self.config.search.refine_seeds)]
+        return train.batches(candidates, "ablation", seeds)
+
+    def _teach(self, about: str) -> dict[str, Any]:
+        build = partial(train.train_teacher, self.config, self.prepared, tick=self.run.progress.advance)
+        folder = self.run.piece("teacher", self._teacher_key, build, steps=self.config.teacher.epochs, needs=("data",))
+        return {"artifact": self.artifacts.put(folder, self.jobs.study)} if self.artifacts else {}
+
+    @property
+    def _teacher_key(self) -> list[Any]:
+        return [self.config.teacher.model_dump(), train.training_key(self.config)]
+
+    def _dlnet(self, about: str) -> dict[str, Any]:
+        return train.dlnet(self.config, self.prepared)
+
+    def _without_recurrence(self, about: str) -> dict[str, Any]:
+        return {"mae": self.lessons.without_recurrence(Candidate.parse(about))}
+
+    def _ablate(self, about: str) -> dict[str, Any]:
+        (batch,) = self._ablated([Candidate.parse(name) for name in about.split(",")])
+        return self.lessons.ablate(batch)
+
+    def _check_parity(self, about: str) -> dict[str, Any]:
+        return deploy.check_parity(self.model(about), self.prepared, load_board(self.config.board))
+
+
+def study_name(config: Config) -> str:
+    """The name of the run, and a hash of everything that the result of a trial depends on."""
+    parts = config.model_dump(mode="json", exclude={"budget"})
+    for name in ("candidates", "refine", "ablate"):
+        del parts["search"][name]
+    text = json.dumps([__version__, parts, prepare.table_sha256(config)], sort_keys=True)
+    return f"{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _choices(config: Config) -> dict[str, Sequence[Any]]:
+    """The values that are tried for each field of a candidate."""
+    settings = config.search
+    return {
+        "kind": config.students.kinds,
+        "hidden": config.students.hidden,
+        "weight_bits": config.compress.weight_bits,
+        "activation_bits": config.compress.activation_bits,
+        "sparsity": config.compress.sparsity,
+        "blocks": config.compress.blocks,
+        "patch": settings.patch or [None],
+        "substeps": settings.substeps or [None],
+        "rank": settings.rank or [None],
+        "loss": settings.loss or [None],
+        "target_weight": settings.target_weight or [None],
+        "optimiser": settings.optimiser or [None],
+    }
+
+
+def _parity(name: str) -> str:
+    return f"parity:{name}"
