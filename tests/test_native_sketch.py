@@ -12,7 +12,7 @@ import pytest
 from native_stand_in import OUTPUTS, WINDOW, deployed, vectors, windows, write_native_sketch, write_stream_sketch
 
 from edgekd.board import load_board
-from edgekd.codegen.sketch import native_sketch, sha256
+from edgekd.codegen.sketch import native_sketch
 from edgekd.emulate.compiler import find_compiler
 from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.errors import EdgekdError
@@ -41,7 +41,7 @@ def test_forecasts_and_integers_are_those_of_the_model(tmp_path: Path, kind: str
     sketch = make(tmp_path, bits, kind)
     about, passed = sketch.setup().splitlines()
     assert unchecked(about) == (
-        f"edgekd protocol=2 name=battery candidate=stand_in version=0.1.0 sha256={sha256(deployed())} board=nano33ble "
+        f"edgekd protocol=2 name=battery candidate=stand_in version=0.1.0 sha256={deployed().sha256} board=nano33ble "
         f"inputs=2 outputs={OUTPUTS} window={WINDOW} selftest=PASS"
     )
     assert unchecked(passed) == "self-test PASS: 2 windows, 10 outputs each, equal to edgekd's"

@@ -1,6 +1,5 @@
 """What all Arduino sketches share: the files they carry, stored windows for the self-test, and the native sketch."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +54,7 @@ def common_values(model: Deployed, vectors: Vectors) -> dict[str, Any]:
         "version": __version__,
         "name": identifier(model.name),
         "candidate": model.candidate,
-        "sha256": sha256(model),
+        "sha256": model.sha256,
         "columns": [{"title": title} for title in preprocess["columns"]],
         "window": preprocess["window"],
         "outputs": vectors.output.shape[-1],
@@ -81,11 +80,6 @@ def check(vectors: Vectors, values: Mapping[str, Any]) -> None:
     for name, shape in wanted.items():
         if count == 0 or getattr(vectors, name).shape != shape:
             raise EdgekdError(f"self-test {name} is {list(getattr(vectors, name).shape)}, expected {list(shape)}")
-
-
-def sha256(model: Deployed) -> str:
-    """Hash of the model's graphs, one after the other: how a board says which model it runs."""
-    return hashlib.sha256(b"".join(model.graphs().values())).hexdigest()
 
 
 def native_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
