@@ -427,9 +427,8 @@ def validate(
         print(f"  {found['equal']} equal to the last bit, {found['lost']} lost")
         if found["ratio"]:
             print(f"  {found['cycles_measured']:,.0f} cycles measured, {found['cycles_predicted']:,.0f} predicted")
-            print(
-                f"  {found['ms_measured']:.4g} ms a forecast; ratio {found['ratio']}, kept in {folder / 'boards'}/{found['serial']}.json"
-            )
+            print(f"  {found['ms_measured']:.4g} ms a forecast")
+            print(f"  ratio {found['ratio']}, kept in {folder / 'boards'}/{found['serial']}.json")
         print(f"  line: {line['requests']} requests, {line['unanswered']} sent again, {line['damaged']} damaged")
         print(f"  board: {line['resets']} resets, {line['reloads']} windows sent again")
 

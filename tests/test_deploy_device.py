@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,6 +90,14 @@ def test_noise_and_resets_are_survived_and_reported(image: Image) -> None:
         assert losses.reloads >= 1
         assert losses.unanswered > 20
         assert losses.damaged > 20
+
+
+def test_power_that_goes_again_and_again_is_counted(image: Image) -> None:
+    with running(image, reset_every_s=0.4) as board, connected(board) as device:
+        begun = time.monotonic()
+        while time.monotonic() < begun + 1.5:
+            check_windows(device, 2, seed=9)
+        assert device.link.losses.resets >= 2
 
 
 def test_a_stream_goes_on_after_a_reset(image: Image) -> None:

@@ -18,7 +18,7 @@ MARKS = "▁▂▃▄▅▆▇█"
 
 
 def listen(link: Link, seconds: float | None = None) -> Iterator[str]:
-    """Lines that a board sends, until so many seconds have passed, for ever when None; "" when none came for a while."""
+    """Lines that a board sends, until so many seconds have passed (None: for ever); "" when none came for a while."""
     end = None if seconds is None else time.monotonic() + seconds
     while end is None or time.monotonic() < end:
         line = link.line(time.monotonic() + 0.5 if end is None else min(end, time.monotonic() + 0.5))
