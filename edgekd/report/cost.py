@@ -29,7 +29,7 @@ def table(found: dict[str, Any], *, layers: bool) -> str:
         if name != found["entry"]
     ]
     lines += [
-        f"        about {ms:.4g} ms on your board {serial}: the same times measured by predicted cycles there"
+        f"        about {ms:.4g} ms on your board {serial}, by the ratio that validate measured there"
         for serial, ms in found.get("ms_on", {}).items()
     ]
     if found["note"]:
