@@ -16,7 +16,7 @@ import small_run
 from typer.testing import CliRunner
 
 from edgekd.cli import app
-from edgekd.errors import BoardUnreachable, ConfigError
+from edgekd.errors import BoardUnreachable, ConfigError, DataError
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 pytest.importorskip("serial", reason="pyserial is not installed")
@@ -71,7 +71,7 @@ def test_validate(folder: Path, port: str) -> None:
     assert (found["windows"], found["equal"], found["lost"], found["board"]) == (5, 5, 0, "nano33ble")
     assert 0.98 < found["ratio"] < 1.02
     assert json.loads((folder / "runs" / "small" / "boards" / "virtual.json").read_text()) == found
-    said = edgekd(folder, "validate", "runs/small", "--port", port, "--windows", "2").stdout
+    said = inside("validate", str(folder / "runs" / "small"), "--port", port, "--windows", "2")
     assert "2 equal to the last bit, 0 lost" in said
     assert re.search(r"^  [\d,]+ cycles measured, [\d,]+ predicted$", said, re.MULTILINE)
     assert found["ms_measured"] == pytest.approx(found["cycles_measured"] / 64e3, rel=1e-3)
@@ -97,19 +97,17 @@ def test_what_was_measured_on_a_board_corrects_estimates_for_it(folder: Path, mo
             (boards / f"{serial}.json").unlink()
 
 
-def test_stream_is_what_predict_says(folder: Path, port: str) -> None:
+def test_stream_is_what_predict_says(folder: Path, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
     group = (folder / "cells.csv").read_text().splitlines()[1].split(",")[0]
     command = ["stream", "cells.csv", "--run", "runs/small", "--group", group, "--port", port, "--every", "25"]
-    done = edgekd(folder, *command)
-    assert done.returncode == 0, done.stderr
-    rows = [line.split(",") for line in done.stdout.splitlines()]
-    said = edgekd(folder, "predict", "runs/small", "cells.csv").stdout.splitlines()[1:]
+    rows = [line.split(",") for line in inside(*command).splitlines()]
+    said = inside("predict", "runs/small", "cells.csv").splitlines()[1:]
     expected = {line.split(",")[1]: line.split(",")[2:] for line in said if line.split(",")[0] == group}
     assert len(rows) >= 5
     assert all(row[1:] == expected[row[0]] for row in rows)
-    missing = edgekd(folder, "stream", "cells.csv", "--run", "runs/small", "--group", "none", "--port", port)
-    assert missing.returncode == 2
-    assert "has no group 'none'" in missing.stderr
+    with pytest.raises(DataError, match="has no group 'none'"):
+        inside("stream", "cells.csv", "--run", "runs/small", "--group", "none", "--port", port)
 
 
 def test_stream_finds_the_run_that_the_board_carries(
