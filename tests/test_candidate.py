@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekd.candidate import Candidate
+from edgekd.candidate import LOSSES, OPTIMISERS, Candidate
 from edgekd.errors import ConfigError
 
 candidates = st.builds(
@@ -13,6 +13,13 @@ candidates = st.builds(
     activation_bits=st.sampled_from([8, 16]),
     sparsity=st.integers(0, 99).map(lambda per_cent: per_cent / 100),
     blocks=st.integers(0, 99).map(lambda per_cent: per_cent / 100),
+    patch=st.none() | st.integers(1, 4096),
+    substeps=st.none() | st.integers(1, 16),
+    rank=st.none() | st.integers(1, 512),
+    loss=st.none() | st.sampled_from(sorted(LOSSES.values())),
+    target_weight=st.none() | st.integers(0, 100).map(lambda per_cent: per_cent / 100),
+    optimiser=st.none() | st.sampled_from(OPTIMISERS),
+    fine=st.booleans(),
 )
 
 
@@ -22,7 +29,9 @@ def test_a_name_is_read_back(one: Candidate) -> None:
     assert 1 <= one.kept <= one.hidden
 
 
-@pytest.mark.parametrize("name", ["", "liquid16", "liquid16_w8a16_s100", "Liquid16_w8a16_s50", "liquid16_w8a16_s50\n"])
+@pytest.mark.parametrize(
+    "name", ["", "liquid16", "liquid16_w8a16_s100", "Liquid16_w8a16_s50", "liquid16_w8a16_s50\n", "gru4_w8a8_s00_r8_p5"]
+)
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="not a candidate's name"):
         Candidate.parse(name)

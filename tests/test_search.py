@@ -1,9 +1,13 @@
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekd.candidate import Candidate
+from edgekd.errors import ConfigError
 from edgekd.pareto import front
-from edgekd.search.space import propose
+from edgekd.search.space import grid, spread
 from edgekd.search.study import Objectives, Study
 
 
@@ -24,32 +28,46 @@ def test_the_front_is_what_nothing_dominates(values: list[tuple[float, ...]]) ->
     assert [values[i] for i in kept] == sorted(values[i] for i in kept)
 
 
-def grid(count: int, seed: int = 0, **changes: list[float]) -> list[Candidate]:
-    space = {"kinds": ["liquid", "gru", "mlp"], "hidden": [4, 8, 16, 32], "sparsity": [0.0, 0.5]}
-    space |= {"weight_bits": [8], "activation_bits": [8, 16]}
-    return propose(**(space | changes), count=count, seed=seed)  # type: ignore[arg-type]
+def space(**changes: list[Any]) -> list[Candidate]:
+    choices: dict[str, list[Any]] = {"kind": ["liquid", "gru", "mlp"], "hidden": [4, 8, 16, 32], "weight_bits": [8]}
+    choices |= {"activation_bits": [8, 16], "sparsity": [0.0, 0.5]}
+    return grid(choices | changes)
 
 
-def test_a_small_grid_is_proposed_whole_and_a_sample_treats_kinds_alike() -> None:
-    assert len(grid(1000)) == len(set(grid(1000))) == 3 * 4 * 2 * 2
-    sample = grid(16)
-    assert len(sample) == 16
+def test_the_space_holds_every_point_once_and_a_sample_treats_kinds_alike() -> None:
+    assert len(space()) == len(set(space())) == 3 * 4 * 2 * 2
+    sample = spread(space(), 16, 0)
+    assert len(sample) == len(set(sample)) == 16
     assert {kind: sum(c.kind == kind for c in sample) for kind in ("liquid", "gru", "mlp")} == {
         "liquid": 6, "gru": 5, "mlp": 5,
     }  # fmt: skip
-    assert sample == grid(16)
-    assert sample != grid(16, seed=1)
+    assert sample == spread(space(), 16, 0)
+    assert sample != spread(space(), 16, 1)
+    assert spread(space(), 5, 0) == sample[:5]
 
 
 def test_four_bits_of_weights_go_with_eight_of_activations() -> None:
-    found = grid(1000, weight_bits=[8, 4], blocks=[0.0, 0.5])
+    found = space(weight_bits=[8, 4], blocks=[0.0, 0.5])
     assert len(found) == 3 * 4 * 2 * 3 * 2
     assert all(c.activation_bits == 8 for c in found if c.weight_bits == 4)
 
 
 def test_sparsities_that_leave_equal_units_are_one_point() -> None:
-    assert len(grid(1000, hidden=[1], sparsity=[0.0, 0.3, 0.9])) == 3 * 2
-    assert all(c.kept == 1 for c in grid(1000, hidden=[1], sparsity=[0.0, 0.9]))
+    assert len(space(hidden=[1], sparsity=[0.0, 0.3, 0.9])) == 3 * 2
+    assert all(c.kept == 1 for c in space(hidden=[1], sparsity=[0.0, 0.9]))
+
+
+def test_what_has_no_meaning_for_a_kind_is_not_varied() -> None:
+    found = space(substeps=[1, 2], loss=["output_l1", "memory"], patch=[5, 10])
+    assert {c.substeps for c in found if c.kind != "liquid"} == {None}
+    assert {c.substeps for c in found if c.kind == "liquid"} == {1, 2}
+    assert {c.loss for c in found if c.kind == "mlp"} == {"output_l1"}
+    assert len(found) == 16 * 2 * (4 + 2 + 1)
+
+
+def test_a_space_too_large_is_refused() -> None:
+    with pytest.raises(ConfigError, match="has 480000 points"):
+        space(hidden=list(range(1, 101)), patch=list(range(1, 101)), sparsity=[0.0, 0.1, 0.2, 0.3], kind=["mlp"] * 6)
 
 
 def measured(one: Candidate) -> tuple[Objectives, Objectives]:
@@ -58,8 +76,8 @@ def measured(one: Candidate) -> tuple[Objectives, Objectives]:
     return (error, 100.0 * one.kept * one.weight_bits, float(one.kept)), (one.kept / 40 - 1,)
 
 
-def searched(space: list[Candidate], wanted: int, seed: int, size: int = 8) -> list[str]:
-    study, names = Study(space, size, seed), []
+def searched(points: list[Candidate], wanted: int, seed: int, size: int = 8) -> list[str]:
+    study, names = Study(points, size, seed), []
     while len(names) < wanted and (ours := study.ask([], wanted - len(names))):
         assert len(ours) <= size
         study.tell({one.name: measured(one) for one in ours})
@@ -68,13 +86,13 @@ def searched(space: list[Candidate], wanted: int, seed: int, size: int = 8) -> l
 
 
 def wide() -> list[Candidate]:
-    return grid(10_000, hidden=[2, 4, 6, 8, 12, 16, 24, 32], sparsity=[0.0, 0.25, 0.5], weight_bits=[8, 4])
+    return space(hidden=[2, 4, 6, 8, 12, 16, 24, 32], sparsity=[0.0, 0.25, 0.5], weight_bits=[8, 4])
 
 
 def test_a_search_asks_for_nothing_twice_and_ends_when_all_is_known() -> None:
-    space = grid(1000, weight_bits=[8, 4])
-    names = searched(space, 10_000, 0)
-    assert sorted(names) == sorted(one.name for one in space)
+    for points in (space(weight_bits=[8, 4]), space(hidden=[8], substeps=[1, 2], loss=["output_l1", "memory"])):
+        names = searched(points, 10_000, 0)
+        assert sorted(names) == sorted(one.name for one in points)
 
 
 def test_a_search_is_repeatable_and_more_budget_goes_on_from_less() -> None:
@@ -90,5 +108,5 @@ def test_a_search_breeds_from_what_was_good() -> None:
 
 
 def test_the_first_generation_is_the_one_given() -> None:
-    space = wide()
-    assert Study(space, 8, 0).ask(space[10:18], 8) == sorted(space[10:18])
+    points = wide()
+    assert Study(points, 8, 0).ask(points[10:18], 8) == sorted(points[10:18])

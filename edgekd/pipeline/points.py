@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgekd.board import load_board
 from edgekd.config import Config
 from edgekd.deploy.chosen import ms_on
 from edgekd.errors import ConfigError, DataError
@@ -33,14 +34,24 @@ def front(folder: Path) -> list[dict[str, Any]]:
 
 
 def export(folder: Path, name: str, progress: Progress) -> Path:
-    """Write the firmware of a candidate of the run, as that of the chosen one. ConfigError when there is none."""
+    """Write the firmware of a candidate of the run, as that of the chosen one, when all engines agree on it.
+
+    ConfigError when there is none, Disagreement when engines do not agree.
+    """
     report = read_json(folder / "report" / "report.json")
     known = [one["name"] for one in report["candidates"]]
     if name not in known:
         raise ConfigError(f"the run has no candidate '{name}'", hint=f"it has {', '.join(known)}")
+    if not (folder / "models" / name).is_dir():
+        raise ConfigError(f"the model of {name} is on the machine that made it", hint="export it from the run there")
     config = Config.model_validate(report["config"])
     with Run(folder, progress) as run:
-        return write_firmware(run, config, name, prepare.load_prepared(folder / "data"))
+        prepared = prepare.load_prepared(folder / "data")
+        if name not in report["parity_by_candidate"]:
+            deploy.require_parity(
+                deploy.check_parity(folder / "models" / name, prepared, load_board(config.board)), name
+            )
+        return write_firmware(run, config, name, prepared)
 
 
 def write_firmware(run: Run, config: Config, name: str, prepared: prepare.Prepared) -> Path:

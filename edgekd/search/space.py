@@ -42,11 +42,11 @@ def applicable(point: Candidate) -> Candidate:
 
 
 def spread(points: Sequence[Candidate], count: int, seed: int) -> list[Candidate]:
-    """At most `count` of the points, sorted; kinds have equal shares (the first kinds one more at most)."""
+    """At most `count` of the points, dealt from the kinds in turn; fewer points are the first of more."""
     decks = []
     for kind in dict.fromkeys(one.kind for one in points):
         deck = [one for one in points if one.kind == kind]
         random.Random(f"{seed}:{kind}").shuffle(deck)
         decks.append(deck)
     dealt = [one for turn in zip_longest(*decks) for one in turn if one is not None]
-    return sorted(dealt[:count])
+    return dealt[:count]

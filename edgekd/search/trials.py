@@ -8,6 +8,7 @@ fell silent is failed, and the name is offered again.
 import contextlib
 import re
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from edgekd.errors import ConfigError
 
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # of heartbeats
 HEARTBEAT_SECONDS = 10
 GRACE_SECONDS = 60
 _NAME, _FOUND, _FORGOTTEN = "name", "found", "forgotten"
