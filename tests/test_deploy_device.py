@@ -157,7 +157,7 @@ def test_a_forecast_of_other_samples_is_never_accepted() -> None:
     about = "edgekd protocol=2 name=a candidate=b version=c sha256=d board=e inputs=1 outputs=1 window=5 selftest=PASS"
 
     def answer(request: str) -> str:
-        if request == "info":
+        if request in ("info", "state"):
             return about
         mark = request.removeprefix("reset ")
         return f"ok samples=0 digest={int(mark):08X}" if mark != request else "ok samples=5 digest=12345678"

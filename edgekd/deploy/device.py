@@ -65,6 +65,7 @@ class Device:
     def __init__(self, link: Link) -> None:
         """Ask the board what it is. Disagreement when its self-test has failed."""
         self.link = link
+        link.ask("state")  # a short answer, which names the boot: resets are counted from here on
         self.about = self._about()
         if not self.about.passed:
             said = link.ask("selftest").text.removeprefix("error: ")
