@@ -19,22 +19,24 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not 
 
 F32 = NDArray[np.float32]
 STAND_INS = Path(__file__).parent / "firmware" / "arduino"
-FLAGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wdouble-promotion", "-Werror", "-O1", "-g",
-         "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DARDUINO_ARDUINO_NANO33BLE")  # fmt: skip
+FLAGS = (
+    "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wdouble-promotion", "-Werror", "-DARDUINO_ARDUINO_NANO33BLE",
+)  # fmt: skip
+SANITIZE = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 SAMPLE, HISTORY, FORECAST, HEALTH = "0002", "0003", "0004", "0005"
 TOO_FEW, FORECASTING, FAILED = range(3)
 
 
-def compile_sketch(sketch: Path) -> Path:
-    """As Arduino does: the .ino and .cpp as C++, .c as C."""
+def compile_sketch(sketch: Path, *more: str) -> Path:
+    """As Arduino does: the .ino and .cpp as C++, .c as C. more: flags."""
     objects = []
     sources = [path for path in sorted(sketch.iterdir()) if path.suffix in (".ino", ".cpp", ".c")]
     for source in [*sources, STAND_INS / "ble_central.cpp"]:
         compiler = ["gcc", "-x", "c"] if source.suffix == ".c" else ["g++", "-std=c++14", "-x", "c++"]
         objects.append(sketch / f"{source.name}.o")
-        run([*compiler, *FLAGS, "-I", STAND_INS, "-I", sketch, "-c", source, "-o", objects[-1]])
+        run([*compiler, *FLAGS, *more, "-I", STAND_INS, "-I", sketch, "-c", source, "-o", objects[-1]])
     program = sketch / "sketch"
-    run(["g++", *FLAGS, *objects, "-o", program])
+    run(["g++", *more, *objects, "-o", program])
     return program
 
 
@@ -45,7 +47,7 @@ def run(command: Sequence[str | Path]) -> None:
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_sketch(write_ble_sketch(tmp_path_factory.mktemp("ble"), 8))
+    return compile_sketch(write_ble_sketch(tmp_path_factory.mktemp("ble"), 8), *SANITIZE)
 
 
 def play(program: Path, *script: str, dead: bool = False) -> list[str]:
