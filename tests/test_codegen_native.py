@@ -117,7 +117,7 @@ def test_generated_code_compiles_without_a_warning(name: str, tmp_path: Path) ->
         assert done.returncode == 0, done.stderr
 
 
-LIMITS = {"liquid_step_int8": (6500, 6000, 400), "autoencoder_int8": (480_000, 285_000, 3200)}
+LIMITS = {"liquid_step_int8": (4800, 4000, 300), "autoencoder_int8": (480_000, 285_000, 3200)}
 """Cycles, flash and RAM in bytes."""
 
 

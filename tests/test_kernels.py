@@ -241,7 +241,8 @@ def test_no_compiler_has_a_warning(command: list[str], tmp_path: Path) -> None:
         pytest.skip(f"{command[0]} is not installed")
     sources = write_all(tmp_path, cases(KINDS, 1, seed=5))
     headers = tmp_path / "headers.cpp"
-    headers.write_text("".join(f'#include "{path.name}"\n' for path in tmp_path.glob("edgekd_*.h")))
+    whole = [path for path in tmp_path.glob("edgekd_*.h") if not path.name.endswith("_body.h")]
+    headers.write_text("".join(f'#include "{path.name}"\n' for path in whole))
     files = [headers] if "-xc++" in command else sources
     for start in range(0, len(files), 20):
         some = files[start : start + 20]

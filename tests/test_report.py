@@ -56,6 +56,12 @@ def example(*, candidates: int = 16, native: bool = True, **changes: Any) -> dic
         "teacher": {"kind": "gru", "hidden": 32, "members": 4, "val": score(0.00231), "test": score(0.00243)},
         "candidates": found,
         "excluded": [{"name": "liquid32_w4a16_s00", "reason": "no int4 weights with int16 activations"}],
+        "ablations": [
+            {
+                "name": "gru16_w8a16_s00",
+                "errors": {"nothing": [0.002, 0.003], "stage 2": [0.004, 0.006], "distillation": [0.003, 0.003]},
+            }
+        ],
         "comparisons": [
             {"name": "gru16 without recurrence", "val": {"mae": 0.00262}, "note": "its gates do not see its state"},
             {"name": "DLNet student", "val": {"mae": 0.00291}, "note": "its layers, losses and rate"},
@@ -163,16 +169,18 @@ def printed(report: dict[str, Any], width: int = 100) -> str:
     return file.getvalue()
 
 
-def test_three_files_are_written_and_equal_reports_give_equal_files(tmp_path: Path) -> None:
+def test_files_are_written_and_equal_reports_give_equal_files(tmp_path: Path) -> None:
     report = example()
     write(report, tmp_path / "a" / "report")
     shuffled = dict(reversed(report.items())) | {"baselines": dict(reversed(report["baselines"].items()))}
     write(shuffled, tmp_path / "b")
-    for name in ("report.json", "report.html", "front.png"):
+    names = ["front.html", "front.png", "front.svg", "report.html", "report.json"]
+    for name in names:
         assert (tmp_path / "a" / "report" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
     assert json.loads((tmp_path / "b" / "report.json").read_text()) == report
     assert (tmp_path / "b" / "front.png").read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["front.png", "report.html", "report.json"]
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == names
+    ElementTree.parse(tmp_path / "b" / "front.svg")
 
 
 def test_the_page_is_whole_in_itself_and_names_everything_a_reader_looks_for(tmp_path: Path) -> None:
@@ -180,7 +188,7 @@ def test_the_page_is_whole_in_itself_and_names_everything_a_reader_looks_for(tmp
     found = rendered(report)
     for _, attributes in found.tags:
         for name in ("src", "href", "action"):
-            assert (attributes.get(name) or "#").startswith(("#", "data:"))
+            assert (attributes.get(name) or "#").startswith(("#", "data:", "front.html"))
     assert "script" not in {tag for tag, _ in found.tags}
     for name in [*report["baselines"], "teacher", *(one["name"] for one in report["candidates"]), *CELLS, "b2c7"]:
         assert name in found.text
@@ -380,7 +388,7 @@ def test_the_front_names_far_references_and_keeps_room_for_candidates() -> None:
     near, far = front.split_references([0.0024, 0.0030], {"ridge": 0.0032, "teacher": 0.0023, "persistence": 0.0114})
     assert list(near) == ["teacher", "ridge"] and list(far) == ["persistence"]
     assert "65,536" not in charts.front_chart(schema.parse(example()), 1040).caption
-    chart = charts.front_chart(schema.parse(example()), 1040, "native")
+    chart = charts.front_chart(schema.parse(example()), 1040, "flash")
     assert "persistence 0.01100" in chart.caption and "65,536 bytes" in chart.caption
     assert [mark.ring for mark in chart.marks].count(True) == 1 and chart.marks[-1].ring
     inside = example(native=False, budget={"flash_bytes": 6_000, "ram_bytes": 1, "latency_ms": 1.0})
@@ -389,7 +397,9 @@ def test_the_front_names_far_references_and_keeps_room_for_candidates() -> None:
 
 def test_every_chart_stays_inside_its_frame_and_is_well_formed() -> None:
     report = schema.parse(example())
-    drawn = [charts.front_chart(report, width, measure) for width in (400, 1040) for measure in ("tflite", "native")]
+    drawn = [
+        charts.front_chart(report, width, measure) for width in (400, 1040) for measure in ("tflite", "flash", "energy")
+    ]
     drawn += [charts.horizon_chart(report, width) for width in (400, 1040)]
     drawn += [charts.forecast_chart(report, one, 400) for one in report.chosen.forecasts]
     draw = page.environment().get_template("chart.svg.j2").module.draw
@@ -455,8 +465,22 @@ def test_numbers_are_written_as_people_read_them() -> None:
 
 def test_nothing_heavy_is_loaded_and_matplotlib_only_when_it_draws() -> None:
     code = (
-        "import sys, edgekd.report, edgekd.report.page, edgekd.report.terminal, edgekd.report.picture\n"
-        "print([m for m in ('torch', 'onnx', 'tensorflow', 'optuna', 'matplotlib', 'pandas') if m in sys.modules])"
+        "import sys, edgekd.report, edgekd.report.interactive, edgekd.report.terminal, edgekd.report.picture\n"
+        "heavy = ('torch', 'onnx', 'tensorflow', 'optuna', 'matplotlib', 'pandas', 'plotly')\n"
+        "print([m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_is_left_out_is_shown_as_mean_and_extremes_over_seeds(tmp_path: Path) -> None:
+    report = example()
+    write(report, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "What distillation and stage 2 are worth" in page
+    assert "0.00500 [0.00400, 0.00600]" in page
+    del report["ablations"]
+    write(report, tmp_path)
+    assert "are worth" not in (tmp_path / "report.html").read_text()
+    with pytest.raises(DataError, match="without nothing, stage 2, distillation"):
+        write(example(ablations=[{"name": "gru4", "errors": {"nothing": [1.0]}}]), tmp_path)

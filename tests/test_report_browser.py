@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 from test_report import example
+from test_report_interactive import searched
 
 from edgekd.report import write
 from edgekd.report.compare import write_comparison
@@ -82,6 +84,23 @@ class Browser:
 
     def evaluate(self, script: str) -> Any:
         return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"]["value"]
+
+    def mouse(self, kind: str, x: float, y: float) -> None:
+        """Move, press or release the mouse at a place of the window."""
+        button = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
+        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
+
+    def click(self, x: float, y: float) -> None:
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            self.mouse(kind, x, y)
+
+    def wait_for(self, script: str) -> Any:
+        """What a script gives as soon as it is true; plotly answers the mouse with a delay."""
+        end = time.monotonic() + 10
+        while not (found := self.evaluate(script)):
+            assert time.monotonic() < end, script
+            time.sleep(0.05)
+        return found
 
     def screenshot(self, path: Path) -> None:
         """The whole page as a PNG."""
@@ -202,3 +221,106 @@ def test_the_comparison_opens_alone_and_fits(browser: Browser, tmp_path: Path, w
     browser.open(page, width=width, scheme=scheme)
     assert browser.complaints(page) == []
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.fixture(scope="module")
+def fronts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("fronts")
+    write(searched(simulated=True), found)
+    write_comparison({"runs/a": searched(), "runs/" + "long_" * 6: example(simulated=True)}, found)
+    return found
+
+
+WHERE = """(() => {
+  const plot = document.getElementById("fronts"), point = plot.querySelector(".subplot.%s .points .point");
+  point.scrollIntoView({ behavior: "instant", block: "center" });
+  const box = point.getBoundingClientRect();
+  return [box.x + box.width / 2, box.y + box.height / 2];
+})()"""
+LABELS = "[...document.querySelectorAll('#fronts .hoverlayer .hovertext')].map(e => e.textContent).join()"
+SHOWN = """[...document.querySelectorAll("#fronts .trace.scatter")]
+  .filter(e => e.querySelectorAll(".point").length > 1 && getComputedStyle(e).display !== "none").length"""
+LEGEND = """(() => {
+  const [entry] = [...document.querySelectorAll("#fronts .legend .traces")].filter(e => e.textContent.trim() === "%s");
+  const box = entry.querySelector(".legendtoggle").getBoundingClientRect();
+  return [box.x + box.width / 2, box.y + box.height / 2];
+})()"""
+
+
+@pytest.mark.parametrize("name", ["front.html", "fronts.html"])
+@pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (1200, "dark"), (390, "light"), (320, "dark")])
+def test_the_interactive_page_opens_alone_and_fits(
+    browser: Browser, fronts: Path, tmp_path: Path, name: str, width: int, scheme: str
+) -> None:
+    page = fronts / name
+    browser.open(page, width=width, scheme=scheme)
+    browser.wait_for("document.querySelectorAll('.plot .main-svg').length > 3")
+    browser.screenshot(tmp_path / "page.png")
+    assert browser.complaints(page) == []
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    ground = browser.evaluate("document.querySelector('#fronts .main-svg').style.background")
+    assert ground == ("rgb(18, 22, 27)" if scheme == "dark" else "rgb(255, 255, 255)")
+    plots = (
+        "[...document.querySelectorAll('.plot > * .main-svg:first-child')].map(e => e.getBoundingClientRect().width)"
+    )
+    assert min(browser.evaluate(plots)) > 250
+
+
+def test_no_button_of_the_interactive_page_sends_anything(browser: Browser, fronts: Path) -> None:
+    browser.open(fronts / "front.html", width=1200)
+    titles = browser.wait_for("[...document.querySelectorAll('#fronts .modebar-btn')].map(e => e.dataset.title)")
+    assert len(titles) == 4 and not any(word in " ".join(titles).lower() for word in ("cloud", "share", "plotly"))
+
+
+@pytest.mark.parametrize(("width", "axes"), [(1200, "xy"), (1200, "x4y4"), (390, "xy")])
+def test_pointing_at_a_candidate_shows_its_name(browser: Browser, fronts: Path, width: int, axes: str) -> None:
+    browser.open(fronts / "front.html", width=width, height=1200)
+    x, y = browser.wait_for(WHERE % axes)
+    assert browser.evaluate(LABELS) == ""
+    browser.mouse("mouseMoved", x - 40, y)
+    browser.mouse("mouseMoved", x, y)
+    label = browser.wait_for(LABELS)
+    assert any(one["name"] in label for one in searched()["candidates"])
+    assert "validation MAE" in label and "cycles" in label and "bytes of .tflite" in label
+
+
+def test_a_click_on_a_candidate_marks_it_in_all_drawings(browser: Browser, fronts: Path) -> None:
+    traces = "[...document.querySelectorAll('.plot')].flatMap(e => e.data)"
+    marks = f"{traces}.filter(t => t.meta === 'marked').map(t => t.x.length)"
+    browser.open(fronts / "front.html", width=1200, height=1200)
+    x, y = browser.wait_for(WHERE % "xy")
+    assert browser.evaluate(marks) == [0, 0, 0, 0, 0]
+    browser.mouse("mouseMoved", x, y)
+    browser.wait_for(LABELS)
+    browser.click(x, y)
+    browser.wait_for(f"{marks}[4] > 5")
+    assert browser.evaluate(marks)[:4] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("name", "entry", "groups"), [("front.html", "liquid", 3), ("fronts.html", "runs/a", 2)])
+def test_the_legend_switches_a_group_in_all_panels(
+    browser: Browser, fronts: Path, name: str, entry: str, groups: int
+) -> None:
+    browser.open(fronts / name, width=1200)
+    assert browser.wait_for(SHOWN) >= 4 * groups
+    before = browser.evaluate(SHOWN)
+    x, y = browser.evaluate(LEGEND % entry)
+    browser.click(x, y)
+    browser.wait_for(f"{SHOWN} < {before}")
+    hidden = "document.getElementById('fronts').data.filter(t => t.visible === 'legendonly').map(t => t.name)"
+    assert set(browser.evaluate(hidden)) == {entry}
+    browser.click(x, y)
+    browser.wait_for(f"{SHOWN} === {before}")
+
+
+def test_the_course_of_the_search_is_shown_over_time(browser: Browser, fronts: Path) -> None:
+    browser.open(fronts / "front.html", width=1200)
+    last = "document.getElementById('hypervolume').data[0].x.at(-1)"
+    assert browser.wait_for(last) == 16
+    place = """(() => {
+      document.getElementById("hypervolume").scrollIntoView({ behavior: "instant" });
+      const box = document.querySelectorAll("#hypervolume .updatemenu-button")[1].getBoundingClientRect();
+      return [box.x + box.width / 2, box.y + box.height / 2];
+    })()"""
+    browser.click(*browser.evaluate(place))
+    browser.wait_for(f"{last} === {searched()['candidates'][-1]['seconds']}")

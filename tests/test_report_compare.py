@@ -108,10 +108,10 @@ def test_a_run_compared_with_itself_shares_everything() -> None:
 
 def test_measured_images_are_compared_when_every_run_has_them() -> None:
     found = compared({"a": example(), "b": example()})
-    assert (found.measure, found.third) == ("native", "ms")
+    assert (found.measures, found.third) == (("flash", "latency", "ram", "energy"), "ms")
     assert found.runs[0].chosen_size == example()["chosen"]["native"]["flash_bytes"]
     mixed = compared({"a": example(), "b": example(native=False)})
-    assert (mixed.measure, mixed.third) == ("tflite", "bytes of arena")
+    assert (mixed.measures, mixed.third) == (("tflite", "arena"), "bytes of arena")
 
 
 def with_data(**changes: Any) -> dict[str, Any]:
@@ -143,6 +143,7 @@ def test_runs_on_different_data_are_refused_unless_forced(tmp_path: Path, other:
     found = write_comparison({"a": example(), "b": other}, tmp_path / "out", force=True)
     assert any(words in one for one in found["differences"])
     assert words in Page((tmp_path / "out" / "comparison.html").read_text()).text
+    assert ">different data</li>" in (tmp_path / "out" / "fronts.html").read_text()
 
 
 def test_what_a_network_sees_may_differ() -> None:
@@ -162,7 +163,8 @@ def test_files_are_written_equal_for_equal_reports(tmp_path: Path) -> None:
     found = write_comparison(reports, tmp_path / "one")
     write_comparison(reports, tmp_path / "two")
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert names == ["comparison.html", "comparison.json", "overlay.png", "side_by_side.png"]
+    pictures = ["overlay.png", "overlay.svg", "side_by_side.png", "side_by_side.svg"]
+    assert names == ["comparison.html", "comparison.json", "fronts.html", *pictures]
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert json.loads((tmp_path / "one" / "comparison.json").read_text()) == json.loads(json.dumps(found))

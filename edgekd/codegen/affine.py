@@ -19,7 +19,8 @@ X8 = np.arange(-128, 128, dtype=np.int64)
 LARGEST_SHIFT = 24
 NEIGHBOURS = 12
 NEAR = 2.0**-8
-"""Distance to the next stair, in steps of the output, below which an input constrains the binary search."""
+"""Distance to a stair, in steps of the output, below which an input constrains the binary search; on each side of the
+stairs, the nearest inputs do in any case."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,14 @@ class Affine:
     factors: tuple[I64, ...]
     offset: I64
     shift: int
+    bounded: bool
+    """Whether no sum leaves the limits, so that no clamp is needed."""
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the result is the operand."""
+        same = all((one == 1).all() for one in self.factors) and not self.offset.any()
+        return self.bounded and len(self.factors) == 1 and self.shift == 0 and same
 
 
 def unary(stairs: I64, low: int, high: int) -> Affine | None:
@@ -37,34 +46,32 @@ def unary(stairs: I64, low: int, high: int) -> Affine | None:
     shift = _shift(np.abs(slope) * 128 + np.abs(start) + 1)
     factor = _bisect(stairs, low, high, slope, shift)
     smallest, largest = _offsets(stairs, low, high, factor[:, None] * X8, shift)
-    offset = (smallest + largest) // 2
-    found = Affine(factors=(factor,), offset=offset, shift=shift)
-    return found if _equal(stairs, factor[:, None] * X8, offset[:, None], shift, low, high) else None
+    offset = _roundest(smallest, largest)
+    return _proved(stairs, ((factor, factor[:, None] * X8),), offset, shift, (low, high))
 
 
 def binary(stairs: I64, low: int, high: int, slopes: tuple[float, float], start: float) -> Affine | None:
     """Find the form of a function of two int8: stairs [256, 256], near slopes[0] * a + slopes[1] * b + start."""
     shift = _shift(np.array([(abs(slopes[0]) + abs(slopes[1])) * 128 + abs(start) + 1]))
     value = slopes[0] * X8[:, None] + slopes[1] * X8[None, :] + start + 0.5
-    distance = np.abs(value - np.round(value))
-    near = distance <= max(NEAR, distance.min())
+    distance = value - np.round(value)
+    near = (-distance <= max(NEAR, -distance[distance < 0].max(initial=-1.0))) & (distance < 0)
+    near |= (distance <= max(NEAR, distance[distance >= 0].min(initial=1.0))) & (distance >= 0)
     a, b, y = (np.broadcast_to(one, near.shape)[near] for one in (X8[:, None], X8[None, :], stairs))
     steps = np.arange(-NEIGHBOURS, NEIGHBOURS + 1)
     first, second = (int(round(slope * 2**shift)) + steps for slope in slopes)
-    best: tuple[int, int, int, int] | None = None
+    best: tuple[int, int, int, I64] | None = None
     for factor in first:
         sums = factor * a + second[:, None] * b
         smallest, largest = _offsets(np.broadcast_to(y, sums.shape), low, high, sums, shift)
         widest = int(np.argmax(largest - smallest))
         room = int(largest[widest] - smallest[widest])
         if best is None or room > best[0]:
-            best = room, int(factor), int(second[widest]), int(smallest[widest] + room // 2)
+            best = room, int(factor), int(second[widest]), _roundest(smallest[[widest]], largest[[widest]])
     assert best is not None
     _, one, other, offset = best
-    sums = one * X8[:, None] + other * X8[None, :]
-    if not _equal(stairs, sums, np.array([[offset]]), shift, low, high):
-        return None
-    return Affine(factors=(np.array([one]), np.array([other])), offset=np.array([offset]), shift=shift)
+    parts = (np.array([one]), one * X8[:, None]), (np.array([other]), other * X8[None, :])
+    return _proved(stairs, parts, offset, shift, (low, high))
 
 
 def _line(stairs: I64, low: int, high: int) -> tuple[F64, F64]:
@@ -110,6 +117,34 @@ def _bisect(stairs: I64, low: int, high: int, slope: F64, shift: int) -> I64:
     return middle
 
 
-def _equal(stairs: I64, sums: I64, offset: I64, shift: int, low: int, high: int) -> bool:
-    total = sums + offset
-    return bool((np.abs(total) < 2**31).all() and (np.clip(total >> shift, low, high) == stairs).all())
+def _roundest(smallest: I64, largest: I64) -> I64:
+    """The multiple of the highest power of two between both, which machine code holds in the fewest instructions."""
+    found = (smallest + largest) // 2
+    for bit in range(LARGEST_SHIFT + 1):
+        rounded = -(-smallest >> bit) << bit
+        found = np.where(rounded <= largest, rounded, found)
+    return found
+
+
+def _proved(
+    stairs: I64, parts: tuple[tuple[I64, I64], ...], offset: I64, shift: int, limits: tuple[int, int]
+) -> Affine | None:
+    """The form in its smallest numbers; None unless it climbs the stairs. parts: factors, with their products."""
+    total = sum((products for _, products in parts), np.zeros(1, np.int64)) + offset[:, None]
+    y = total >> shift
+    if (np.abs(total) >= 2**31).any() or (np.clip(y, *limits) != stairs).any():
+        return None
+    numbers = np.concatenate([offset, *(factor for factor, _ in parts)])
+    spare = min(shift, _trailing_zeros(numbers))
+    return Affine(
+        factors=tuple(factor >> spare for factor, _ in parts),
+        offset=offset >> spare,
+        shift=shift - spare,
+        bounded=bool((y == stairs).all()),
+    )
+
+
+def _trailing_zeros(numbers: I64) -> int:
+    """Power of two that divides all of them."""
+    together = int(np.bitwise_or.reduce(numbers))
+    return (together & -together).bit_length() - 1 if together else LARGEST_SHIFT

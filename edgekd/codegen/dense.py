@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekd.codegen import block_sparse
 from edgekd.codegen.graph import Array, Buffer, Call, Kernel, Struct
 from edgekd.codegen.rows import Rows
 from edgekd.errors import ModelError
@@ -70,19 +71,15 @@ def is_one_row(one: Weighted) -> bool:
     return one.x.size == one.weights.shape[-1]
 
 
-def fully_connected(one: Weighted) -> Call:
-    """One row of inputs: x is readable up to a multiple of four elements."""
+def fully_connected(one: Weighted, *, sparse: bool) -> Call:
+    """One row of inputs: x is readable up to a multiple of four elements. sparse: blocks of zeros may be left out."""
     rows = one.rows(_constant(one.weights, one.what))
     kernel, layer, _ = rows.struct(one.out.name)
-    return Call(
-        kernel=kernel.name,
-        function=kernel.name,
-        op=one.op.kind,
-        sources=[one.x],
-        out=one.out,
-        layer=layer,
-        macs=rows.w.size,
-    )
+    name, macs = kernel.name, rows.w.size
+    blocks = block_sparse.blocks_of(rows, one.out.name) if sparse else None
+    if blocks and block_sparse.pays(blocks, rows, layer):
+        name, layer, macs = blocks.kernel, blocks.layer, block_sparse.BLOCK * blocks.blocks
+    return Call(kernel=name, function=name, op=one.op.kind, sources=[one.x], out=one.out, layer=layer, macs=macs)
 
 
 def fully_connected_rows(one: Weighted, scratch: str) -> Call:

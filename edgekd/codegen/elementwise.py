@@ -116,6 +116,8 @@ class Lowering:
         return self._make("table", (operand,), table=table)
 
     def _affine(self, found: Affine, operands: tuple[Operand, ...], offset: Array | None = None) -> Lane:
+        if offset is None and found.is_identity:
+            return self._make("same", operands)
         factors: list[Any] = [self._per_element(one, "factor") for one in found.factors]
         return self._make(
             "affine",
@@ -123,6 +125,7 @@ class Lowering:
             factors=factors,
             offset=offset or self._per_element(found.offset, "offset"),
             shift=found.shift,
+            bounded=found.bounded,
         )
 
     def _per_element(self, values: NDArray[np.int64], what: str) -> Any:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from edgekd.program.program import Tensor
 
+ITEM_BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
+
 
 @dataclass(kw_only=True, eq=False)
 class Buffer:
@@ -53,6 +55,11 @@ class Array:
     c_type: str
     values: NDArray[Any]
     comment: str
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in flash."""
+        return self.values.size * ITEM_BYTES[self.c_type]
 
 
 @dataclass(frozen=True, kw_only=True)

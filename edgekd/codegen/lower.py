@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgekd.codegen import dense, elementwise, layout, pool, reduce, softmax
+from edgekd.codegen import block_sparse, dense, elementwise, layout, pool, reduce, softmax
 from edgekd.codegen.dense import Weighted
 from edgekd.codegen.elementwise import Lowering
 from edgekd.codegen.graph import Array, Buffer, Call, Graph, Lane, Loop, Step
@@ -31,12 +31,15 @@ LANES = {1: 4, 2: 2}
 """Elements that kernels read together, by their size in bytes."""
 
 
-def lower(program: Program, *, padded: bool = False) -> Graph:
-    """Lower a whole program. padded: the caller's buffers are readable up to a multiple of four elements.
+def lower(programs: Sequence[Program], *, padded: bool = False) -> list[Graph]:
+    """Lower programs that share an image. padded: the caller's buffers are readable up to a multiple of four elements.
 
     ModelError names the operator or tensor that has no kernel.
     """
-    return _Lowerer(program, padded=padded).graph()
+    dense_ones, sparse_ones = (
+        [_Lowerer(program, padded=padded, sparse=sparse).graph() for program in programs] for sparse in (False, True)
+    )
+    return min(dense_ones, sparse_ones, key=block_sparse.flash_bytes)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -50,8 +53,8 @@ class _Node:
 
 
 class _Lowerer:
-    def __init__(self, program: Program, *, padded: bool) -> None:
-        self._program, self._padded = program, padded
+    def __init__(self, program: Program, *, padded: bool, sparse: bool) -> None:
+        self._program, self._padded, self._sparse = program, padded, sparse
         self._names: set[str] = set()
         self._buffers: dict[int, Buffer] = {}
         self._nodes: list[_Node] = []
@@ -144,7 +147,7 @@ class _Lowerer:
     def _fully_connected(self, op: Op, what: str) -> None:
         one = self._weighted(op, what)
         if dense.is_one_row(one):
-            self._call(dense.fully_connected(replace(one, x=self._readable(one.x))))
+            self._call(dense.fully_connected(replace(one, x=self._readable(one.x)), sparse=self._sparse))
         else:
             self._call(dense.fully_connected_rows(one, self._scratch(one.out)))
 

@@ -6,7 +6,7 @@
 What the files say is decided here; the C itself stands in templates/native_*.j2.
 """
 
-import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +24,12 @@ from edgekd.codegen.sketch import CONSOLE, carried
 from edgekd.codegen.write import array_literal, comment, render
 from edgekd.program.program import Program, Tensor
 
-ITEM_BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
 WORKSPACE = "edgekd_workspace"
 LEAST_WORKSPACE = 4
 """Bytes: C has no empty types."""
+
+
+INCLUDE = re.compile(r'^#include "(edgekd_\w+\.h)"', re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +85,34 @@ def generate(program: Program, name: str, *, padded: bool = False, grids: bool =
     padded: the caller's buffers are readable up to a multiple of four elements, which saves copies; grids: functions
     that turn real numbers into integers and back are generated, too. ModelError names the operator that has no kernel.
     """
-    graph = lower(program, padded=padded)
-    return _Writer(graph, plan(graph), program, name, padded=padded, grids=grids).code()
+    return generate_together({name: program}, padded=padded, grids=grids)[name]
+
+
+def generate_together(programs: Mapping[str, Program], *, padded: bool, grids: bool) -> dict[str, Code]:
+    """Generate C for programs that share an image, each with its name."""
+    graphs = lower(list(programs.values()), padded=padded)
+    return {
+        name: _Writer(graph, plan(graph), program, name, padded=padded, grids=grids).code()
+        for (name, program), graph in zip(programs.items(), graphs, strict=True)
+    }
 
 
 def firmware_file(name: str) -> bytes:
     """Content of a file of firmware/: kernels/<name>.c or include/<name>.h."""
     folder = "kernels" if name.endswith(".c") else "include"
     return (resource("firmware") / folder / name).read_bytes()
+
+
+def with_headers(names: Iterable[str]) -> list[str]:
+    """Files of firmware/, and those that they include."""
+    found: dict[str, None] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found[name] = None
+            waiting += INCLUDE.findall(firmware_file(name).decode())
+    return list(found)
 
 
 class _Writer:
@@ -112,7 +134,7 @@ class _Writer:
             known = set(self._arrays)
             text, function = self._call(step) if isinstance(step, Call) else self._loop(step)
             calls.append(text)
-            size = sum(_bytes(array) for key, (_, array) in self._arrays.items() if key not in known)
+            size = sum(array.bytes for key, (_, array) in self._arrays.items() if key not in known)
             macs = step.macs if isinstance(step, Call) else 0
             done = step.writes if not isinstance(step, Call) or step.whole else []
             places = tuple(self._place(buffer) for buffer in done)
@@ -171,7 +193,7 @@ class _Writer:
             "uses_workspace": any(buffer.root.role == "inner" for buffer in self._used),
             "grids": self._grids,
             "macs": macs,
-            "constant_bytes": sum(_bytes(array) for _, array in self._arrays.values()),
+            "constant_bytes": sum(array.bytes for _, array in self._arrays.values()),
             "workspace_bytes": self._workspace,
             "values": [*map(self._value, self._graph.inputs), *map(self._value, self._graph.outputs)],
             "run_parameters": [
@@ -183,20 +205,16 @@ class _Writer:
 
     def _firmware(self) -> list[str]:
         """Files of firmware/ that this code needs."""
-        names: dict[str, None] = {}
-        calls = [step for step in self._graph.steps if isinstance(step, Call)]
-        if calls:
-            names |= dict.fromkeys(["edgekd_kernels.h", "edgekd_math.h"])
-            names |= dict.fromkeys(f"{name}.c" for call in calls for name in call.kernels)
+        names = [f"{name}.c" for step in self._graph.steps if isinstance(step, Call) for name in step.kernels]
         if self._loops:
-            names |= dict.fromkeys(["edgekd_elementwise.h", "edgekd_math.h"])
+            names.append("edgekd_elementwise.h")
         if any(lane.kind in ("logistic", "tanh") for lane in self._lanes()):
-            names["edgekd_sigmoid_table.c"] = None
+            names.append("edgekd_sigmoid_table.c")
         if any(lane.kind == "rsqrt" for lane in self._lanes()):
-            names["edgekd_inverse_sqrt.c"] = None
+            names.append("edgekd_inverse_sqrt.c")
         if self._grids:
-            names |= dict.fromkeys(["edgekd_grid.h", "edgekd_float.h", "edgekd_grid.c"])
-        return list(names)
+            names.append("edgekd_grid.c")
+        return with_headers(names)
 
     def _lanes(self) -> Iterable[Lane]:
         return (lane for step in self._graph.steps if isinstance(step, Loop) for lane in step.lanes)
@@ -339,10 +357,6 @@ class _Writer:
 def _tensor(buffer: Buffer) -> Tensor:
     assert buffer.tensor is not None
     return buffer.tensor
-
-
-def _bytes(array: Array) -> int:
-    return int(math.prod(array.values.shape)) * ITEM_BYTES[array.c_type]
 
 
 def _whole(buffer: Buffer) -> str:

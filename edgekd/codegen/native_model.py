@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from edgekd import __version__
 from edgekd.codegen.constants import network_values, preprocess_values
-from edgekd.codegen.native import Code, firmware_file, generate
+from edgekd.codegen.native import Code, firmware_file, generate_together
 from edgekd.codegen.write import identifier, render
 from edgekd.program.forecaster import Deployed
 from edgekd.program.reader import read_tflite
@@ -45,9 +45,9 @@ def generate_model(model: Deployed) -> ModelCode:
     """
     name = identifier(model.name)
     programs = {graph: read_tflite(content) for graph, content in model.graphs().items()}
-    graphs = {
-        graph: generate(program, f"{name}_{graph}", padded=True, grids=False) for graph, program in programs.items()
-    }
+    together = {f"{name}_{graph}": program for graph, program in programs.items()}
+    codes = generate_together(together, padded=True, grids=False)
+    graphs = dict(zip(programs, codes.values(), strict=True))
     network = network_values(programs)
     first = next(iter(graphs.values()))
     macs = sum(code.macs * (model.steps if graph == "cell" else 1) for graph, code in graphs.items())

@@ -41,7 +41,7 @@ class Rows:
 
     def struct(self, name: str, groups: int = 1, kernel: str | None = None) -> tuple[Kernel, Struct, int]:
         """The kernel, its layer, and the words of one group of rows. kernel: one instead of the fastest exact one."""
-        kernel = kernel or self._fastest()
+        kernel = kernel or self.fastest()
         streams = [STREAMS[kernel](part) for part in self._parts(groups)]
         words = Array(
             name=f"{name}_words",
@@ -74,7 +74,7 @@ class Rows:
             x_type=self.x_type, w_type=self.w_type, zero=self.zero, limits=self.limits,
         )  # fmt: skip
 
-    def _fastest(self) -> str:
+    def fastest(self) -> str:
         if self.x_type == "int16":
             return "edgekd_fully_connected_s16" if self._fits_32_bits() else "edgekd_fully_connected_s16_wide"
         if self.w_type == "int4" and self.scales_below_half():
@@ -84,6 +84,10 @@ class Rows:
     def scales_below_half(self) -> bool:
         """Whether every result is shifted to the right."""
         return bool((self._fractions()[1] <= -1).all())
+
+    def fits_narrow_sums(self) -> bool:
+        """Whether the kernels that need no wide sums or large scales are exact: s8 and s16."""
+        return self._fits_32_bits() if self.x_type == "int16" else self._fits_pairs()
 
     def _fits_pairs(self) -> bool:
         smallest, largest = self._range(-128, 127)
@@ -119,8 +123,16 @@ class Rows:
 
     def scales_down(self) -> I64:
         """Fractions and how far to shift to the right: [groups, 5]."""
+        return _scales(*self.fractions_down())
+
+    def fractions_down(self) -> tuple[I64, I64]:
+        """Fractions and how far to shift to the right, of each row."""
         fraction, shift = self._fractions()
-        return _scales(fraction, -shift)
+        return fraction, -shift
+
+    def halved(self) -> tuple[I64, I64]:
+        """Multipliers and shifts of edgekd_fully_connected_s16, of each row."""
+        return self.reduced() << 16, np.where(self.multipliers == 0, 1, -1 - self.shifts)
 
     def reduced(self) -> I64:
         """Multipliers cut to 16 bits, as TFLite does for 64-bit sums."""
@@ -134,10 +146,10 @@ def _grouped(values: I64) -> I64:
 
 def _scales(multiplier: I64, shift: I64) -> I64:
     """A word per multiplier, and the shifts as bytes of one."""
-    return np.concatenate([_grouped(multiplier), _joined(_grouped(shift), 8)[:, None]], axis=1)
+    return np.concatenate([_grouped(multiplier), joined(_grouped(shift), 8)[:, None]], axis=1)
 
 
-def _joined(values: I64, bits: int) -> I64:
+def joined(values: I64, bits: int) -> I64:
     """The last axis as fields of one word, the lowest first."""
     mask, places = (1 << bits) - 1, bits * np.arange(values.shape[-1])
     joined: I64 = ((values & mask) << places).sum(axis=-1)
@@ -155,7 +167,7 @@ def _paired(rows: Rows) -> I64:
     w = rows.padded()
     grouped = w.reshape(len(w), 2, 2, *w.shape[2:])  # group, pair of rows, row, block, input
     halves = 256 * grouped[:, :, 1] + grouped[:, :, 0]
-    words = np.stack([_joined(halves[..., [0, 2]], 16), _joined(halves[..., [1, 3]], 16)], axis=-1)
+    words = np.stack([joined(halves[..., [0, 2]], 16), joined(halves[..., [1, 3]], 16)], axis=-1)
     pairs = _grouped(rows.b).reshape(-1, 2, 2)
     biases = np.stack([pairs[..., 1] * 256 + pairs[..., 0], pairs[..., 0]], axis=-1).reshape(-1, ROWS)
     scales = rows.scales_down()
@@ -164,27 +176,25 @@ def _paired(rows: Rows) -> I64:
 
 def _bytes(rows: Rows) -> I64:
     """Words of edgekd_fully_connected_s8_wide: four inputs of a row."""
-    words = _joined(rows.padded(), 8)  # [group, row, block]
+    words = joined(rows.padded(), 8)  # [group, row, block]
     return _stream(_grouped(rows.b), words.transpose(0, 2, 1), rows.scales_up())
 
 
 def _nibbles(rows: Rows) -> I64:
     """Words of edgekd_fully_connected_s4: eight inputs of a row, in the order 0 1 4 5 2 3 6 7, 8 added to each."""
-    words = _joined((rows.padded(8) + 8)[..., [0, 1, 4, 5, 2, 3, 6, 7]], 4)
+    words = joined((rows.padded(8) + 8)[..., [0, 1, 4, 5, 2, 3, 6, 7]], 4)
     return _stream(_grouped(rows.b), words.transpose(0, 2, 1), rows.scales_down())
 
 
 def _halves(rows: Rows) -> I64:
     """Words of edgekd_fully_connected_s16: four inputs of a row, in the order 0 2 1 3."""
-    words = _joined(rows.padded()[..., [0, 2, 1, 3]], 8)
-    shift = np.where(rows.multipliers == 0, 1, -1 - rows.shifts)
-    scales = _scales(rows.reduced() << 16, shift)
-    return _stream(_grouped(rows.b), words.transpose(0, 2, 1), scales)
+    words = joined(rows.padded()[..., [0, 2, 1, 3]], 8)
+    return _stream(_grouped(rows.b), words.transpose(0, 2, 1), _scales(*rows.halved()))
 
 
 def _wide_halves(rows: Rows) -> I64:
     """Words of edgekd_fully_connected_s16_wide: the same with biases of two words."""
-    words = _joined(rows.padded()[..., [0, 2, 1, 3]], 8)
+    words = joined(rows.padded()[..., [0, 2, 1, 3]], 8)
     b = _grouped(rows.b)
     biases = np.stack([b & 0xFFFFFFFF, b >> 32], axis=-1).reshape(len(b), -1)
     return _stream(biases, words.transpose(0, 2, 1), _scales(rows.reduced(), 15 - rows.shifts))
@@ -193,7 +203,7 @@ def _wide_halves(rows: Rows) -> I64:
 def _channels(rows: Rows) -> I64:
     """Words of edgekd_depthwise_s8: one place of four channels, which are rows here."""
     w = np.pad(rows.w, ((0, -len(rows.w) % ROWS), (0, 0))).reshape(-1, ROWS, rows.w.shape[1])
-    return _stream(_grouped(rows.b), _joined(w.transpose(0, 2, 1), 8), rows.scales_down())
+    return _stream(_grouped(rows.b), joined(w.transpose(0, 2, 1), 8), rows.scales_down())
 
 
 STREAMS: dict[str, Callable[[Rows], I64]] = {

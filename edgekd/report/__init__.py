@@ -1,4 +1,4 @@
-"""What a run found, for people: report.json, front.png and report.html in a folder, and tables on the terminal."""
+"""What a run found, for people: report.json, pages and pictures in a folder, and tables on the terminal."""
 
 from pathlib import Path
 from typing import Any
@@ -7,17 +7,18 @@ from edgekd.run import write_atomic
 
 
 def write(report: dict[str, Any], folder: Path) -> None:
-    """Write report.json, front.png and report.html; equal reports give equal files.
+    """Write report.json, report.html, front.html, front.png and front.svg; equal reports give equal files.
 
     DataError lists what is missing or not finite; then nothing is written.
     """
-    from edgekd.report import page, picture, schema
+    from edgekd.report import interactive, page, picture, schema
 
     checked = schema.parse(report)
     files = {
         "report.json": schema.canonical(report).encode(),
-        "front.png": picture.front_png(checked),
         "report.html": page.render(checked).encode(),
+        "front.html": interactive.front_page(checked).encode(),
+        **picture.fronts(checked),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

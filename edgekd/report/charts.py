@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edgekd.report.axes import Scale, from_zero, scale, spread
 from edgekd.report.drawing import SHAPES, Chart, Line, Mark, Note, Rule, dots, path, shape, staircase
-from edgekd.report.front import LOG_FROM, SIZES, Front, Measure, far_text, front_of
+from edgekd.report.front import COSTS, LOG_FROM, Front, Measure, amount, far_text, front_of, limits_text
 from edgekd.report.schema import Candidate, Example, Report, Score
 from edgekd.report.text import Format, errors_of, plural, with_interval
 
@@ -19,24 +19,29 @@ LOG_WHISKERS_FROM = 3.0
 
 
 def front_chart(report: Report, width: int, measure: Measure = "tflite") -> Chart:
-    """Validation error over size of every candidate, the front between them, baselines, teacher and budget."""
+    """Validation error over a cost of every candidate, the front between them, baselines, teacher and limits."""
     wide = width > NARROWEST_WIDE
     left, right, top, bottom = 74.0, width - (120.0 if wide else 14.0), 16.0, (420.0 if wide else 330.0)
     found, form = front_of(report, measure), errors_of(report)
-    y = scale([*(one.val.mae for one, _ in found.points), *found.near.values()], bottom, top, margin=0.08)
-    x = scale([size for _, size in found.points], left, right, log_from=LOG_FROM, margin=0.08)
+    y = scale(found.errors, bottom, top, margin=0.08)
+    x = scale(found.costs, left, right, log_from=LOG_FROM, margin=0.08)
     drawn = sorted(
-        found.points, key=lambda point: (point[0].name == report.chosen.name, point[0].on_front, point[0].name)
+        found.points,
+        key=lambda point: (point[0].name == report.chosen.name, point[0].name in found.names, point[0].name),
     )
-    marks = [_candidate_mark(one, x(size), y(one.val.mae), report, f"{size:,} bytes") for one, size in drawn]
-    budget, budget_text = _budget(report, measure, x, top, bottom)
+    marks = [
+        _candidate_mark(one, x(cost), y(one.val.mae), report, amount(cost, measure), one.name in found.names)
+        for one, cost in drawn
+    ]
+    beyond = limits_text(found.limits, measure, x)
     return Chart(
         width=width, height=int(bottom + 52), left=left, right=right, top=top, bottom=bottom,
-        x_name=SIZES[measure], y_name="validation MAE", x_ticks=x.ticks(7 if wide else 4), y_ticks=y.ticks(7),
-        rules=[*_references(found, y, left, right, wide, form), *budget], marks=marks,
-        lines=[Line(path=staircase([(x(size), y(error)) for size, error in found.corners]), css="front")],
+        x_name=COSTS[measure].axis, y_name="validation MAE", x_ticks=x.ticks(7 if wide else 4), y_ticks=y.ticks(7),
+        rules=[*_references(found, y, left, right, wide, form), *_limits(found, measure, x, top, bottom)], marks=marks,
+        lines=[Line(path=staircase([(x(cost), y(error)) for cost, error in found.corners]), css="front")],
         notes=[_chosen_note(report, mark, left, right) for mark in marks if mark.ring],
-        alt=_front_alt(report, found, measure), caption=" ".join(filter(None, [far_text(report, found), budget_text])),
+        alt=_front_alt(report, found, measure),
+        caption=" ".join([far_text(report, found), f"Limits {beyond}." if beyond else ""]).strip(),
     )  # fmt: skip
 
 
@@ -135,30 +140,28 @@ def _references(found: Front, y: Scale, left: float, right: float, wide: bool, f
     ]  # fmt: skip
 
 
-def _budget(report: Report, measure: Measure, x: Scale, top: float, bottom: float) -> tuple[list[Rule], str]:
-    """The flash budget as a line, or a sentence where it lies outside the axis."""
-    limit = report.budget.flash_bytes
-    if measure == "tflite" and any(one.native for one in report.candidates):
-        return [], ""  # the budget is for the image, which has a drawing of its own
-    if not x.holds(limit):
-        side = "right" if limit > x.high else "left"
-        return [], f"The flash budget, {limit:,} bytes, lies to the {side} of this axis."
-    at, text = x(limit), f"budget {limit:,} bytes"
-    left_of_line = at > (x.start + x.end) / 2
-    return [
-        Rule(x1=at, x2=at, y1=top, y2=bottom, css="budget", label=text, title=text,
-             label_x=at + (-5 if left_of_line else 5), label_y=bottom - 8, anchor="end" if left_of_line else "start")
-    ], ""  # fmt: skip
+def _limits(found: Front, measure: Measure, x: Scale, top: float, bottom: float) -> list[Rule]:
+    """What the budget and the board allow, as lines where they lie inside the axis."""
+    rules = []
+    for row, (name, limit) in enumerate(found.limits.items()):
+        if x.holds(limit):
+            at, text = x(limit), f"{name} {amount(limit, measure)}"
+            left_of_line = at > (x.start + x.end) / 2
+            rules.append(
+                Rule(x1=at, x2=at, y1=top, y2=bottom, css="budget", label=text, title=text,
+                     label_x=at + (-5 if left_of_line else 5), label_y=bottom - 8 - 15 * row,
+                     anchor="end" if left_of_line else "start")
+            )  # fmt: skip
+    return rules
 
 
-def _candidate_mark(one: Candidate, x: float, y: float, report: Report, size: str) -> Mark:
+def _candidate_mark(one: Candidate, x: float, y: float, report: Report, cost: str, on_front: bool) -> Mark:
     chosen = one.name == report.chosen.name
-    states = ["chosen"] * chosen + ["on the front"] * one.on_front + ["over the budget"] * (not one.meets_budget)
-    title = f"{one.name}: validation MAE {with_interval(one.val, errors_of(report))}, {size}"
+    states = ["chosen"] * chosen + ["on the front"] * on_front + ["over the budget"] * (not one.meets_budget)
+    title = f"{one.name}: validation MAE {with_interval(one.val, errors_of(report))}, {cost}"
     kind = one.kind if one.kind in SHAPES else "other"
     return Mark(
-        path=shape(one.kind, x, y, 6.0),
-        css=f"kind-{kind}" + ("" if one.on_front or chosen else " dominated"),
+        path=shape(one.kind, x, y, 6.0), css=f"kind-{kind}" + ("" if on_front or chosen else " dominated"),
         title=", ".join([title, *states]), x=x, y=y, ring=chosen,
     )  # fmt: skip
 
@@ -197,8 +200,9 @@ def _line_labels(
 
 def _front_alt(report: Report, found: Front, measure: Measure) -> str:
     return (
-        f"Validation error over {SIZES[measure]} for {plural(len(found.points), 'candidate')}, {len(found.best)} of "
-        f"them on the Pareto front. Chosen: {report.chosen.name}. The numbers are in the table of candidates."
+        f"Validation error over {COSTS[measure].axis} for {plural(len(found.points), 'candidate')}, "
+        f"{len(found.best)} of them on the Pareto front. Chosen: {report.chosen.name}. "
+        f"The numbers are in the table of candidates."
     )
 
 

@@ -1,24 +1,23 @@
 """Several runs on the same test data: their fronts, the volume each dominates, and which run owns which part."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgekd.errors import ConfigError, DataError
-from edgekd.pareto import front, hypervolume
+from edgekd.pareto import front
 from edgekd.report import schema
-from edgekd.report.front import SIZES, Measure, size_of
-from edgekd.report.schema import Candidate, Report
+from edgekd.report.front import COSTS, Measure, cost_of, measures_of, reference_of, volume
+from edgekd.report.schema import Report
 
-MARGIN = 1.1  # the reference point is the worst value on any front times this
 OWN_TO_A_RUN = frozenset({"table", "inputs", "patch", "level", "train_stride"})
 """Options of `data` that leave the scored windows and targets alone. The table itself is compared by its hash."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A candidate of a run: validation error, bytes, and the third objective (ms, or bytes of arena)."""
+    """A candidate of a run: validation error, bytes, the third objective (ms, or bytes of arena), and all costs."""
 
     run: str
     name: str
@@ -26,6 +25,7 @@ class Point:
     error: float
     size: int
     third: float
+    costs: Mapping[Measure, float]
 
     @property
     def plane(self) -> tuple[float, float]:
@@ -70,9 +70,11 @@ class Segment:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What `compare` found. reference: error, size, third; differences: why the runs are not comparable, if forced."""
+    """What `compare` found. measures: the costs that every candidate has, size and third first; reference: error, size,
+    third; differences: why the runs are not comparable, if forced.
+    """
 
-    measure: Measure
+    measures: tuple[Measure, ...]
     third: str
     reference: tuple[float, float, float]
     runs: tuple[RunResult, ...]
@@ -86,7 +88,7 @@ class Comparison:
 
     @property
     def size_name(self) -> str:
-        return SIZES[self.measure]
+        return COSTS[self.measures[0]].axis
 
 
 def compare(reports: Mapping[str, Report], *, force: bool = False) -> Comparison:
@@ -100,18 +102,24 @@ def compare(reports: Mapping[str, Report], *, force: bool = False) -> Comparison
         raise DataError(
             "\n  ".join(["these runs are not scored on the same data", *different]), hint="--force compares them anyway"
         )
-    measured = all(one.native for report in reports.values() for one in report.candidates)
-    points = {label: _points(label, report, measured) for label, report in reports.items()}
-    reference = _reference(points.values())
+    measures = measures_of(reports.values())
+    points = {label: _points(label, report, measures) for label, report in reports.items()}
+    reference = reference_of([one.space for one in run] for run in points.values())
     owners = _segments(points)
     return Comparison(
-        measure="native" if measured else "tflite",
-        third="ms" if measured else "bytes of arena",
+        measures=measures,
+        third=COSTS[measures[1]].unit if measures[1] == "latency" else COSTS[measures[1]].axis,
         reference=(reference[1], reference[0], reference[2]),
         runs=tuple(_result(label, report, points, reference, owners) for label, report in reports.items()),
         segments=owners,
         differences=tuple(different),
     )
+
+
+def front_over(measure: Measure, runs: Iterable[RunResult]) -> list[Point]:
+    """The points of some runs that no other one of them dominates on error and a cost, from small to large."""
+    everyone = [one for run in runs for one in run.points]
+    return [everyone[i] for i in front([(one.costs[measure], one.error) for one in everyone])]
 
 
 def differences(reports: Mapping[str, Report]) -> list[str]:
@@ -136,21 +144,24 @@ def differences(reports: Mapping[str, Report]) -> list[str]:
 
 
 def write_comparison(reports: dict[str, dict[str, Any]], out: Path, force: bool = False) -> dict[str, Any]:
-    """Write comparison.json, overlay.png, side_by_side.png and comparison.html; return what comparison.json holds.
+    """Write comparison.json, comparison.html, fronts.html and pictures; return what comparison.json holds.
 
     reports: contents of report.json by label. Equal reports give equal files. Errors as for `compare`.
     """
-    from edgekd.report import comparison_page, comparison_picture
+    from edgekd.report import comparison_page, comparison_picture, interactive
     from edgekd.run import write_atomic, write_json
 
-    found = compare({label: _parse(label, report) for label, report in reports.items()}, force=force)
-    pictures = comparison_picture.pictures(found)
-    page = comparison_page.render(found)
+    checked = {label: _parse(label, report) for label, report in reports.items()}
+    found = compare(checked, force=force)
+    files = {
+        "comparison.html": comparison_page.render(found).encode(),
+        "fronts.html": interactive.fronts_page(checked, different=bool(found.differences)).encode(),
+        **comparison_picture.pictures(found),
+    }
     result = to_json(found)
     out.mkdir(parents=True, exist_ok=True)
-    for name, content in pictures.items():
+    for name, content in files.items():
         write_atomic(out / name, content)
-    write_atomic(out / "comparison.html", page)
     write_json(out / "comparison.json", result)
     return result
 
@@ -187,26 +198,15 @@ def _groups(a: Report, b: Report) -> list[tuple[str, list[str], list[str]]]:
     return [("validation", ours.val.names, theirs.val.names), ("test", ours.test.names, theirs.test.names)]
 
 
-def _points(label: str, report: Report, measured: bool) -> tuple[Point, ...]:
-    measure: Measure = "native" if measured else "tflite"
+def _points(label: str, report: Report, measures: Sequence[Measure]) -> tuple[Point, ...]:
+    costs = [{measure: cost_of(one, measure) or 0.0 for measure in measures} for one in report.candidates]
     return tuple(
         Point(
-            run=label, name=one.name, kind=one.kind, error=one.val.mae, size=size_of(one, measure) or 0,
-            third=_third(one, measured),
+            run=label, name=one.name, kind=one.kind, error=one.val.mae, size=int(own[measures[0]]),
+            third=own[measures[1]], costs=own,
         )
-        for one in report.candidates
+        for one, own in zip(report.candidates, costs, strict=True)
     )  # fmt: skip
-
-
-def _third(one: Candidate, measured: bool) -> float:
-    return one.native.ms if measured and one.native else float(one.arena_bytes)
-
-
-def _reference(runs: Any) -> tuple[float, float, float]:
-    """The worst value of each objective on any run's front over all three of them, times MARGIN."""
-    spaces = [points[i].space for points in runs for i in front([one.space for one in points])]
-    size, error, third = (MARGIN * max(values) for values in zip(*spaces, strict=True))
-    return size, error, third
 
 
 def _result(
@@ -219,28 +219,20 @@ def _result(
     ours = tuple(points[label])
     everyone = [one.plane for run in points.values() for one in run]
     without = [one.plane for other, run in points.items() if other != label for one in run]
-    everything = _fraction(everyone, reference[:2])
-    lost = everything - _fraction(without, reference[:2])
+    everything = volume(everyone, reference[:2])
+    lost = everything - volume(without, reference[:2])
     name, baseline = report.best_baseline
     chosen = next(one for one in ours if one.name == report.chosen.name)
     return RunResult(
         label=label, simulated=report.simulated, points=ours, front=tuple(front([one.plane for one in ours])),
-        hypervolume=_fraction([one.plane for one in ours], reference[:2]),
-        hypervolume_3d=_fraction([one.space for one in ours], reference),
+        hypervolume=volume([one.plane for one in ours], reference[:2]),
+        hypervolume_3d=volume([one.space for one in ours], reference),
         alone=lost / everything if everything else 0.0,
         owned=sum(len(segment.points) for segment in segments if label in segment.runs),
         chosen=chosen.name, chosen_val_mae=chosen.error, chosen_test_mae=report.chosen.test.mae,
         chosen_size=chosen.size,
         best_baseline=name, best_baseline_test_mae=baseline.test.mae,
     )  # fmt: skip
-
-
-def _fraction(points: Sequence[Sequence[float]], reference: Sequence[float]) -> float:
-    """Hypervolume as a fraction of the box between zero and the reference, so that units do not matter."""
-    if min(reference) <= 0:
-        return 0.0
-    scaled = [tuple(value / limit for value, limit in zip(point, reference, strict=True)) for point in points]
-    return hypervolume(scaled, (1.0,) * len(reference))
 
 
 def _segments(points: Mapping[str, Sequence[Point]]) -> tuple[Segment, ...]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from edgekd.report import text
 from edgekd.report.axes import Scale, scale
 from edgekd.report.charts import NARROWEST_WIDE
-from edgekd.report.compare import Comparison, Point, RunResult
+from edgekd.report.compare import Comparison, RunResult, front_over
 from edgekd.report.drawing import Chart, Line, Mark, shape, staircase
-from edgekd.report.front import LOG_FROM
+from edgekd.report.front import COSTS, LOG_FROM, Measure, amount
 from edgekd.report.page import NARROW, PANEL, WIDE, environment
 from edgekd.report.text import Format, error_format
 
@@ -20,6 +20,7 @@ def render(found: Comparison) -> str:
         found=found, form=_format(found), text=text, headline=headline(found), colours=COLOURS,
         simulated=any(run.simulated for run in found.runs),
         overlay=[chart(found, found.runs, width) for width in (WIDE, NARROW)],
+        costs=[chart(found, found.runs, PANEL, measure) for measure in found.measures[1:]],
         panels=[(index, run, chart(found, [run], PANEL)) for index, run in enumerate(found.runs)],
     )  # fmt: skip
 
@@ -36,45 +37,47 @@ def headline(found: Comparison) -> str:
     )
 
 
-def chart(found: Comparison, shown: Sequence[RunResult], width: int) -> Chart:
-    """Candidates and fronts of some runs, on axes that are the same for all drawings of a comparison."""
+def chart(found: Comparison, shown: Sequence[RunResult], width: int, measure: Measure | None = None) -> Chart:
+    """Candidates and fronts of some runs over a cost (the size, if none is named), on axes that are the same for all
+    drawings of a comparison.
+    """
+    measure = measure or found.measures[0]
     wide = width > NARROWEST_WIDE
     left, right, top, bottom = 74.0, width - 14.0, 16.0, (420.0 if wide else 300.0)
     everyone = [point for run in found.runs for point in run.points]
-    x = scale([point.size for point in everyone], left, right, log_from=LOG_FROM, margin=0.08)
+    x = scale([point.costs[measure] for point in everyone], left, right, log_from=LOG_FROM, margin=0.08)
     y = scale([point.error for point in everyone], bottom, top, margin=0.08)
-    common = [point for segment in found.segments for point in segment.points]
-    lines = [Line(path=_steps(common, x, y), css="common", title="common front of all runs")]
+
+    def steps(runs: Sequence[RunResult]) -> str:
+        return staircase([(x(point.costs[measure]), y(point.error)) for point in front_over(measure, runs)])
+
+    lines = [Line(path=steps(found.runs), css="common", title="common front of all runs")]
     marks: list[Mark] = []
     for index, run in enumerate(found.runs):
         if run in shown:
-            own = [run.points[i] for i in run.front]
-            lines.append(Line(path=_steps(own, x, y), css=f"run-{index % COLOURS}", title=f"front of {run.label}"))
-            marks += _marks(run, f"run-{index % COLOURS}", x, y, _format(found))
-    names = ", ".join(run.label for run in shown)
+            css = f"run-{index % COLOURS}"
+            lines.append(Line(path=steps([run]), css=css, title=f"front of {run.label}"))
+            marks += _marks(run, measure, css, x, y, _format(found))
+    names, axis = ", ".join(run.label for run in shown), COSTS[measure].axis
     return Chart(
-        width=width, height=int(bottom + 52), left=left, right=right, top=top, bottom=bottom, x_name=found.size_name,
+        width=width, height=int(bottom + 52), left=left, right=right, top=top, bottom=bottom, x_name=axis,
         y_name="validation MAE", x_ticks=x.ticks(7 if wide else 4), y_ticks=y.ticks(7), lines=lines, marks=marks,
-        alt=f"Validation error over {found.size_name} of {names}. The numbers are in the tables.",
+        alt=f"Validation error over {axis} of {names}. The numbers are in the tables.",
     )  # fmt: skip
 
 
-def _marks(run: RunResult, css: str, x: Scale, y: Scale, form: Format) -> list[Mark]:
-    marks = []
-    for index, point in enumerate(run.points):
-        chosen, on_front = point.name == run.chosen, index in run.front
-        words = [f"{run.label}: {point.name}, validation MAE {form(point.error)}, {point.size:,} bytes"]
+def _marks(run: RunResult, measure: Measure, css: str, x: Scale, y: Scale, form: Format) -> list[Mark]:
+    marks, best = [], front_over(measure, [run])
+    for point in run.points:
+        chosen, on_front, cost = point.name == run.chosen, point in best, point.costs[measure]
+        words = [f"{run.label}: {point.name}, validation MAE {form(point.error)}, {amount(cost, measure)}"]
         words += ["chosen"] * chosen + ["on its front"] * on_front
-        at = x(point.size), y(point.error)
+        at = x(cost), y(point.error)
         marks.append(
             Mark(path=shape(point.kind, *at, 5.5), css=css + ("" if on_front or chosen else " dominated"),
                  title=", ".join(words), x=at[0], y=at[1], ring=chosen)
         )  # fmt: skip
     return sorted(marks, key=lambda mark: (mark.ring, "dominated" not in mark.css))
-
-
-def _steps(points: Sequence[Point], x: Scale, y: Scale) -> str:
-    return staircase([(x(point.size), y(point.error)) for point in points])
 
 
 def _format(found: Comparison) -> Format:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edgekd.report.axes import Tick
 
-SHAPES = {"liquid": "circle", "gru": "square", "mlp": "triangle"}
+SHAPES = {"liquid": "circle", "gru": "square", "mlp": "triangle", "tcn": "diamond"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +108,13 @@ def staircase(corners: Sequence[tuple[float, float]]) -> str:
 
 def shape(kind: str, x: float, y: float, r: float) -> str:
     """The mark of a kind of network, of about the radius r."""
-    name = SHAPES.get(kind, "diamond")
+    name = SHAPES.get(kind, "star")
     if name == "circle":
         return f"M{x - r:.1f} {y:.1f}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0z"
     corners = {
         "square": [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
         "triangle": [(0, -1.15), (1.1, 0.85), (-1.1, 0.85)],
         "diamond": [(0, -1.2), (1.2, 0), (0, 1.2), (-1.2, 0)],
+        "star": [(0, -1.3), (0.4, -0.4), (1.3, 0), (0.4, 0.4), (0, 1.3), (-0.4, 0.4), (-1.3, 0), (-0.4, -0.4)],
     }[name]
     return "M" + "L".join(f"{x + r * dx:.1f} {y + r * dy:.1f}" for dx, dy in corners) + "z"

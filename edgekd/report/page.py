@@ -1,4 +1,4 @@
-"""report.html: one file that needs no network, no script and no font of its own."""
+"""report.html: one file that needs no network, no script and no font of its own. Beside it lies front.html."""
 
 import functools
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from edgekd.report import charts, text
-from edgekd.report.drawing import Chart
+from edgekd.report.drawing import SHAPES, Chart
 from edgekd.report.schema import Comparison, Report, Score
 
 WIDE, NARROW, PANEL = 1040, 400, 400
@@ -56,8 +56,9 @@ def render(report: Report) -> str:
     measured = [one for one in candidates if one.native]
     headline, better = text.headline(report)
     return environment().get_template("report.html.j2").render(
-        report=report, text=text, form=form, headline=headline, better=better, tiles=tiles(report), rows=rows,
-        whisker_val=charts.whiskers(row.val for row in rows), whisker_test=charts.whiskers(row.test for row in rows),
+        report=report, text=text, form=form, kinds=SHAPES, headline=headline, better=better, tiles=tiles(report),
+        rows=rows, whisker_val=charts.whiskers(row.val for row in rows),
+        whisker_test=charts.whiskers(row.test for row in rows),
         whisker_candidates=charts.whiskers(one.val for one in candidates), candidates=candidates, measured=measured,
         fronts=fronts(report, bool(measured)),
         horizon=[charts.horizon_chart(report, width) for width in (WIDE, NARROW)],
@@ -144,7 +145,7 @@ def fronts(report: Report, measured: bool) -> list[tuple[str, list[Chart]]]:
     """Title and drawings (wide, narrow) of each front: by .tflite, and by flash where it was measured."""
     found = [("Size of the model file", [charts.front_chart(report, width) for width in (WIDE, NARROW)])]
     if measured:
-        drawings = [charts.front_chart(report, width, "native") for width in (WIDE, NARROW)]
+        drawings = [charts.front_chart(report, width, "flash") for width in (WIDE, NARROW)]
         found.insert(0, ("Flash of the linked image", drawings))
     return found
 

@@ -13,6 +13,7 @@ Count = Annotated[int, Field(ge=0)]
 Error = Annotated[float, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
 MOST_SHOWN = 12
+LEFT_OUT = ("nothing", "stage 2", "distillation")
 HINT = "was it written by another version of edgekd? run edgekd compress again"
 
 
@@ -82,7 +83,11 @@ class Native(Section):
 
 
 class Candidate(Section):
-    """`float_`: after pruning, before integers; `val`: the integer model. Sizes of the .tflite and of its arena."""
+    """`float_`: after pruning, before integers; `val`: the integer model; `test`: only where it was scored there.
+
+    tflite_bytes, arena_bytes: of the .tflite and of its arena. generation: of the search, from 0; seconds: from the
+    search's start until all of this was known; parameters: what the search set, by name. Older reports lack these.
+    """
 
     name: Text
     kind: Text
@@ -100,6 +105,11 @@ class Candidate(Section):
     on_front: bool
     meets_budget: bool
     native: Native | None = None
+    test: Score | None = None
+    blocks: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    generation: Count | None = None
+    seconds: Error | None = None
+    parameters: dict[str, str | int | float] = {}
 
 
 class Excluded(Section):
@@ -115,6 +125,25 @@ class Comparison(Section):
     name: Text
     val: Score
     note: str = ""
+
+
+class Ablation(Section):
+    """Validation errors of a candidate's network from several seeds, on the integer grid simulated in float: with
+    everything, `nothing` left out, and without `stage 2` or `distillation`.
+    """
+
+    name: Text
+    errors: dict[str, Annotated[list[Error], Field(min_length=1)]]
+
+    def mean(self, left_out: str) -> float:
+        """Over seeds."""
+        return sum(self.errors[left_out]) / len(self.errors[left_out])
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if set(self.errors) != set(LEFT_OUT):
+            raise ValueError(f"errors: must be those without {', '.join(LEFT_OUT)}")
+        return self
 
 
 class ByHorizon(Section):
@@ -235,6 +264,14 @@ class Budget(Section):
     latency_ms: Error
 
 
+class Limits(Section):
+    """What the board has."""
+
+    flash_bytes: Count | None = None
+    ram_bytes: Count | None = None
+    latency_ms: Error | None = None
+
+
 class Report(Section):
     """Everything a run found. All errors are in units of the target after `divide_by`."""
 
@@ -256,10 +293,12 @@ class Report(Section):
     candidates: Annotated[list[Candidate], Field(min_length=1)]
     excluded: list[Excluded] = []
     comparisons: list[Comparison]
+    ablations: list[Ablation] = []
     chosen: Chosen
     parity: dict[str, Parity]
     parity_by_candidate: dict[str, dict[str, Parity]] = {}
     budget: Budget
+    limits: Limits = Limits()
     seconds: dict[str, Error]
 
     @model_validator(mode="after")

@@ -14,8 +14,15 @@ STYLES = {"PASS": "green", "FAIL": "bold red", "INFO": "dim"}
 
 
 def tables(report: Report) -> list[RenderableType]:
-    """Headline, results, candidates, ladder, parity and data warnings."""
-    parts = [_head(report), _results(report), _candidates(report), _ladder(report), _parity(report)]
+    """Headline, results, candidates, ladder, ablations, parity and data warnings."""
+    parts = [
+        _head(report),
+        _results(report),
+        _candidates(report),
+        _ladder(report),
+        *_ablations(report),
+        _parity(report),
+    ]
     return [Group(one, Text("")) for one in [*parts, *_warnings(report)]]
 
 
@@ -70,6 +77,18 @@ def _ladder(report: Report) -> Table:
     for one in report.comparisons:
         table.add_row(Text(f"{one.name} (validation)"), form(one.val.mae), style="dim")
     return table
+
+
+def _ablations(report: Report) -> list[RenderableType]:
+    if not report.ablations:
+        return []
+    form = text.errors_of(report)
+    table = _table("What distillation and stage 2 are worth: validation MAE", ["candidate", *text.ABLATIONS])
+    for one in report.ablations:
+        table.add_row(
+            Text(one.name), *(text.mean_and_range(one, left_out, form) for left_out in text.ABLATIONS.values())
+        )
+    return [table]
 
 
 def _parity(report: Report) -> Table:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 
-from edgekd.report.schema import Parity, Report, Score
+from edgekd.report.schema import Ablation, Parity, Report, Score
 
 NOTICEABLE = 0.005  # smaller relative differences are called equal
 ENGINES = {
@@ -26,6 +26,8 @@ PROBLEMS = {
     "short": "group too short for one window: left out",
     "units": "values look like another unit",
 }
+ABLATIONS = {"with everything": "nothing", "no stage 2": "stage 2", "no distillation": "distillation"}
+"""What is left out, by the head of its column."""
 Format = Callable[[float], str]
 
 
@@ -118,6 +120,12 @@ def caveat(report: Report) -> str:
     if overlap:
         return f"Their 95 % intervals over {groups} overlap, so other groups may rank them differently."
     return f"Their 95 % intervals over {groups} do not overlap."
+
+
+def mean_and_range(one: Ablation, left_out: str, form: Format) -> str:
+    """Mean and extremes over seeds."""
+    errors = one.errors[left_out]
+    return f"{form(one.mean(left_out))} [{form(min(errors))}, {form(max(errors))}]"
 
 
 def pair_name(pair: str) -> str:

@@ -55,7 +55,7 @@ class Trials:
         self._heartbeat = heartbeat
         with _storage_errors(url):
             self._storage = optuna.storages.RDBStorage(
-                url, engine_kwargs=_engine(url), heartbeat_interval=heartbeat, grace_period=grace
+                _with_driver(url), engine_kwargs=_engine(url), heartbeat_interval=heartbeat, grace_period=grace
             )
             self.study = optuna.create_study(
                 storage=self._storage, study_name=name, directions=["minimize"] * objectives, load_if_exists=True
@@ -153,15 +153,20 @@ class Trials:
 
     def _live(self) -> dict[str, FrozenTrial]:
         """Of each name the first trial that did not fail; later ones are failed where they wait."""
-        live: dict[str, FrozenTrial] = {}
+        live: dict[str, FrozenTrial | None] = {}
         forgotten = self._forgotten()
         for trial in self.study.get_trials(deepcopy=False):
             name = trial.user_attrs.get(_NAME)
-            if name is None or trial.state == TrialState.FAIL or trial.number in forgotten:
+            if name is None:
                 continue
-            if live.setdefault(name, trial) is not trial and trial.state == TrialState.WAITING:
+            before = live.setdefault(name, None)  # a name keeps its place when its first trial fails
+            if trial.state == TrialState.FAIL or trial.number in forgotten:
+                continue
+            if before is None:
+                live[name] = trial
+            elif trial.state == TrialState.WAITING:
                 self._fail(trial._trial_id)
-        return live
+        return {name: trial for name, trial in live.items() if trial}
 
     def _forgotten(self) -> set[int]:
         return set(self.study.user_attrs.get(_FORGOTTEN, []))
@@ -181,6 +186,11 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+def _with_driver(url: str) -> str:
+    """Which driver an address without one means depends on the release of SQLAlchemy."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+
 def _engine(url: str) -> dict[str, Any]:
     return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
 
@@ -194,7 +204,7 @@ def _storage_errors(url: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise ConfigError(
-            f"the storage {_shown(url)} needs a package: {error}", hint="pip install psycopg2-binary"
+            f"the storage {_shown(url)} needs a package: {error}", hint="install its driver for SQLAlchemy"
         ) from None
     except (sqlalchemy.exc.SQLAlchemyError, ValueError) as error:
         first = str(error).strip().splitlines()[0]

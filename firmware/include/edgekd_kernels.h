@@ -39,6 +39,25 @@ void edgekd_fully_connected_s4(const edgekd_fully_connected *layer, const void *
 void edgekd_fully_connected_s16(const edgekd_fully_connected *layer, const void *x, void *y);
 void edgekd_fully_connected_s16_wide(const edgekd_fully_connected *layer, const void *x, void *y);
 
+/* Rows of weights of which only blocks of four neighbours are stored that are not all zero. */
+typedef struct {
+    const uint32_t *words; /* of each row: bias, four weights per block, scale */
+    const uint8_t *columns; /* of each row: number of blocks, at least 1; the word of x where each begins; a shift */
+    uint32_t outputs;
+    int32_t y_zero, low, high; /* low, high: limits of the result */
+} edgekd_block_sparse;
+
+/**
+ * Fully connected layers whose weights are zero in blocks: the same result as edgekd_fully_connected of the same type,
+ * for what that kernel takes.
+ * @param layer  read only, may live in flash
+ * @param x      readable to the end of every word that has an input in it; any address that its type may have
+ * @param y      [layer->outputs], must not overlap x
+ * Stack on a core with DSP instructions: 36 bytes; without: up to 80.
+ */
+void edgekd_block_sparse_s8(const edgekd_block_sparse *layer, const void *x, void *y);
+void edgekd_block_sparse_s16(const edgekd_block_sparse *layer, const void *x, void *y);
+
 /**
  * One place of a depthwise convolution, int8: channel by channel, y[c] from x[t][c] with weights [t][c]. Scales
  * are below 1/2.
