@@ -217,7 +217,7 @@ class Search(Section):
     """
 
     candidates: Annotated[int, Field(ge=1, le=10_000)] = 48
-    generation: Annotated[int, Field(ge=2, le=512)] = 16
+    generation: Annotated[int, Field(ge=2, le=512)] = 24
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     objectives: Annotated[list[Objective], Field(min_length=1, max_length=4)] = ["error", "flash", "latency"]
     patch: list[Length] = []
@@ -405,6 +405,6 @@ teacher: {kind: gru, hidden: 32, members: 4}        # its members' mean is what 
 students: {kinds: [liquid, gru, mlp], hidden: [4, 8, 16, 32]}
 distill: {stage1: output_l1, stage2: output_l1}     # or output_mse, output_cosine, memory
 compress: {sparsity: [0.0, 0.5], weight_bits: [8], activation_bits: [8, 16]}
-search: {candidates: 16, seed: 0}
+search: {candidates: 48, patch: [5, 10], seed: 0}     # or edgekd compress --candidates, --time
 budget: {flash_bytes: 65536, ram_bytes: 16384, latency_ms: 50}
 """

@@ -137,7 +137,7 @@ def test_a_finished_run_does_nothing_again_and_a_change_redoes_what_depends_on_i
         load_config(small_run.write(tmp_path, distill="{stage1: output_l1, stage2: output_mse}")), tmp_path / "out", log
     )
     assert {"data", "teacher"} <= set(log.skipped)
-    assert "search/000_gru8" in log.built
+    assert "search/000_gru_4" in log.built
     log = Log()
     table = tmp_path / "cells.csv"
     config = load_config(small_run.write(tmp_path))

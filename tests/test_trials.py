@@ -164,6 +164,27 @@ def test_a_folder_comes_back_from_the_store_as_it_was(tmp_path: Path) -> None:
         store.get("nothing", back)
 
 
+def test_a_folder_comes_back_from_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+    from moto import mock_aws
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "score.json").write_text("{}")
+    (tmp_path / "back").mkdir()
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket="models")
+        store = Artifacts("s3://models")
+        store.get(
+            store.put(tmp_path / "model", Trials(sqlite_url(tmp_path / "study.db"), "study").study), tmp_path / "back"
+        )
+        with pytest.raises(DataError, match="does not hold"):
+            store.get("nothing", tmp_path / "back")
+    assert (tmp_path / "back" / "score.json").read_text() == "{}"
+
+
 def test_a_store_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="--artifacts .*file"):

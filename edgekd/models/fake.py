@@ -48,18 +48,30 @@ def weight_scale(weight: Tensor, bits: Tensor) -> Tensor:
 
 
 class _RoundToGrid(torch.autograd.Function):
-    """Rounding with the straight-through gradient: 1 inside the clamps, 0 outside."""
+    """Rounding with the straight-through gradient: 1 inside the clamps, 0 outside. Few passes: it is slow."""
 
     @staticmethod
     def forward(ctx, x: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
-        ratio = x / scale
-        ctx.save_for_backward((ratio >= low - 0.5) & (ratio <= high + 0.5))
-        return ratio.round_().clamp_(low, high).mul_(scale)
+        clamped = torch.clamp(x, low * scale, high * scale)
+        ctx.save_for_backward(clamped == x)
+        return clamped.div_(scale).round_().mul_(scale)
 
     @staticmethod
     def backward(ctx, *grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[no-untyped-def]
         (inside,) = ctx.saved_tensors
         return grad[0] * inside, None, None, None
+
+
+class _RoundUnit(torch.autograd.Function):
+    """The same for what is inside the clamps by its nature, but for the last step: the gradient is 1."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, scale: Tensor, low: Tensor, high: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        return torch.clamp(x, low * scale, high * scale).div_(scale).round_().mul_(scale)
+
+    @staticmethod
+    def backward(ctx, *grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[no-untyped-def]
+        return grad[0], None, None, None
 
 
 class Fake:
@@ -86,7 +98,28 @@ class Fake:
         if self.mode == "observe":
             self._observe(name, x)
             return x
-        return self._round(x, self._grid(name))
+        grid = self._grid(name)
+        if name in UNIT_RANGES:
+            rounded: Tensor = _RoundUnit.apply(x, *_shaped(grid, x))
+            return rounded
+        return self._round(x, grid)
+
+    def halves(self, first: str, second: str, x: Tensor) -> Tensor:
+        """X [P, B, 2 H], each half of its columns under a range of its own."""
+        half = x.shape[-1] // 2
+        if self.mode == "observe":
+            self._observe(first, x[..., :half])
+            self._observe(second, x[..., half:])
+        if self.mode != "quantize":
+            return x
+        key = f"{first}|{second}|{half}"
+        if key not in self._grids:
+            grids = (self._grid(first), self._grid(second))
+            sides = zip(*((g.scale, g.low, g.high) for g in grids), strict=True)
+            self._grids[key] = Grid(*(torch.stack(side, 1).repeat_interleave(half, 1).unsqueeze(1) for side in sides))
+        grid = self._grids[key]
+        rounded: Tensor = _RoundToGrid.apply(x, grid.scale, grid.low, grid.high)
+        return rounded
 
     def weight(self, x: Tensor) -> Tensor:
         """X [P, O, I], rounded on the grid of `weight_scale`."""
@@ -138,6 +171,11 @@ class Fake:
 
     @staticmethod
     def _round(x: Tensor, grid: Grid) -> Tensor:
-        shape = (-1,) + (1,) * (x.dim() - 1)
-        rounded: Tensor = _RoundToGrid.apply(x, grid.scale.view(shape), grid.low.view(shape), grid.high.view(shape))
+        rounded: Tensor = _RoundToGrid.apply(x, *_shaped(grid, x))
         return rounded
+
+
+def _shaped(grid: Grid, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A grid's scale, low and high, each [P, 1, ...] with as many axes as x."""
+    shape = (-1,) + (1,) * (x.dim() - 1)
+    return grid.scale.view(shape), grid.low.view(shape), grid.high.view(shape)

@@ -38,8 +38,7 @@ class Gru(Population):
         states = []
         for patch in outer.unbind(1):
             pre = torch.baddbmm(patch[..., : 2 * units], h, to_gates)
-            z = fake("logistic", torch.sigmoid(fake("cell.update", pre[..., :units])))
-            r = fake("logistic", torch.sigmoid(fake("cell.reset", pre[..., units:])))
+            z, r = fake("logistic", torch.sigmoid(fake.halves("cell.update", "cell.reset", pre))).split(units, -1)
             pre = torch.baddbmm(patch[..., 2 * units :], fake("state", r * h), to_new)
             n = fake("tanh", torch.tanh(fake("cell.new", pre)))
             h = fake("state", n + fake("cell.mixed", z * fake("cell.apart", h - n)))

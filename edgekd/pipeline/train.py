@@ -25,7 +25,8 @@ from edgekd.pipeline.prepare import Prepared
 from edgekd.run import read_json, write_json
 
 WEIGHTS, STAGE1, MEMBERS = "weights.safetensors", "stage1.safetensors", "members.json"
-SMALLEST_CLASS = 8
+CALLS = 24
+"""How many units of one member take as long as the calls of a step: measured, batches of 256 windows on one core."""
 Tick = Callable[[int], None]
 Members = Sequence[tuple[Candidate, int]]
 """Candidates, each with a seed."""
@@ -33,7 +34,7 @@ Members = Sequence[tuple[Candidate, int]]
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Candidates that train together: of one kind, patch and number of Euler steps, and of like widths.
+    """Candidates that train together: of one kind, patch and number of Euler steps.
 
     name: of the piece of the run that keeps them; seeds: every candidate is trained from each, the best one stays;
     longer: times as many epochs as the configuration says.
@@ -76,16 +77,31 @@ class Trained:
 
 
 def batches(candidates: Sequence[Candidate], label: str, seeds: Sequence[int], longer: int = 1) -> list[Batch]:
-    """Divide candidates into what can be one tensor program and pads no member to more than about twice its width."""
+    """Divide candidates into what can be one tensor program, by widths so that training takes the least time."""
     groups: dict[str, list[Candidate]] = {}
     for one in candidates:
-        width = max(SMALLEST_CLASS, 1 << (one.hidden - 1).bit_length())
         more = (f"_p{one.patch}" if one.patch else "") + (f"_e{one.substeps}" if one.substeps else "")
-        groups.setdefault(f"{label}_{one.kind}{width}{more}", []).append(one)
+        groups.setdefault(f"{one.kind}{more}", []).append(one)
     return [
-        Batch(name=f"search/{name}", candidates=tuple(ours), seeds=tuple(seeds), longer=longer)
-        for name, ours in sorted(groups.items())
+        Batch(
+            name=f"search/{label}_{name}_{ours[-1].hidden}", candidates=tuple(ours), seeds=tuple(seeds), longer=longer
+        )
+        for name, group in sorted(groups.items())
+        for ours in _by_width(sorted(group, key=lambda one: (one.hidden, one.name)), len(seeds))
     ]
+
+
+def _by_width(ours: Sequence[Candidate], seeds: int) -> list[Sequence[Candidate]]:
+    """Cut candidates, sorted by width, where that costs least: a batch takes as long as its calls, CALLS, and the width
+    of its widest member for each of its members.
+    """
+    best: list[tuple[float, list[Sequence[Candidate]]]] = [(0.0, [])]
+    for end in range(1, len(ours) + 1):
+        widest = ours[end - 1].hidden * seeds
+        costs = [best[start][0] + CALLS + (end - start) * widest for start in range(end)]
+        start = costs.index(min(costs))
+        best.append((costs[start], [*best[start][1], ours[start:end]]))
+    return best[-1][1]
 
 
 def student_of(one: Candidate) -> Candidate:

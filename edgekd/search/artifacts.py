@@ -67,5 +67,5 @@ def _s3(place: str) -> Any:
     try:
         import boto3  # noqa: F401
     except ImportError:
-        raise ConfigError(f"--artifacts {place} needs boto3", hint="pip install boto3") from None
+        raise ConfigError(f"--artifacts {place} needs boto3", hint="pip install edgekd[s3], or boto3") from None
     return optuna.artifacts.Boto3ArtifactStore(place.removeprefix(S3).rstrip("/"))
