@@ -234,12 +234,15 @@ def _print_front(points: list[dict[str, Any]]) -> None:
     """A table of errors and measured costs; test errors where they are known."""
     tested = any("test_mae" in one for one in points)
     heads = f"{'name':<28} {'val MAE':>9} " + (f"{'test MAE':>9} " if tested else "")
-    print(f"{heads}{'flash B':>8} {'RAM B':>7} {'ms':>8} {'uJ':>8}")
+    serials = list(dict.fromkeys(serial for one in points for serial in one.get("ms_on", {})))
+    boards_ = "".join(f" {f'ms on {serial}':>15}" for serial in serials)
+    print(f"{heads}{'flash B':>8} {'RAM B':>7} {'ms':>8} {'uJ':>8}{boards_}")
     for one in points:
         costs = [one.get(name) for name in ("flash_bytes", "ram_bytes", "ms", "energy_uj")]
         shown = ["-" if cost is None else f"{cost:.4g}" if cost < 1000 else f"{cost:.0f}" for cost in costs]
         line = " ".join(text.rjust(width) for text, width in zip(shown, (8, 7, 8, 8), strict=True))
         test = f"{one['test_mae']:>9.5f} " if tested else ""
+        line += "".join(f" {one['ms_on'][serial]:>{max(15, len(serial) + 6)}.4g}" for serial in serials)
         print(f"{one['name']:<28} {one['val_mae']:>9.5f} {test}{line}")
 
 
@@ -332,13 +335,15 @@ def emulate(
     json_: Json = False,
 ) -> None:
     """Run code on the emulated board: flash, RAM, stack, cycles, time, energy."""
+    from edgekd.deploy.chosen import ms_on
     from edgekd.pipeline.graphs import emulate as run
     from edgekd.report import cost
 
-    found = run(folder, board, profile="arduino" if arduino else "speed", compiler=compiler)
+    measured = run(folder, board, profile="arduino" if arduino else "speed", compiler=compiler)
+    found = measured.to_json() | {"ms_on": ms_on(folder, measured.board, measured.ms)}
     if picture:
-        cost.draw(found.to_json(), picture)
-    _print(found.to_json(), json_, lambda: print(cost.table(found.to_json(), layers=profile)))
+        cost.draw(found, picture)
+    _print(found, json_, lambda: print(cost.table(found, layers=profile)))
 
 
 @app.command()
@@ -365,27 +370,39 @@ def flash(
     folder: RunFolder,
     board: Annotated[str | None, typer.Option(help="another than the run's; virtual: one in the emulator")] = None,
     port: Port = None,
-    sketch: Annotated[str, typer.Option(help="native, or tflm for TFLite-Micro")] = "native",
+    sketch: Annotated[str, typer.Option(help="native, stream, ble, or tflm for TFLite-Micro")] = "native",
+    model: Annotated[str | None, typer.Option(help="candidate; default: the chosen one")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would be run")] = False,
     noise: Annotated[float, typer.Option(help="virtual board: share of the bytes that arrive damaged")] = 0.0,
+    reset_every: Annotated[
+        float | None, typer.Option(min=0.1, help="virtual board: it loses power each time so many seconds have passed")
+    ] = None,
 ) -> None:
     """Compile the run's sketch and put it on a board; or start a virtual board and print its port."""
-    from edgekd.pipeline import board as boards_of
+    from edgekd.deploy import flash as uploading
+    from edgekd.deploy.chosen import VIRTUAL, choose
     from edgekd.progress import show
 
-    chosen = boards_of.choose(folder, board)
-    if dry_run:
-        print("\n".join(boards_of.flash_plan(chosen, sketch, port)))
-        return
-    if board == boards_of.VIRTUAL:
-        with boards_of.virtual_board(chosen, noise=noise) as virtual:
+    chosen = choose(folder, board, model)
+    if board == VIRTUAL and not dry_run:
+        from edgekd.pipeline.board import virtual_board
+
+        with virtual_board(chosen, sketch, noise=noise, reset_every_s=reset_every or math.inf) as virtual:
             print(f"{chosen.candidate} on a virtual {chosen.board.title}: {virtual.port}", flush=True)
             print(f"next: edgekd validate {folder} --port {virtual.port} (here, Ctrl-C ends it)", flush=True)
             with contextlib.suppress(KeyboardInterrupt):
                 virtual.serve(lambda: False)
         return
+    staged = folder / "boards" / chosen.board.name
+    if dry_run:
+        print("\n".join(uploading.plan(chosen.sketch(sketch), chosen.board, staged, port)))
+        return
     with show() as progress:
-        device = boards_of.flash(chosen, sketch, port, progress, lambda line: print(line, file=sys.stderr))
+        done = uploading.flash(
+            chosen.sketch(sketch), chosen.board, staged, port=port, progress=progress,
+            said=lambda line: print(line, file=sys.stderr),
+        )  # fmt: skip
+    device = done.port.device
     print(f"{chosen.candidate} is on {device}; next: edgekd validate {folder} --port {device}")
 
 
@@ -402,14 +419,15 @@ def validate(
     from edgekd.progress import show
 
     with show() as progress:
-        found = boards_of.validate_run(boards_of.choose(folder), port, windows, progress)
+        found = boards_of.validate_run(folder, port, windows, progress)
     line = found["line"]
 
     def lines() -> None:
         print(f"{found['candidate']} on {found['board']} ({found['serial']}): {found['windows']} windows,")
         print(f"  {found['equal']} equal to the last bit, {found['lost']} lost")
         if found["ratio"]:
-            print(f"  {found['cycles_measured']:,} cycles measured, {found['cycles_predicted']:,} predicted")
+            print(f"  {found['cycles_measured']:,.0f} cycles measured, {found['cycles_predicted']:,.0f} predicted")
+            print(f"  {found['ms_measured']:.4g} ms a forecast")
             print(f"  ratio {found['ratio']}, kept in {folder / 'boards'}/{found['serial']}.json")
         print(f"  line: {line['requests']} requests, {line['unanswered']} sent again, {line['damaged']} damaged")
         print(f"  board: {line['resets']} resets, {line['reloads']} windows sent again")
@@ -423,29 +441,46 @@ def validate(
 
 @app.command()
 def monitor(
-    port: Annotated[str, typer.Option(help="serial port of the board")],
+    folder: Annotated[Path | None, typer.Argument(help="the run whose model it should carry", metavar="[RUN]")] = None,
+    port: Port = None,
+    plot: Annotated[Path | None, typer.Option(help="write a page that shows the forecasts, as live.html")] = None,
     seconds: Annotated[float | None, typer.Option(help="stop after so long; default: Ctrl-C")] = None,
 ) -> None:
     """Show what a board says: forecasts as small pictures, damaged lines marked."""
-    from edgekd.deploy.link import open_link
-    from edgekd.deploy.monitor import listen
+    from edgekd.deploy.monitor import describe, listen, numbers, tune_in
+    from edgekd.report.live import LivePage
 
-    for line in listen(open_link(port), seconds):
-        print(line, flush=True)
+    with tune_in(folder, port) as (link, about):
+        page = LivePage(file=plot, **about) if plot else None
+        if page:
+            page.write(now=True)
+            print(f"page: {plot}", file=sys.stderr)
+        for line in listen(link, seconds):
+            if line:
+                print(describe(line), flush=True)
+            if page and line:
+                page.hear(numbers(line), describe(line))
+            if page:
+                page.write()
+        if page:
+            page.write(now=True)
 
 
 @app.command()
 def stream(
     table: Annotated[Path, typer.Argument(help="table with the columns the run was trained on")],
-    run: Annotated[Path, typer.Option(help="folder of the run that the board carries", metavar="RUN")],
     group: Annotated[str, typer.Option(help="which cell, machine or person")],
+    run: Annotated[
+        Path | None, typer.Option(help="folder of the run that the board carries; default: looked for below runs/")
+    ] = None,
     port: Port = None,
     every: Annotated[int, typer.Option(help="forecast after every so many samples", min=1)] = 1,
 ) -> None:
     """Feed a recorded group to a board sample by sample; prints each forecast as CSV."""
     from edgekd.pipeline import board as boards_of
 
-    for order, values in boards_of.stream(boards_of.choose(run), table, group, port, every):
+    runs = [run] if run else sorted(path.parent.parent for path in Path("runs").glob("*/report/report.json"))
+    for order, values in boards_of.stream(runs, table, group, port, every):
         print(f"{order},{','.join(f'{value:.9g}' for value in values)}", flush=True)
 
 

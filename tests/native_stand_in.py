@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.codegen.sketch import Vectors, native_sketch, stream_sketch
+from edgekd.codegen.sketch import Vectors, ble_sketch, native_sketch, stream_sketch
 from edgekd.codegen.write import write
 from edgekd.program.forecaster import Deployed
 
@@ -106,6 +106,11 @@ def write_native_sketch(out: Path, bits: int, tests: Vectors | None = None) -> P
 def write_stream_sketch(out: Path, bits: int) -> Path:
     """The sketch that is fed by a sensor."""
     return write_sketch(out / "battery_stream", bits, stream_sketch(deployed(), vectors(windows(2, seed=1), bits)))
+
+
+def write_ble_sketch(out: Path, bits: int, tests: Vectors | None = None) -> Path:
+    """The sketch that is fed over Bluetooth."""
+    return write_sketch(out / "battery_ble", bits, ble_sketch(deployed(), tests or vectors(windows(2, seed=1), bits)))
 
 
 def write_sketch(folder: Path, bits: int, sketch: dict[str, str | bytes]) -> Path:

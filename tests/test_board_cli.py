@@ -13,6 +13,10 @@ from pathlib import Path
 import arduino_stand_in
 import pytest
 import small_run
+from typer.testing import CliRunner
+
+from edgekd.cli import app
+from edgekd.errors import BoardUnreachable, ConfigError, DataError
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 pytest.importorskip("serial", reason="pyserial is not installed")
@@ -24,6 +28,14 @@ EDGEKD = [sys.executable, "-m", "edgekd"]
 def edgekd(folder: Path, *arguments: str, path: str | None = None) -> "subprocess.CompletedProcess[str]":
     environment = os.environ | ({"PATH": path} if path else {}) | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     return subprocess.run([*EDGEKD, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def inside(*arguments: str) -> str:
+    """What a command prints, run in this process, which has loaded everything."""
+    result = CliRunner().invoke(app, list(arguments))
+    if result.exception:
+        raise result.exception
+    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -59,28 +71,65 @@ def test_validate(folder: Path, port: str) -> None:
     assert (found["windows"], found["equal"], found["lost"], found["board"]) == (5, 5, 0, "nano33ble")
     assert 0.98 < found["ratio"] < 1.02
     assert json.loads((folder / "runs" / "small" / "boards" / "virtual.json").read_text()) == found
-    said = edgekd(folder, "validate", "runs/small", "--port", port, "--windows", "2").stdout
+    said = inside("validate", str(folder / "runs" / "small"), "--port", port, "--windows", "2")
     assert "2 equal to the last bit, 0 lost" in said
+    assert re.search(r"^  [\d,]+ cycles measured, [\d,]+ predicted$", said, re.MULTILINE)
+    assert found["ms_measured"] == pytest.approx(found["cycles_measured"] / 64e3, rel=1e-3)
 
 
-def test_stream_is_what_predict_says(folder: Path, port: str) -> None:
+def test_what_was_measured_on_a_board_corrects_estimates_for_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    boards = folder / "runs" / "small" / "boards"
+    boards.mkdir(exist_ok=True)
+    for serial, board, ratio in (("A1B2", "nano33ble", 1.5), ("C3D4", "teensy40", 3.0), ("E5F6", "nano33ble", None)):
+        (boards / f"{serial}.json").write_text(json.dumps({"serial": serial, "board": board, "ratio": ratio}))
+    try:
+        for one in json.loads(inside("front", "runs/small", "--json")):
+            assert one["ms_on"]["A1B2"] == pytest.approx(1.5 * one["ms"], rel=1e-3)
+            assert not {"C3D4", "E5F6"} & set(one["ms_on"])
+        assert "ms on A1B2" in inside("front", "runs/small")
+        said = inside("emulate", "runs/small")
+        assert "ms on your board A1B2" in said and "C3D4" not in said
+        other = inside("emulate", "runs/small", "--board", "teensy40")
+        assert "ms on your board C3D4" in other and "A1B2" not in other
+    finally:
+        for serial in ("A1B2", "C3D4", "E5F6"):
+            (boards / f"{serial}.json").unlink()
+
+
+def test_stream_is_what_predict_says(folder: Path, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
     group = (folder / "cells.csv").read_text().splitlines()[1].split(",")[0]
     command = ["stream", "cells.csv", "--run", "runs/small", "--group", group, "--port", port, "--every", "25"]
-    done = edgekd(folder, *command)
-    assert done.returncode == 0, done.stderr
-    rows = [line.split(",") for line in done.stdout.splitlines()]
-    said = edgekd(folder, "predict", "runs/small", "cells.csv").stdout.splitlines()[1:]
+    rows = [line.split(",") for line in inside(*command).splitlines()]
+    said = inside("predict", "runs/small", "cells.csv").splitlines()[1:]
     expected = {line.split(",")[1]: line.split(",")[2:] for line in said if line.split(",")[0] == group}
     assert len(rows) >= 5
     assert all(row[1:] == expected[row[0]] for row in rows)
-    missing = edgekd(folder, "stream", "cells.csv", "--run", "runs/small", "--group", "none", "--port", port)
-    assert missing.returncode == 2
-    assert "has no group 'none'" in missing.stderr
+    with pytest.raises(DataError, match="has no group 'none'"):
+        inside("stream", "cells.csv", "--run", "runs/small", "--group", "none", "--port", port)
+
+
+def test_stream_finds_the_run_that_the_board_carries(
+    folder: Path, port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = (folder / "cells.csv").read_text().splitlines()[1].split(",")[0]
+    command = ["stream", str(folder / "cells.csv"), "--group", group, "--port", port, "--every", "200"]
+    monkeypatch.chdir(folder)
+    assert len(inside(*command).splitlines()) == 2
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="there is no finished run below runs/"):
+        inside(*command)
 
 
 def test_monitor_ends_when_told(folder: Path, port: str) -> None:
     done = edgekd(folder, "monitor", "--port", port, "--seconds", "0.5")
     assert done.returncode == 0, done.stderr
+    done = edgekd(folder, "monitor", "runs/small", "--port", port, "--seconds", "0.5", "--plot", "live.html")
+    assert done.returncode == 0, done.stderr
+    assert "small on Arduino Nano 33 BLE" in (folder / "live.html").read_text()
+    with pytest.raises(BoardUnreachable, match="monitor has to know the port"):
+        inside("monitor")
 
 
 def test_flash_without_arduino_cli_and_without_a_board(folder: Path, tmp_path: Path) -> None:
@@ -98,12 +147,50 @@ def test_flash_dry_run_and_a_sketch_that_is_not_there(folder: Path) -> None:
     done = edgekd(folder, "flash", "runs/small", "--dry-run")
     assert done.returncode == 0
     assert "arduino-cli upload --profile nano33ble" in done.stdout
+    assert "- ArduinoBLE (1.3.7)" in inside("flash", str(folder / "runs/small"), "--sketch", "ble", "--dry-run")
     done = edgekd(folder, "flash", "runs/small", "--sketch", "other", "--dry-run")
     assert done.returncode == 2
-    assert "sketches there: native, stream, tflm" in done.stderr
+    assert "sketches there: ble, native, stream, tflm" in done.stderr
 
 
 def test_a_board_that_is_not_there(folder: Path) -> None:
     done = edgekd(folder, "validate", "runs/small", "--port", "/dev/none")
     assert done.returncode == 6
     assert "there is no port /dev/none" in done.stderr
+
+
+def test_flash_of_a_candidate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    name = json.loads(Path("runs/small/report/report.json").read_text())["chosen"]["name"]
+    assert name in inside("flash", "runs/small", "--model", name, "--dry-run")
+    with pytest.raises(ConfigError, match="the run has no candidate 'other'"):
+        inside("flash", "runs/small", "--model", "other", "--dry-run")
+    with pytest.raises(ConfigError, match="no library for the ble sketch"):
+        inside("flash", "runs/small", "--board", "virtual", "--sketch", "ble")
+
+
+def test_flash_dry_run_loads_no_framework(folder: Path) -> None:
+    code = (
+        "import sys; from edgekd.cli import app; app(sys.argv[1:], standalone_mode=False);"
+        "print([name for name in ('torch', 'onnx', 'tensorflow', 'optuna', 'pandas') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, "flash", "runs/small", "--dry-run"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+@pytest.mark.parametrize("kind", ["stream", "ble"])
+def test_the_example_of_a_sensor_goes_into_the_sketch(folder: Path, tmp_path: Path, kind: str) -> None:
+    """As the page of the board says: copied over it; every file then compiles."""
+    sketch = next((folder / "runs" / "small" / "firmware").glob(f"*/small_{kind}"))
+    copy = shutil.copytree(sketch, tmp_path / sketch.name)
+    for path in (copy / "ina219").iterdir():
+        shutil.copy(path, copy)
+    headers = Path(__file__).parent / "firmware" / "arduino"
+    flags = ["-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror", "-fsyntax-only", "-I", str(headers)]
+    for path in sorted(copy.iterdir()):
+        if path.suffix in (".c", ".cpp", ".ino"):
+            language = "c" if path.suffix == ".c" else "c++"
+            done = subprocess.run(["g++", *flags, "-x", language, path], capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr

@@ -1,29 +1,44 @@
-"""Pages about boards: their drawing is what the script draws, and what they quote is what edgekd says."""
+"""Pages about boards: their drawings are what the script draws, and what they quote is what edgekd says."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from edgekd.board import board_names, load_board
+
 ROOT = Path(__file__).parent.parent
+FLASHED = [name for name in board_names() if load_board(name).fqbn]
 
 
-def test_the_drawing_is_what_the_script_draws(tmp_path: Path) -> None:
+def test_the_drawings_are_what_the_script_draws(tmp_path: Path) -> None:
     (tmp_path / "scripts").mkdir()
     (tmp_path / "boards").mkdir()
     script = tmp_path / "scripts" / "draw_boards"
     script.write_bytes((ROOT / "scripts" / "draw_boards").read_bytes())
     subprocess.run([sys.executable, script], check=True, capture_output=True)
-    drawn = (tmp_path / "boards" / "nano33ble.svg").read_bytes()
-    assert drawn == (ROOT / "boards" / "nano33ble.svg").read_bytes()
+    drawn = {path.name: path.read_bytes() for path in (tmp_path / "boards").iterdir()}
+    assert drawn == {path.name: path.read_bytes() for path in (ROOT / "boards").glob("*.svg")}
+    assert set(drawn) == {f"{name}.svg" for name in [*FLASHED, "ina219"]}
 
 
-def test_messages_on_the_page_are_those_of_the_code() -> None:
-    page = (ROOT / "boards" / "nano33ble.md").read_text()
-    sources = [*(ROOT / "edgekd" / "deploy").glob("*.py"), *(ROOT / "firmware" / "sketch").glob("*.c")]
+@pytest.mark.parametrize("name", FLASHED)
+def test_messages_on_the_page_are_those_of_the_code(name: str) -> None:
+    page = (ROOT / "boards" / f"{name}.md").read_text()
+    board = load_board(name)
+    assert page.startswith(f"# {board.title}")
+    assert f"({name}.svg)" in page and f"board={name} " in page
+    sources = [*(ROOT / "edgekd" / "deploy").glob("*.py"), *(ROOT / "firmware" / "sketch").glob("*.c*")]
     code = "\n".join(path.read_text() for path in sources)
     quoted = re.findall(r"^\| `([^`]+)`", page, re.MULTILINE)
-    assert len(quoted) == 6
+    assert len(quoted) >= 6
     for text in quoted:
-        words = re.sub(r"/dev/ttyACM0|Arduino Nano 33 BLE|\.\.\.", "\0", text).split("\0")
+        words = re.sub(rf"/dev/ttyACM0|{board.title}|\.\.\.", "\0", text).split("\0")
         assert all(part.strip(" ,") in code for part in words), text
+
+
+@pytest.mark.parametrize("name", FLASHED)
+def test_the_readme_leads_to_the_page(name: str) -> None:
+    assert f"(boards/{name}.md)" in (ROOT / "README.md").read_text()

@@ -12,7 +12,7 @@ import pytest
 from native_stand_in import OUTPUTS, WINDOW, deployed, vectors, windows, write_native_sketch, write_stream_sketch
 
 from edgekd.board import load_board
-from edgekd.codegen.sketch import native_sketch, sha256
+from edgekd.codegen.sketch import native_sketch
 from edgekd.emulate.compiler import find_compiler
 from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.errors import EdgekdError
@@ -41,8 +41,8 @@ def test_forecasts_and_integers_are_those_of_the_model(tmp_path: Path, kind: str
     sketch = make(tmp_path, bits, kind)
     about, passed = sketch.setup().splitlines()
     assert unchecked(about) == (
-        f"edgekd protocol=1 name=battery candidate=stand_in version=0.1.0 sha256={sha256(deployed())} board=nano33ble "
-        f"inputs=2 outputs={OUTPUTS} window={WINDOW}"
+        f"edgekd protocol=2 name=battery candidate=stand_in version=0.1.0 sha256={deployed().sha256} board=nano33ble "
+        f"inputs=2 outputs={OUTPUTS} window={WINDOW} selftest=PASS"
     )
     assert unchecked(passed) == "self-test PASS: 2 windows, 10 outputs each, equal to edgekd's"
     assert sketch.instruction_cache
@@ -83,17 +83,19 @@ def test_boards_say_who_they_are(tmp_path: Path, board: str) -> None:
 
 
 @gcc
-def test_a_wrong_self_test_is_said_again_and_again(tmp_path: Path) -> None:
+def test_a_wrong_self_test_is_said_once_and_no_forecast_is_made(tmp_path: Path) -> None:
     right = vectors(windows(2, seed=1), 8)
     wrong = right.output.copy()
     wrong[1, 4] += 1
     folder = write_native_sketch(tmp_path, 8, dataclasses.replace(right, output=wrong))
     sketch = Sketch(compile_sketch(folder, load_board("nano33ble"), tmp_path / "s.elf"))
-    lines = sketch.setup().splitlines()
-    assert {unchecked(line) for line in lines[1:]} == {
+    about, failed = sketch.setup().splitlines()
+    assert unchecked(about).endswith("selftest=FAIL")
+    assert unchecked(failed) == (
         f"error: self-test FAIL: window 1, output 4: integer {wrong[1, 4] - 1}, expected {wrong[1, 4]}"
-    }
-    assert len(lines) == 5 and sketch.halted
+    )
+    said = sketch.send("sample " + ";".join("1,30" for _ in range(WINDOW)) + "\npredict\n").splitlines()
+    assert unchecked(said[1]).startswith("error: the self-test has failed")
 
 
 SENSOR = """

@@ -32,10 +32,10 @@ def checked(text: str) -> str:
     return f"{text} *{zlib.crc32(text.encode()):08X}"
 
 
-def ask(probe: Path, *lines: str | bytes) -> list[str]:
+def ask(probe: Path, *lines: str | bytes, wrong: bool = False) -> list[str]:
     """Answers to the lines, checksums verified and cut off; the first, that says what this is, left out."""
     raw = b"".join(line.encode() + b"\n" if isinstance(line, str) else line + b"\n" for line in lines)
-    done = subprocess.run([probe], input=raw, capture_output=True, check=True)
+    done = subprocess.run([probe, "wrong"] if wrong else [probe], input=raw, capture_output=True, check=True)
     answers = done.stdout.decode().split("\r\n")
     assert answers.pop() == ""
     for i, answer in enumerate(answers):
@@ -43,7 +43,7 @@ def ask(probe: Path, *lines: str | bytes) -> list[str]:
         if star:
             assert answer == checked(text)
             answers[i] = text
-    assert answers[0] == "edgekd protocol=1 name=probe board=host inputs=2 outputs=10 window=3"
+    assert answers[0] == "edgekd protocol=2 name=probe board=host inputs=2 outputs=10 window=3 selftest=PASS"
     return answers[1:]
 
 
@@ -61,13 +61,13 @@ def test_every_word(probe: Path) -> None:
     assert ask(
         probe, "sample 1,9;2,9;3,9", "predict", "integers 0", "integers 8", "forecast 6", "state", "reset", "predict"
     ) == [
-        f"ok {known} ms=42",
+        f"ok {known} boot=00000000 ms=42",
         f"predicted {known} us=1234",
         f"integers {known} from=0 values=3,-3,3,-3,3,-3,3,-3",
         f"integers {known} from=8 values=3,-3",
         f"forecast {known} from=6 values=12,13,14,15",
-        f"ok {known} ms=42",
-        "ok samples=0 digest=00000000 ms=42",
+        f"ok {known} boot=00000000 ms=42",
+        "ok samples=0 digest=00000000 boot=00000000 ms=42",
         "error: too few samples: 0 of 3",
     ]
     assert ask(probe, "info", "selftest")[1] == "self-test PASS: 1 window, 10 outputs each, equal to edgekd's"
@@ -77,17 +77,28 @@ def test_every_word(probe: Path) -> None:
 def test_the_digest_starts_where_it_is_told(probe: Path) -> None:
     known = f"{zlib.crc32(struct.pack('<2f', 1, 9), 17):08X}"
     assert ask(probe, "reset 17", "sample 1,9") == [
-        "ok samples=0 digest=00000011 ms=42",
-        f"ok samples=1 digest={known} ms=42",
+        "ok samples=0 digest=00000011 boot=00000000 ms=42",
+        f"ok samples=1 digest={known} boot=00000000 ms=42",
     ]
 
 
-def test_a_tag_comes_back(probe: Path) -> None:
-    assert ask(probe, checked("@17 state"), checked("@4 predict"), checked("state")) == [
-        "@17 ok samples=0 digest=00000000 ms=42",
+def test_a_tag_comes_back_and_the_first_one_names_the_boot(probe: Path) -> None:
+    boot = f"boot={zlib.crc32(b'@17 state'):08X}"
+    assert ask(probe, "state", checked("@17 state"), checked("@4 predict"), checked("state")) == [
+        "ok samples=0 digest=00000000 boot=00000000 ms=42",
+        f"@17 ok samples=0 digest=00000000 {boot} ms=42",
         "@4 error: too few samples: 0 of 3",
-        "ok samples=0 digest=00000000 ms=42",
+        f"ok samples=0 digest=00000000 {boot} ms=42",
     ]
+
+
+def test_a_model_that_fails_its_self_test_makes_no_forecast(probe: Path) -> None:
+    refused = "error: the self-test has failed, so there are no forecasts: selftest says where"
+    said = ask(probe, "selftest", "1,9", "sample 1,9;2,9;3,9", "predict", "info", wrong=True)
+    assert said[0] == "error: self-test FAIL: window 0, output 1: integer -3, expected -4"
+    assert said[1] == said[3] == refused
+    assert said[2].startswith("ok samples=3 ")
+    assert said[4].endswith("selftest=FAIL")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +132,7 @@ def test_a_tag_comes_back(probe: Path) -> None:
     ],
 )
 def test_a_bad_line_is_an_error_and_changes_nothing(probe: Path, line: str | bytes, what: str) -> None:
-    state = f"ok samples=1 digest={digest(5, 6)} ms=42"
+    state = f"ok samples=1 digest={digest(5, 6)} boot=00000000 ms=42"
     first, error, after = ask(probe, "sample 5,6", line, "state")
     assert first == after == state
     assert error.removeprefix("@1 ").startswith(f"error: {what}")

@@ -20,9 +20,10 @@ from edgekd.board import load_board
 from edgekd.codegen.native_model import generate_model
 from edgekd.codegen.sketch import Vectors, native_sketch
 from edgekd.codegen.write import write
+from edgekd.deploy.chosen import chosen_on
 from edgekd.deploy.device import Device
 from edgekd.deploy.link import open_link
-from edgekd.deploy.validate import require_model, validate
+from edgekd.deploy.validate import validate
 from edgekd.emulate.compiler import Image
 from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.emulate.virtual import VirtualBoard
@@ -102,6 +103,7 @@ def test_a_bad_line_and_resets_make_no_wrong_forecast(model: tuple[Path, Image])
         found = validate(board, expected.raw, expected.output, expected.forecast, Quiet())
         assert virtual.damaged > 10 * COUNT
         assert virtual.resets_left == 0
+        assert found["line"]["resets"] == 5
     assert (found["windows"], found["equal"], found["lost"]) == (COUNT, COUNT, 0)
     assert found["line"]["unanswered"] > 0
     print(found, virtual.damaged)
@@ -125,12 +127,13 @@ def test_a_difference_is_found_and_named(one: tuple[Path, Image]) -> None:
     )
 
 
-def test_another_model_is_told(one: tuple[Path, Image]) -> None:
+def test_another_model_is_told(one: tuple[Path, Image], tmp_path: Path) -> None:
+    other = tmp_path / "runs" / "other"
     with (
         device(one[1]) as (board, _),
-        pytest.raises(BoardUnreachable, match="runs battery gru6_w8a16_s00 .* not other"),
+        pytest.raises(BoardUnreachable, match="runs battery gru6_w8a16_s00 .* which is not of .*runs/other"),
     ):
-        require_model(board, "0" * 64, "other")
+        chosen_on(board, [other])
 
 
 def test_a_long_stream_does_not_drift_and_needs_no_more_memory(one: tuple[Path, Image]) -> None:

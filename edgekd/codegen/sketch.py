@@ -1,6 +1,5 @@
 """What all Arduino sketches share: the files they carry, stored windows for the self-test, and the native sketch."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,12 @@ CONSOLE = (
     "sketch/edgekd_console.cpp",
 )
 """Files of firmware/ that every sketch carries unchanged."""
+BLE = ("sketch/edgekd_ble.h", "sketch/edgekd_ble.cpp")
+"""And those that Bluetooth takes."""
+INA219 = tuple(f"ina219/{name}" for name in (
+    "edgekd_capacity.h", "edgekd_capacity.c", "edgekd_log.h", "edgekd_log.c", "sensor.cpp",
+))  # fmt: skip
+"""And an example of a sensor, in a folder of its own below the sketch's, where Arduino does not look."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +54,7 @@ def common_values(model: Deployed, vectors: Vectors) -> dict[str, Any]:
         "version": __version__,
         "name": identifier(model.name),
         "candidate": model.candidate,
-        "sha256": sha256(model),
+        "sha256": model.sha256,
         "columns": [{"title": title} for title in preprocess["columns"]],
         "window": preprocess["window"],
         "outputs": vectors.output.shape[-1],
@@ -77,11 +82,6 @@ def check(vectors: Vectors, values: Mapping[str, Any]) -> None:
             raise EdgekdError(f"self-test {name} is {list(getattr(vectors, name).shape)}, expected {list(shape)}")
 
 
-def sha256(model: Deployed) -> str:
-    """Hash of the model's graphs, one after the other: how a board says which model it runs."""
-    return hashlib.sha256(b"".join(model.graphs().values())).hexdigest()
-
-
 def native_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
     """The sketch around generated C, without the model's own files: they define <name>_state, <name>_init,
     <name>_push, <name>_predict and <name>_predict_integers in <name>.h.
@@ -94,11 +94,28 @@ def native_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
 
 
 def stream_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
-    """The sketch around generated C that takes its samples from a function of the user's, read_sample()."""
+    """The sketch around generated C that takes its samples from a function of the user's, read_sample().
+
+    For a model of one column, with an example: the capacity of a cell by counting coulombs.
+    """
+    return _sensor_sketch("stream", CONSOLE, model, vectors)
+
+
+def ble_sketch(model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
+    """The same with a GATT service on ArduinoBLE: samples in, history, forecast and health out."""
+    return _sensor_sketch("ble", CONSOLE + BLE, model, vectors)
+
+
+def _sensor_sketch(kind: str, files: tuple[str, ...], model: Deployed, vectors: Vectors) -> dict[str, str | bytes]:
     values = common_values(model, vectors)
-    return carried(CONSOLE) | {
-        f"{values['name']}_stream.ino": render("stream_sketch.ino.j2", **values),
-        "self_test.h": render("self_test.h.j2", **values),
-        "sensor.h": render("sensor.h.j2", **values),
-        "sensor.cpp": render("sensor.cpp.j2", **values),
-    }
+    example = {f"ina219/{name}": content for name, content in carried(INA219).items()}
+    return (
+        carried(files)
+        | (example if len(values["columns"]) == 1 else {})
+        | {
+            f"{values['name']}_{kind}.ino": render(f"{kind}_sketch.ino.j2", **values),
+            "self_test.h": render("self_test.h.j2", **values),
+            "sensor.h": render("sensor.h.j2", **values),
+            "sensor.cpp": render("sensor.cpp.j2", **values),
+        }
+    )

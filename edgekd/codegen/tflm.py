@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekd import __version__
 from edgekd.codegen.constants import c_type, network_values, preprocess_values
-from edgekd.codegen.sketch import CONSOLE, Vectors, carried, check, sha256
+from edgekd.codegen.sketch import CONSOLE, Vectors, carried, check
 from edgekd.codegen.write import identifier, render, write
 from edgekd.errors import ModelError
 from edgekd.program.forecaster import Deployed, load_model
@@ -77,7 +77,7 @@ def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -
         "version": __version__,
         "name": name,
         "candidate": model.candidate,
-        "sha256": sha256(model),
+        "sha256": model.sha256,
         "recurrent": model.cell is not None,
         "graphs": [_graph(graph, content, programs[graph]) for graph, content in model.graphs().items()],
         "operators": _operators(programs),

@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.deploy.link import Link, Reply
-from edgekd.errors import BoardUnreachable
+from edgekd.errors import BoardUnreachable, Disagreement
 
 F32 = NDArray[np.float32]
 State = tuple[int, str]
+PROTOCOL = "2"
 POWERED_UP: State = (0, "00000000")
 MARKS = 99_999
 """Numbers that the digest may start from. A board that starts from 0 has lost power."""
@@ -44,6 +45,8 @@ class About:
     inputs: int
     outputs: int
     window: int
+    passed: bool
+    """Whether its last self-test found every stored window equal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +63,13 @@ class Device:
     """A board that is connected. `losses` of the link counts what went wrong."""
 
     def __init__(self, link: Link) -> None:
-        """Ask the board what it is."""
+        """Ask the board what it is. Disagreement when its self-test has failed."""
         self.link = link
+        link.ask("state")  # a short answer, which names the boot: resets are counted from here on
         self.about = self._about()
+        if not self.about.passed:
+            said = link.ask("selftest").text.removeprefix("error: ")
+            raise Disagreement(f"the board at {link.device} says: {said}", hint="edgekd flash it again")
         self._history = np.empty((0, self.about.inputs), dtype=np.float32)
         self._mark = 0
         self._state = POWERED_UP
@@ -94,6 +101,8 @@ class Device:
         reply = self.link.ask("info")
         try:
             found = reply.values
+            if found["protocol"] != PROTOCOL:
+                raise KeyError
             return About(
                 name=found["name"],
                 candidate=found["candidate"],
@@ -103,6 +112,7 @@ class Device:
                 inputs=int(found["inputs"]),
                 outputs=int(found["outputs"]),
                 window=int(found["window"]),
+                passed={"PASS": True, "FAIL": False}[found["selftest"]],
             )
         except (KeyError, ValueError):
             raise BoardUnreachable(
@@ -127,7 +137,6 @@ class Device:
                 self._state = after
                 return True
             if found not in (before, (-1, "")):
-                self._count_reset(found, chunk)
                 return False
         raise self._hopeless()
 
@@ -143,7 +152,6 @@ class Device:
     def _read(self) -> Answer | None:
         predicted = self.link.ask("predict")
         if predicted.state() != self._state:
-            self._count_reset(self.link.ask("state").state())
             return None
         integers = self._values("integers")
         forecast = self._values("forecast") if integers is not None else None
@@ -163,15 +171,9 @@ class Device:
             reply = self.link.ask(f"{word} {first}")
             values = reply.values.get("values", "").split(",")
             if reply.state() != self._state or len(values) != min(VALUES_PER_LINE, self.about.outputs - first):
-                self._count_reset(self.link.ask("state").state())
                 return None
             found += values
         return found
-
-    def _count_reset(self, found: State, chunk: F32 | None = None) -> None:
-        """Whether the board's samples, perhaps with `chunk` since, start from power-up."""
-        restarted = (POWERED_UP, _advance(POWERED_UP, chunk)) if chunk is not None else (POWERED_UP,)
-        self.link.losses.resets += found in restarted
 
     def _hopeless(self) -> BoardUnreachable:
         return BoardUnreachable(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from edgekd.deploy.ports import CABLE, port_error
-from edgekd.errors import BoardUnreachable, Disagreement
+from edgekd.errors import BoardUnreachable
 
 BAUD = 115200
 LEAST_ATTEMPTS, GIVE_UP_S = 60, 10.0
@@ -49,7 +49,7 @@ class Losses:
     damaged: int = 0
     """Lines received with a wrong checksum or none."""
     resets: int = 0
-    """Times the board started again and had lost samples by that."""
+    """Times the board started again."""
     reloads: int = 0
     """Times the samples were sent once more because the board had others."""
 
@@ -85,11 +85,12 @@ class Link:
     _slowest_s: float = FIRST_TIMEOUT_S / PATIENCE
     _complaint: str = ""
     _silent: bool = False
+    _boot: str = ""
 
     def ask(self, request: str) -> Reply:
         """Send a request until it is answered; it must be one that may be carried out twice.
 
-        BoardUnreachable when nothing answers, Disagreement when what is heard is that the self-test has failed.
+        BoardUnreachable when nothing answers.
         """
         begun = time.monotonic()
         attempt = silent = 0
@@ -97,8 +98,6 @@ class Link:
             reply = self.once(request, patience=min(2**attempt, 8))
             if reply is not None:
                 return reply
-            if self._complaint.startswith("self-test FAIL"):
-                raise Disagreement(f"the board at {self.device} says: {self._complaint}", hint="edgekd flash it again")
             attempt += 1
             silent = silent + 1 if self._silent else 0
         said = f"; it says: {self._complaint}" if self._complaint else ""
@@ -117,6 +116,7 @@ class Link:
             self.losses.unanswered += 1
             return None
         self._slowest_s = max(0.9 * self._slowest_s, time.monotonic() - begun)
+        self._count_reset(reply.values.get("boot", self._boot))
         return reply
 
     def line(self, deadline: float) -> str | None:
@@ -150,6 +150,10 @@ class Link:
             if text.startswith("error: "):
                 self._complaint = text.removeprefix("error: ")
                 return None
+
+    def _count_reset(self, boot: str) -> None:
+        self.losses.resets += self._boot not in ("", boot)
+        self._boot = boot
 
     def _read(self, seconds: float) -> bytes:
         try:

@@ -2,19 +2,27 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from edgekd.deploy.link import Link, verified
+from edgekd.board import board_names, load_board
+from edgekd.deploy.chosen import choose, chosen_on
+from edgekd.deploy.device import Device
+from edgekd.deploy.link import Link, open_link, verified
+from edgekd.deploy.ports import find_port, list_ports
+from edgekd.errors import BoardUnreachable
+from edgekd.program.forecaster import load_model
 
 MARKS = "▁▂▃▄▅▆▇█"
 
 
 def listen(link: Link, seconds: float | None = None) -> Iterator[str]:
-    """Lines that the board sends, for people, until so many seconds have passed; for ever when None."""
+    """Lines that a board sends, until so many seconds have passed (None: for ever); "" when none came for a while."""
     end = None if seconds is None else time.monotonic() + seconds
     while end is None or time.monotonic() < end:
         line = link.line(time.monotonic() + 0.5 if end is None else min(end, time.monotonic() + 0.5))
-        if line:
-            yield describe(line)
+        yield line or ""
 
 
 def describe(line: str) -> str:
@@ -41,3 +49,36 @@ def picture(values: list[float]) -> str:
     low, high = min(shown), max(shown)
     span = (high - low) or 1.0
     return "".join(MARKS[round((value - low) / span * (len(MARKS) - 1))] for value in shown)
+
+
+@contextmanager
+def tune_in(run: Path | None, port: str | None) -> Iterator[tuple[Link, dict[str, Any]]]:
+    """Open the port of a board; and what is known of it: title, about, and with `run` also unit and order_name.
+
+    BoardUnreachable when the board carries no model of that run.
+    """
+    if run is None:
+        if port is None:
+            raise BoardUnreachable("monitor has to know the port, or the run", hint="as in --port /dev/ttyACM0")
+        link = open_link(port)
+        about: dict[str, Any] = {"title": port}
+    else:
+        found = find_port(choose(run).board, list_ports(), [load_board(name) for name in board_names()], port)
+        link = open_link(found.device)
+        about = _about(link, run)
+    try:
+        yield link, about
+    finally:
+        link.close()
+
+
+def _about(link: Link, run: Path) -> dict[str, Any]:
+    device = Device(link)
+    chosen = chosen_on(device, [run])
+    data = chosen.config.data
+    return {
+        "title": f"{device.about.name} on {chosen.board.title}",
+        "about": (device.about.candidate, link.device, data.target),
+        "unit": str(load_model(chosen.model).preprocess["target_unit"]),
+        "order_name": data.order,
+    }

@@ -13,17 +13,6 @@ F32 = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
 
 
-def require_model(device: Device, sha256: str, candidate: str) -> None:
-    """BoardUnreachable unless the board runs this model."""
-    about = device.about
-    if about.sha256 != sha256:
-        raise BoardUnreachable(
-            f"the board at {device.link.device} runs {about.name} {about.candidate} ({about.sha256[:12]}), "
-            f"not {candidate} ({sha256[:12]})",
-            hint="edgekd flash the run first",
-        )
-
-
 def validate(device: Device, raw: F32, integers: Integers, forecast: F32, progress: Progress) -> dict[str, Any]:
     """Run raw windows [N, T, F] on the board; expect integers [N, O] and forecasts [N, O], each to the last bit.
 

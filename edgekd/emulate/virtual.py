@@ -11,6 +11,7 @@ while nothing is to be done; the emulator is slower than the chip, so a busy boa
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
 import select
@@ -31,16 +32,25 @@ class VirtualBoard:
     """A board with faults on demand.
 
     noise: share of the bytes, each way, that arrive as another byte. resets: power is lost and comes back when so many
-    bytes have been received in all. Both are the same each time for one seed.
+    bytes have been received in all. Both are the same each time for one seed. It is lost every `reset_every_s`, too.
     """
 
-    def __init__(self, sketch: Sketch, *, noise: float = 0.0, resets: Sequence[int] = (), seed: int = 0) -> None:
+    def __init__(
+        self,
+        sketch: Sketch,
+        *,
+        noise: float = 0.0,
+        resets: Sequence[int] = (),
+        reset_every_s: float = math.inf,
+        seed: int = 0,
+    ) -> None:
         """Open the pseudo-terminal; the board is off until `serve`."""
         self.sketch = sketch
         self.noise = noise
         self.damaged = 0
         """Bytes that were changed."""
         self._resets = sorted(resets)
+        self._reset_every_s = reset_every_s
         self._received = 0
         self._random = random.Random(seed)
         self._pending = bytearray()
@@ -64,8 +74,12 @@ class VirtualBoard:
     def serve(self, stopped: Callable[[], bool]) -> None:
         """Switch on and run until `stopped()`."""
         self._say(self.sketch.setup().encode("latin-1"))
+        due = time.monotonic() + self._reset_every_s
         while not stopped():
             begun = time.monotonic()
+            if begun >= due:
+                due = begun + self._reset_every_s
+                self.power_cycle()
             select.select([self._host], [self._host] if self._pending else [], [], TURN_S)
             self.sketch.pass_time(1e3 * (time.monotonic() - begun))
             try:

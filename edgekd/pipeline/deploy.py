@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from edgekd.board import Board, load_board
 from edgekd.codegen import tflm
 from edgekd.codegen.native_model import generate_model
-from edgekd.codegen.sketch import Vectors, native_sketch, stream_sketch
+from edgekd.codegen.sketch import Vectors, ble_sketch, native_sketch, stream_sketch
 from edgekd.codegen.write import write
 from edgekd.config import Config
 from edgekd.data.metrics import bootstrap_interval, mae
@@ -137,8 +137,8 @@ def write_firmware(model_folder: Path, prepared: Prepared, folder: Path) -> None
     tflm.write_sketch(folder, model_folder, arena_bytes=arena, vectors=vectors)
     model = load_model(model_folder)
     code = generate_model(model)
-    write(folder / f"{code.name}_native", dict(code.files) | native_sketch(model, vectors))
-    write(folder / f"{code.name}_stream", dict(code.files) | stream_sketch(model, vectors))
+    for kind, sketch in (("native", native_sketch), ("stream", stream_sketch), ("ble", ble_sketch)):
+        write(folder / f"{code.name}_{kind}", dict(code.files) | sketch(model, vectors))
 
 
 def require_parity(parity: Mapping[str, Mapping[str, Any]], candidate: str) -> None:

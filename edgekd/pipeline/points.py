@@ -6,6 +6,7 @@ from typing import Any
 
 from edgekd.board import load_board
 from edgekd.config import Config
+from edgekd.deploy.chosen import ms_on
 from edgekd.errors import ConfigError, DataError
 from edgekd.pipeline import deploy, prepare
 from edgekd.run import Progress, Run, read_json
@@ -16,15 +17,18 @@ MEASURED = ("flash_bytes", "ram_bytes", "cycles", "ms", "energy_uj")
 def front(folder: Path) -> list[dict[str, Any]]:
     """Name, errors on validation and test, and measured costs of each point, the most accurate on validation first.
 
-    Costs are None on a board that is not emulated. DataError when the run is not finished, or of an older edgekd.
+    Costs are None on a board that is not emulated. `ms_on`: estimates for boards that `validate` has met, perhaps none.
+    DataError when the run is not finished, or of an older edgekd.
     """
     report = read_json(folder / "report" / "report.json")
     points = [one for one in report["candidates"] if one["on_front"]]
+    board = report["config"]["board"]
     if any("test" not in one for one in points):
         raise DataError(f"{folder}: its report has no errors on test for the front", hint="run edgekd compress again")
     return [
         {"name": one["name"], "val_mae": one["val"]["mae"], "test_mae": one["test"]["mae"]}
         | {name: one.get("native", {}).get(name) for name in MEASURED}
+        | {"ms_on": ms_on(folder, board, one["native"]["ms"]) if "native" in one else {}}
         for one in sorted(points, key=lambda one: (one["val"]["mae"], one["name"]))
     ]
 

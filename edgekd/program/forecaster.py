@@ -4,6 +4,7 @@ The firmware does exactly this: quantise the inputs of a step, run the cell, fee
 last state, give the output back as a real number. Features and physical units are the preprocessing's business.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,11 @@ class Deployed:
     def graphs(self) -> dict[str, bytes]:
         """The graphs by name, in the order they run."""
         return ({"cell": self.cell} if self.cell else {}) | {"head": self.head}
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the graphs, one after the other: how a board says which model it runs."""
+        return hashlib.sha256(b"".join(self.graphs().values())).hexdigest()
 
 
 def load_model(folder: Path) -> Deployed:

@@ -28,6 +28,10 @@ def table(found: dict[str, Any], *, layers: bool) -> str:
         for name, one in found["functions"].items()
         if name != found["entry"]
     ]
+    lines += [
+        f"        about {ms:.4g} ms on your board {serial}, by the ratio that validate measured there"
+        for serial, ms in found.get("ms_on", {}).items()
+    ]
     if found["note"]:
         lines.append(f"note: {found['note']}")
     return "\n".join([*lines, *(["", *_rows(found["layers"])] if layers else [])])

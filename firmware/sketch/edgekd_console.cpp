@@ -75,11 +75,13 @@ void edgekd_console_begin(void) {
 void edgekd_console_model(const edgekd_model *model, float *sample, float *forecast, int32_t *integers) {
     char message[EDGEKD_LINE_CHARS];
     edgekd_session_begin(&session, model, &port, sample, forecast, integers);
+    const bool passed = edgekd_session_self_test(&session, message) != 0;
     edgekd_session_announce(&session);
-    if (!edgekd_session_self_test(&session, message)) {
-        edgekd_console_fail(message);
+    if (passed) {
+        edgekd_session_say(&session, message);
+    } else {
+        edgekd_session_error(&session, message);
     }
-    edgekd_session_say(&session, message);
 }
 
 void edgekd_console_serve(void) {

@@ -11,7 +11,7 @@
 /** Open the line, wait a few seconds for a listener, and switch on the nRF52840's instruction cache (off at reset). */
 void edgekd_console_begin(void);
 
-/** Say what this is, and run the self-test; one that fails is fatal. Memory as in edgekd_session_begin. */
+/** Run the self-test, say what this is and how that went. Memory as in edgekd_session_begin. */
 void edgekd_console_model(const edgekd_model *model, float *sample, float *forecast, int32_t *integers);
 
 /** Take what has come in, up to the end of a line, and answer it. Does not wait. */

@@ -86,7 +86,8 @@ static void print_about(const edgekd_session *session, const char *tag) {
     to = edgekd_put_text(to, session->port->board);
     to = put_pair(to, " inputs=", session->model->inputs);
     to = put_pair(to, " outputs=", session->model->outputs);
-    put_pair(to, " window=", session->model->window);
+    to = put_pair(to, " window=", session->model->window);
+    edgekd_put_text(to, session->failed ? " selftest=FAIL" : " selftest=PASS");
     print_checked(session, line);
 }
 
@@ -96,6 +97,7 @@ static void print_ok(const edgekd_session *session, const char *tag) {
     char line[EDGEKD_LINE_CHARS];
     char *to = edgekd_put_text(line, tag);
     to = put_state(edgekd_put_text(to, "ok"), session);
+    to = edgekd_put_hex(edgekd_put_text(to, " boot="), session->boot);
     put_pair(to, " ms=", session->port->milliseconds());
     print_checked(session, line);
 }
@@ -137,6 +139,9 @@ void edgekd_session_push(edgekd_session *session, const float *sample) {
 }
 
 int edgekd_session_predict(edgekd_session *session) {
+    if (session->failed) {
+        return 0;
+    }
     if (!session->predicted) {
         const uint32_t begun = session->port->clock();
         if (!session->model->predict(session->forecast)) {
@@ -214,10 +219,12 @@ int edgekd_session_self_test(edgekd_session *session, char *message) {
     int good = 1;
     uint32_t test;
     char *to;
+    session->failed = 0;
     for (test = 0; test < windows && good; test++) {
         good = same_window(session, test, message);
     }
     forget(session);
+    session->failed = (uint8_t)!good;
     if (good) {
         to = put_pair(message, "self-test PASS: ", windows);
         to = edgekd_put_text(to, windows > 1u ? " windows, " : " window, ");
@@ -265,10 +272,17 @@ static void answer_sample(edgekd_session *session, const request *r) {
     }
 }
 
+static int refused(const edgekd_session *session, const request *r) {
+    if (session->failed) {
+        print_error(session, r->tag, "the self-test has failed, so there are no forecasts: selftest says where");
+    }
+    return session->failed;
+}
+
 static void answer_numbers(edgekd_session *session, const request *r) {
     char line[64];
     char *to;
-    if (!read_samples(session, r, 0)) {
+    if (refused(session, r) || !read_samples(session, r, 0)) {
         return;
     }
     (void)read_samples(session, r, 1);
@@ -283,6 +297,9 @@ static void answer_numbers(edgekd_session *session, const request *r) {
 }
 
 static int predicted(edgekd_session *session, const request *r) {
+    if (refused(session, r)) {
+        return 0;
+    }
     if (!edgekd_session_predict(session)) {
         char what[64];
         char *to = put_pair(what, "too few samples: ", session->samples);
@@ -481,6 +498,9 @@ static void answer(edgekd_session *session, uint32_t length) {
         const char *rest = after(r.text, &verbs[v]);
         if (rest != NULL) {
             r.text = rest;
+            if (session->boot == 0 && r.tag[0] != '\0') {
+                session->boot = edgekd_crc32(0, session->line, length);
+            }
             verbs[v].answer(session, &r);
             return;
         }

@@ -20,6 +20,9 @@
  * `@17 predict *1B6F8A2C`: its answer then starts with the same tag. A line that is too long, damaged or wrong is
  * answered with `error: ...` and changes nothing; an empty one is not answered. The digest is the CRC-32 of all samples
  * since the last reset, as little-endian float32: an answer with the right digest is about the samples that were meant.
+ * `boot` in an answer is the CRC-32 of the first request with a tag since power came; tags differ, so another `boot`
+ * means that power was lost, whether or not there were samples to lose. After a self-test that failed, samples are
+ * taken, and forecasts are refused.
  */
 #ifndef EDGEKD_PROTOCOL_H
 #define EDGEKD_PROTOCOL_H
@@ -30,7 +33,7 @@
 extern "C" {
 #endif
 
-#define EDGEKD_PROTOCOL_VERSION 1
+#define EDGEKD_PROTOCOL_VERSION 2
 #define EDGEKD_LINE_CHARS 256 /* the longest line with its end, in or out, but for forecasts as numbers and commas */
 #define EDGEKD_VALUES_PER_LINE 8u
 
@@ -73,8 +76,10 @@ typedef struct {
     uint32_t samples;  /* accepted since the last reset */
     uint32_t digest;
     uint32_t clocks;   /* of the last prediction */
+    uint32_t boot;     /* 0 before the first request with a tag, then of that request */
     uint32_t length;
     uint8_t predicted; /* whether forecast and integers belong to the samples so far */
+    uint8_t failed;    /* whether the last self-test found a difference: then there are no forecasts */
     uint8_t damaged;   /* whether the line so far has a character that is no text */
     char line[EDGEKD_LINE_CHARS];
 } edgekd_session;
@@ -92,7 +97,8 @@ int edgekd_session_take(edgekd_session *session, char c);
 /** Take one sample, float[F], that did not come over the line. */
 void edgekd_session_push(edgekd_session *session, const float *sample);
 
-/** Run the model, unless it has run on these samples already. Returns 0 while there are too few samples. */
+/** Run the model, unless it has run on these samples already. Returns 0 while there are too few samples, and after a
+ * self-test that failed. */
 int edgekd_session_predict(edgekd_session *session);
 
 /** Print the forecast as numbers and commas. After edgekd_session_predict() only. */

@@ -1,0 +1,97 @@
+"""Which model of a finished run goes on which board, and what is known of boards that have run it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgekd.board import Board, load_board
+from edgekd.config import Config
+from edgekd.deploy.device import Device
+from edgekd.errors import BoardUnreachable, ConfigError
+from edgekd.program.forecaster import load_model
+from edgekd.run import read_json
+
+VIRTUAL = "virtual"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """One model of a run, and the board it was made for."""
+
+    run: Path
+    candidate: str
+    board: Board
+    config: Config
+
+    @property
+    def model(self) -> Path:
+        return self.run / "models" / self.candidate
+
+    def sketch(self, kind: str) -> Path:
+        """Folder of the native, stream, ble or tflm sketch. ConfigError when there is none."""
+        firmware = self.run / "firmware" / self.candidate
+        found = sorted(firmware.glob(f"*_{kind}/*_{kind}.ino"))
+        if not found and not firmware.is_dir():
+            raise ConfigError(
+                f"the run has no firmware of '{self.candidate}'",
+                hint=f"edgekd front {self.run} --export {self.candidate}",
+            )
+        if not found:
+            known = ", ".join(sorted(path.name.rpartition("_")[2] for path in firmware.glob("*_*"))) or "none"
+            raise ConfigError(f"{firmware} has no {kind} sketch", hint=f"sketches there: {known}")
+        return found[0].parent
+
+
+def choose(run: Path, board: str | None = None, model: str | None = None) -> Chosen:
+    """The model that a finished run has chosen, or `model`. board: another one than the run's.
+
+    ConfigError when there is no such model.
+    """
+    report = read_json(run / "report" / "report.json")
+    config = Config.model_validate(report["config"])
+    target = load_board(board if board and board != VIRTUAL else config.board)
+    known = [one["name"] for one in report["candidates"]]
+    if model is not None and model not in known:
+        raise ConfigError(f"the run has no candidate '{model}'", hint=f"it has {', '.join(known)}")
+    return Chosen(run=run, candidate=model or report["chosen"]["name"], board=target, config=config)
+
+
+def chosen_on(device: Device, runs: Iterable[Path]) -> Chosen:
+    """The model that a board carries, of one of these runs. BoardUnreachable when it is of none of them."""
+    about = device.about
+    known = list(runs)
+    for run in known:
+        folder = run / "models" / about.candidate
+        if (run / "report" / "report.json").is_file() and folder.is_dir() and load_model(folder).sha256 == about.sha256:
+            return choose(run, model=about.candidate)
+    others = ", ".join(map(str, known)) or "no run here"
+    raise BoardUnreachable(
+        f"the board at {device.link.device} runs {about.name} {about.candidate} ({about.sha256[:12]}), "
+        f"which is not of {others}",
+        hint="edgekd flash the run first, or name the run that it carries",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A board that `validate` has met: measured cycles over those that the emulator predicted for the same code."""
+
+    serial: str
+    board: str
+    ratio: float
+
+
+def boards_seen(run: Path, board: str) -> list[Seen]:
+    """Boards of this name whose cycles were measured with a model of the run, by serial number."""
+    found: list[dict[str, Any]] = [read_json(path) for path in sorted((run / "boards").glob("*.json"))]
+    return [
+        Seen(serial=one["serial"], board=one["board"], ratio=one["ratio"])
+        for one in found
+        if one.get("ratio") and one.get("board") == board
+    ]
+
+
+def ms_on(run: Path, board: str, ms: float) -> dict[str, float]:
+    """Estimates of what an emulated time comes to on boards that were measured, by serial number: times their ratio."""
+    return {one.serial: float(f"{ms * one.ratio:.4g}") for one in boards_seen(run, board)}
