@@ -163,7 +163,7 @@ class Students(Section):
     kinds: Annotated[list[Kind], Field(min_length=1)] = ["liquid", "gru", "mlp"]
     hidden: Annotated[list[Width], Field(min_length=1)] = [4, 8, 16, 32]
     rank: Annotated[int, Field(ge=0, le=512)] = 8
-    epochs: Count = 60
+    epochs: Count = 40
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
     batch: Count = 256
     optimiser: Optimiser = "adamw"
@@ -193,7 +193,7 @@ class Compress(Section):
     activation_bits: Annotated[list[Literal[8, 16]], Field(min_length=1)] = [8, 16]
     blocks: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)] = [0.0]
     """Shares of the 1 x 4 blocks of weights that are pruned, beside whole units."""
-    epochs: Annotated[int, Field(ge=2, le=1_000_000)] = 40
+    epochs: Annotated[int, Field(ge=2, le=1_000_000)] = 20
 
     @field_validator("activation_bits")
     @classmethod
@@ -226,10 +226,10 @@ class Search(Section):
     loss: list[LossName] = []
     target_weight: list[Annotated[float, Field(ge=0, le=1)]] = []
     optimiser: list[Optimiser] = []
-    refine: Annotated[int, Field(ge=0, le=64)] = 6
+    refine: Annotated[int, Field(ge=0, le=64)] = 4
     refine_epochs: Annotated[int, Field(ge=1, le=100)] = 2
     refine_seeds: Annotated[int, Field(ge=1, le=32)] = 3
-    ablate: Annotated[int, Field(ge=0, le=64)] = 3
+    ablate: Annotated[int, Field(ge=0, le=64)] = 2
 
     @field_validator("objectives")
     @classmethod

@@ -297,7 +297,7 @@ def dlnet(config: Config, prepared: Prepared) -> dict[str, float]:
     device = config.students.device
     preprocess = replace(prepared.preprocess, patch=1)
     train, val = (prepared.examples(part, preprocess=preprocess).to(device) for part in ("train", "val"))
-    recipe = replace(_recipe(config, config.students.epochs), learning_rate=1e-3)
+    recipe = replace(_recipe(config, config.teacher.epochs), learning_rate=1e-3)
     whole = replace(shape_of(config, prepared), patches=preprocess.steps, rank=0)
     teacher, student = (Dlnet([w], [config.search.seed], whole, student=w == 4).to(device) for w in (128, 4))
     error = fit(teacher, train, val, _squared, recipe)
