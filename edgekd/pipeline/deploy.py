@@ -109,9 +109,10 @@ def check_parity(folder: Path, prepared: Prepared, board: Board) -> dict[str, An
         if b not in found:  # a board that is not emulated
             continue
         away = np.abs(found[a].astype(np.float64) - found[b]).max(axis=1)
-        same = (codes[a] == codes[b]).all(axis=1) if a in codes else away <= FLOAT_TOLERANCE
-        if tolerance == 0.0:
-            same &= away == 0.0
+        same = np.ones(len(raw), bool) if tolerance is None else away <= tolerance
+        if a in codes and b in codes:
+            known = len(codes[b])
+            same[:known] &= (codes[a][:known] == codes[b]).all(axis=1)
         result[f"{a}_{b}"] = {
             "windows": len(raw),
             "equal": int(same.sum()),

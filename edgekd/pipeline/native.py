@@ -25,11 +25,12 @@ F32 = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
 STATE, FORECAST = "edgekd_state", "edgekd_forecast"
 MEASURED_WINDOWS = 20
+BOARD_INTEGERS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forecasts:
-    """What a firmware made of raw windows: the network's integers [B, O] and forecasts [B, O]."""
+    """What a firmware made of raw windows: forecasts [B, O], and the network's integers [K, O] for the first K."""
 
     integers: Integers
     real: F32
@@ -94,13 +95,17 @@ class Firmware:
         return found, states
 
     def on_board(self, machine: Machine, states: Sequence[bytes]) -> Forecasts:
-        """Forecast on the emulated board from states as `on_host` left them: the structure is the same there."""
-        found = self._empty(len(states))
+        """Forecast on the emulated board from states as `on_host` left them: the structure is the same there.
+
+        Integers for the first BOARD_INTEGERS only: each is a forecast more, and forecasts follow from them one to one.
+        """
+        found, integers = self._empty(len(states)), self._empty(min(BOARD_INTEGERS, len(states))).integers
         for row, state in enumerate(states):
             machine.write(STATE, state)
-            machine.call(self.entry("predict_integers"), STATE, found.integers[row])
+            if row < len(integers):
+                machine.call(self.entry("predict_integers"), STATE, integers[row])
             machine.call(self.entry("predict"), STATE, found.real[row])
-        return found
+        return Forecasts(integers=integers, real=found.real)
 
     def pushed_on_board(self, machine: Machine, window: F32) -> bytes:
         """The state after pushing one raw window [T, F] on the emulated board."""

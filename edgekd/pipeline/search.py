@@ -160,7 +160,8 @@ class Search:
         reference: list[float] = []
         while ours := study.ask([] if number else first, settings.candidates - count):
             begun = time.monotonic()
-            late = begun + member_seconds * (len(ours) + self._later_members()) > self.until
+            members = len(ours) + self._later_members(len(front_of(self.config, self.scores())))
+            late = begun + member_seconds * members > self.until
             if number and late and not {one.name for one in ours} & self.trials.offered():
                 break
             made = [one.name for one in ours if one.name not in self.trials.results()]
@@ -194,10 +195,12 @@ class Search:
         places = {round(at * (len(names) - 1) / max(1, count - 1)) for at in range(count)}
         return [Candidate.parse(names[at]) for at in sorted(places)]
 
-    def _later_members(self) -> int:
-        """Members to be trained when the generations are done, each of them counted by its epochs."""
+    def _later_members(self, on_front: int) -> int:
+        """Members to be trained when the generations are done, counted by their epochs; to verify a point of the front
+        takes about as long as one.
+        """
         settings = self.config.search
-        return settings.refine_seeds * (settings.refine * settings.refine_epochs + settings.ablate * 2)
+        return settings.refine_seeds * (settings.refine * settings.refine_epochs + settings.ablate * 2) + on_front
 
     def _told(self, score: dict[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
         return objectives(self.config, score), over_limits(self.config, score)
