@@ -69,7 +69,7 @@ def test_workers_on_a_database_survive_kills_and_end_as_one_would(
     alone: Path, tmp_path: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, rng = small_run.write(tmp_path, **SMALL), random.Random(1)
-    for kill in range(4):
+    for kill in range(3):
         process = subprocess.Popen(
             searching(tmp_path / f"w{kill % 2}", config, postgresql),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,

@@ -52,9 +52,9 @@ def explore(
     """The search alone: the front, on validation, of what is known when it ends."""
     until = time.monotonic() + seconds
     with Run(folder, progress) as run:
-        search = Search(run, config, shared, until)
+        search = Search(run, config, shared, until, finish=False)
         search.begin()
-        with helping(config, folder, shared, until, workers - 1):
+        with helping(config, folder, shared, until, workers - 1, finish=False):
             search.explore()
         scores = search.scores()
         return [{"name": name, **scores[name]} for name in search.front()]

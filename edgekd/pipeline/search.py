@@ -63,9 +63,11 @@ class Job:
 class Search:
     """One worker's part of a search, in a run folder of its own or of its owner's."""
 
-    def __init__(self, run: Run, config: Config, shared: Shared, until: float) -> None:
+    def __init__(self, run: Run, config: Config, shared: Shared, until: float, *, finish: bool = True) -> None:
         """No generation but the first is begun that would not be done, with all that follows, at time `until`
-        (time.monotonic). ConfigError for a storage or a store that cannot be used.
+        (time.monotonic). `finish`: a worker that must wait may do what follows the search meanwhile.
+
+        ConfigError for a storage or a store that cannot be used.
         """
         if shared.storage and not shared.artifacts:
             raise ConfigError("a shared storage needs a store for models", hint="--artifacts FOLDER, or s3://bucket")
@@ -80,6 +82,7 @@ class Search:
         self.trials = Trials(url, name, objectives=len(config.search.objectives), choices=choices)
         self.jobs = Trials(url, f"{name}/jobs")
         self.artifacts = Artifacts(shared.artifacts) if shared.artifacts else None
+        self._spare = [self._job("dlnet")] if finish else []
 
     def begin(self) -> None:
         """What the owner of a run folder does first: nobody works in it, and what was removed is made again."""
@@ -143,7 +146,7 @@ class Search:
     @cached_property
     def lessons(self) -> Lessons:
         """The teacher, trained by one worker for all."""
-        self._work([self._job("teacher")], spare=[self._job("dlnet")])
+        self._work([self._job("teacher")], self._spare)
         found = self.jobs.results()["teacher"].found
         if self.artifacts:
             build = partial(self.artifacts.get, found["artifact"])
@@ -166,7 +169,7 @@ class Search:
                 break
             made = [one.name for one in ours if one.name not in self.trials.results()]
             batches = train.batches(ours, f"{number:03d}", [settings.seed])
-            self._work([self._batch_job(batch, number) for batch in batches], [self._job("dlnet")], count)
+            self._work([self._batch_job(batch, number) for batch in batches], self._spare, count)
             scores = self.scores()
             study.tell({one.name: self._told(scores[one.name]) for one in ours})
             count += len(ours)
@@ -184,7 +187,7 @@ class Search:
         if again:
             self.run.progress.start("refine", len(again))
             batches = train.batches(again, "fine", seeds, settings.refine_epochs)
-            self._work([self._batch_job(batch, None) for batch in batches], spare=[self._job("dlnet")])
+            self._work([self._batch_job(batch, None) for batch in batches], self._spare)
             self.run.progress.finish()
 
     def _picked(self, count: int) -> list[Candidate]:

@@ -27,11 +27,15 @@ def most_workers() -> int:
 
 
 @contextlib.contextmanager
-def helping(config: Config, folder: Path, shared: Shared, until: float, count: int) -> Iterator[None]:
-    """Have `count` further processes work on the search in `folder`, whose data are prepared, until this is left."""
+def helping(
+    config: Config, folder: Path, shared: Shared, until: float, count: int, *, finish: bool = True
+) -> Iterator[None]:
+    """Have `count` further processes work on the search in `folder`, whose data are prepared, and with `finish` on what
+    follows it, until this is left.
+    """
     context = multiprocessing.get_context("spawn")
     helpers = [
-        context.Process(target=_help, args=(config, folder, shared, until, os.getpid()), daemon=True)
+        context.Process(target=_help, args=(config, folder, shared, until, finish, os.getpid()), daemon=True)
         for _ in range(count)
     ]
     for one in helpers:
@@ -44,15 +48,16 @@ def helping(config: Config, folder: Path, shared: Shared, until: float, count: i
             one.join()
 
 
-def _help(config: Config, folder: Path, shared: Shared, until: float, owner: int) -> None:
+def _help(config: Config, folder: Path, shared: Shared, until: float, finish: bool, owner: int) -> None:
     """Work along with the owner. An error ends this process alone: the owner meets it too, and reports it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
     try:
         with Run(folder, Quiet(), join=True) as run:
-            search = Search(run, config, shared, until)
+            search = Search(run, config, shared, until, finish=finish)
             search.explore()
-            search.finish()
+            if finish:
+                search.finish()
     except Exception:
         if os.environ.get("EDGEKD_DEBUG"):
             traceback.print_exc()
