@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from postgres import binaries, server
 
-from edgekd.errors import ConfigError, DataError
+from edgekd.errors import ConfigError, DataError, EdgekdError
 from edgekd.search.artifacts import Artifacts
-from edgekd.search.trials import Trials, sqlite_url
+from edgekd.search.trials import Trials, answering, sqlite_url
 
 WANTED = 40
 WORKER = f"""
@@ -145,6 +145,15 @@ def test_a_storage_that_cannot_be_opened_is_named_without_its_password(url: str,
         Trials(url, "study")
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.skipif(not binaries(), reason="postgresql is not installed")
+def test_a_storage_that_goes_away_is_no_bug() -> None:
+    with server() as url:
+        trials = Trials(url, "study")
+        trials.offer({"a": {}})
+    with pytest.raises(EdgekdError, match=r"the storage postgresql://.* does not answer: .*connection"), answering(url):
+        trials.results()
 
 
 def test_a_folder_comes_back_from_the_store_as_it_was(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from edgekd.config import Config
 from edgekd.pipeline import deploy, summary
 from edgekd.pipeline.choose import choose
 from edgekd.pipeline.points import write_firmware
-from edgekd.pipeline.search import LOCAL, Search, Shared
+from edgekd.pipeline.search import DATABASE, LOCAL, Search, Shared
 from edgekd.pipeline.workers import helping
 from edgekd.run import Progress, Run
+from edgekd.search.trials import answering
 
 
 def compress(
@@ -30,7 +31,7 @@ def compress(
     `workers` processes share it, and those on other machines that meet in the same storage.
     """
     until = time.monotonic() + seconds
-    with Run(folder, progress) as run:
+    with Run(folder, progress) as run, answering(shared.storage or DATABASE):
         search = Search(run, config, shared, until)
         search.begin()
         with helping(config, folder, shared, until, workers - 1):
@@ -51,7 +52,7 @@ def explore(
 ) -> list[dict[str, Any]]:
     """The search alone: the front, on validation, of what is known when it ends."""
     until = time.monotonic() + seconds
-    with Run(folder, progress) as run:
+    with Run(folder, progress) as run, answering(shared.storage or DATABASE):
         search = Search(run, config, shared, until, finish=False)
         search.begin()
         with helping(config, folder, shared, until, workers - 1, finish=False):

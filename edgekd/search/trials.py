@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import sqlalchemy.exc
 from optuna.trial import FrozenTrial, TrialState
 
-from edgekd.errors import ConfigError
+from edgekd.errors import ConfigError, EdgekdError
 
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # of heartbeats
 HEARTBEAT_SECONDS = 10
@@ -53,7 +54,7 @@ class Trials:
         """`choices` are the values that each parameter of a trial can have; heartbeat, grace: seconds."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._heartbeat = heartbeat
-        with _storage_errors(url):
+        with _opening(url):
             self._storage = optuna.storages.RDBStorage(
                 _with_driver(url), engine_kwargs=_engine(url), heartbeat_interval=heartbeat, grace_period=grace
             )
@@ -132,8 +133,10 @@ class Trials:
             self._mine = {}
 
     def tell(self, name: str, values: Sequence[float], found: Mapping[str, Any]) -> bool:
-        """Give the result of an offered name; False when it was known already."""
-        trial = self._live()[name]
+        """Give the result of an offered name; False when it was known already, or the claim is lost."""
+        trial = self._live().get(name)
+        if trial is None:  # this worker was silent for too long, and nobody has taken over yet
+            return False
         try:
             self._storage.set_trial_user_attr(trial._trial_id, _FOUND, dict(found))
             told = self._storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, list(values))
@@ -196,10 +199,20 @@ def _engine(url: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _storage_errors(url: str) -> Iterator[None]:
-    """A database that is not there is the user's to solve; the password in its address is not repeated."""
-    import sqlalchemy.exc
+def answering(url: str) -> Iterator[None]:
+    """A database that goes away is no bug: EdgekdError."""
+    try:
+        yield
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise EdgekdError(
+            f"the storage {_shown(url)} does not answer: {_first_line(error)}",
+            hint="what is finished is kept; run the same command again",
+        ) from error
 
+
+@contextlib.contextmanager
+def _opening(url: str) -> Iterator[None]:
+    """A database that is not there is the user's to solve; the password in its address is not repeated."""
     try:
         yield
     except ImportError as error:
@@ -207,10 +220,14 @@ def _storage_errors(url: str) -> Iterator[None]:
             f"the storage {_shown(url)} needs a package: {error}", hint="install its driver for SQLAlchemy"
         ) from None
     except (sqlalchemy.exc.SQLAlchemyError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
         raise ConfigError(
-            f"cannot open the storage {_shown(url)}: {first}", hint="as postgresql://user:password@host/database"
+            f"cannot open the storage {_shown(url)}: {_first_line(error)}",
+            hint="as postgresql://user:password@host/database",
         ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error.__cause__ or error).strip().splitlines()[0]
 
 
 def _shown(url: str) -> str:
