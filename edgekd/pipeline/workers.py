@@ -15,7 +15,7 @@ from edgekd.pipeline.search import Search, Shared
 from edgekd.progress import Quiet
 from edgekd.run import Run
 
-WATCH_SECONDS = 1.0
+WATCH_SECONDS, LEAVE_SECONDS = 1.0, 10.0
 BYTES_EACH = 2 << 30
 """Memory to leave for each worker."""
 
@@ -42,9 +42,11 @@ def helping(
         one.start()
     try:
         yield
+        for one in helpers:  # all is done: they see that, too
+            one.join(LEAVE_SECONDS)
     finally:
         for one in helpers:
-            one.kill()  # what it was doing is done, or will be claimed again
+            one.kill()  # what it was doing will be claimed again
             one.join()
 
 
