@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,15 @@ def test_a_storage_that_cannot_be_opened_is_named_without_its_password(url: str,
         Trials(url, "study")
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.skipif(not binaries(), reason="postgresql is not installed")
+def test_workers_may_all_begin_with_an_empty_database_at_once() -> None:
+    with server() as url, ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda n: Trials(url, f"study{n % 2}"), range(6)))
+        found[0].offer({"a": {}})
+        assert found[2].offered() == found[4].offered() == {"a"}
+        assert found[1].offered() == set()
 
 
 @pytest.mark.skipif(not binaries(), reason="postgresql is not installed")

@@ -6,8 +6,11 @@ fell silent is failed, and the name is offered again.
 """
 
 import contextlib
+import itertools
+import random
 import re
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +27,7 @@ from edgekd.errors import ConfigError, EdgekdError
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # of heartbeats
 HEARTBEAT_SECONDS = 10
 GRACE_SECONDS = 60
+OPENING_ATTEMPTS = 8
 _NAME, _FOUND, _FORGOTTEN = "name", "found", "forgotten"
 
 
@@ -55,9 +59,7 @@ class Trials:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._heartbeat = heartbeat
         with _opening(url):
-            self._storage = optuna.storages.RDBStorage(
-                _with_driver(url), engine_kwargs=_engine(url), heartbeat_interval=heartbeat, grace_period=grace
-            )
+            self._storage = _open(url, heartbeat, grace)
             self.study = optuna.create_study(
                 storage=self._storage, study_name=name, directions=["minimize"] * objectives, load_if_exists=True
             )
@@ -187,6 +189,25 @@ class Trials:
 def sqlite_url(path: Path) -> str:
     """Of a SQLite file."""
     return f"sqlite:///{path}"
+
+
+def _open(url: str, heartbeat: int, grace: int) -> optuna.storages.RDBStorage:
+    """Optuna makes the tables of a new database one by one: of several workers that do so at once some fail."""
+    for attempt in itertools.count(1):
+        try:
+            return optuna.storages.RDBStorage(
+                _with_driver(url), engine_kwargs=_engine(url), heartbeat_interval=heartbeat, grace_period=grace
+            )
+        except (
+            sqlalchemy.exc.IntegrityError,
+            sqlalchemy.exc.ProgrammingError,
+            sqlalchemy.exc.OperationalError,
+        ) as error:
+            refused = isinstance(error, sqlalchemy.exc.OperationalError) and not url.startswith("sqlite")
+            if refused or attempt == OPENING_ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0.1, 1.0))
+    raise AssertionError
 
 
 def _with_driver(url: str) -> str:
