@@ -18,6 +18,7 @@ from edgekd.errors import EdgekdError
 
 if TYPE_CHECKING:
     from edgekd.config import Config
+    from edgekd.run import Progress
 
 STOPPED = 130
 MOST_CANDIDATES = 10_000
@@ -132,15 +133,10 @@ def compress(
     from edgekd.progress import show
 
     with show() as progress:
-        progress.start("loading", 1)
+        options = _loaded(progress, workers, storage, artifacts)
         from edgekd import pipeline
-        from edgekd.pipeline.search import Shared
-        from edgekd.pipeline.workers import most_workers
 
-        progress.finish()
-        shared = Shared(storage, artifacts)
-        count = workers or most_workers()
-        found = pipeline.compress(config, folder, progress, seconds=seconds, workers=count, shared=shared)
+        found = pipeline.compress(config, folder, progress, seconds=seconds, **options)
     _print(found, json_, lambda: _print_report(found))
     if not json_:
         print(f"report:   {folder / 'report' / 'report.html'}")
@@ -174,19 +170,24 @@ def search(
     from edgekd.progress import show
 
     with show() as progress:
-        progress.start("loading", 1)
+        options = _loaded(progress, workers, storage, artifacts)
         from edgekd import pipeline
-        from edgekd.pipeline.search import Shared
-        from edgekd.pipeline.workers import most_workers
 
-        progress.finish()
-        shared = Shared(storage, artifacts)
-        count = workers or most_workers()
-        found = pipeline.explore(config, folder, progress, seconds=seconds, workers=count, shared=shared)
+        found = pipeline.explore(config, folder, progress, seconds=seconds, **options)
     rows = [one | {"val_mae": one["val"]["mae"]} | one.get("native", {}) for one in found]
     _print(found, json_, lambda: _print_front(rows))
     if not json_:
         print(f"next: edgekd compress {path}, which verifies, chooses and reports")
+
+
+def _loaded(progress: "Progress", workers: int | None, storage: str, artifacts: str) -> dict[str, Any]:
+    """Load what a search needs; how many processes share it, and where they meet."""
+    progress.start("loading", 1)
+    from edgekd.pipeline.search import Shared
+    from edgekd.pipeline.workers import most_workers
+
+    progress.finish()
+    return {"workers": workers or most_workers(), "shared": Shared(storage, artifacts)}
 
 
 def _wanted(path: Path, candidates: int | None, time: str | None) -> "tuple[Config, float]":

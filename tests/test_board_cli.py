@@ -43,8 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of one candidate, runs/small."""
     folder = tmp_path_factory.mktemp("run")
     students = "{kinds: [gru], hidden: [4], rank: 2, epochs: 2}"
-    small_run.write(folder, students=students, search="{candidates: 1}")
-    done = edgekd(folder, "compress", "small.yaml")
+    small_run.write(folder, students=students, search="{candidates: 1, refine: 0, ablate: 0}")
+    done = edgekd(folder, "compress", "small.yaml", "--workers", "1")
     assert done.returncode == 0, done.stderr
     return folder
 
