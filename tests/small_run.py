@@ -23,7 +23,7 @@ teacher: {kind: gru, hidden: 4, members: 2, epochs: 2}
 students: {kinds: [liquid, gru, mlp, tcn], hidden: [4], rank: 2, epochs: 2}
 distill: {stage1: output_l1, stage2: output_l1}
 compress: {sparsity: [0.0], activation_bits: [8, 16], epochs: 2}
-search: {candidates: 8, refine: 1, refine_epochs: 1, refine_seeds: 2, ablate: 1}
+search: {candidates: 5, refine: 1, refine_epochs: 1, refine_seeds: 2, ablate: 1}
 """
 CELLS, CYCLES = 10, 300
 

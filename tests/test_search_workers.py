@@ -24,7 +24,7 @@ from edgekd.search.trials import Trials
 SMALL = {
     "teacher": "{kind: mlp, hidden: 4, members: 1, epochs: 1}",
     "students": "{kinds: [mlp, tcn], hidden: [4, 8], rank: 2, epochs: 1}",
-    "search": "{candidates: 8, generation: 4, refine: 1, refine_epochs: 1, refine_seeds: 2, ablate: 0}",
+    "search": "{candidates: 6, generation: 4, refine: 1, refine_epochs: 1, refine_seeds: 2, ablate: 0}",
 }
 
 
