@@ -7,13 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import small_run
-from postgres import binaries, server
 from test_pipeline import Log, files, without_times
 
 from edgekd.config import load_config
@@ -34,14 +32,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("alone")
     compress(load_config(small_run.write(folder, **SMALL)), folder / "out", Log())
     return folder / "out"
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[str]:
-    if not binaries():
-        pytest.skip("postgresql is not installed")
-    with server() as url:
-        yield url
 
 
 def test_two_processes_make_what_one_makes(alone: Path, tmp_path: Path) -> None:

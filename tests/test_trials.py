@@ -4,7 +4,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,14 +30,6 @@ with trials.alive():
                 time.sleep(0.1)
                 trials.tell(name, [float(name[3:])], {{"by": sys.argv[2]}})
 """
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[str]:
-    if not binaries():
-        pytest.skip("postgresql is not installed")
-    with server() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -225,32 +225,27 @@ class Search:
         `before` names were done before, for the progress.
         """
         while True:
-            left = [job for job in (*required, *spare) if not self._done(job)]
+            known = {name for trials in (self.trials, self.jobs) for name in trials.results()}
+            left = [job for job in (*required, *spare) if not known.issuperset(job.names)]
+            self.run.progress.advance(before + sum(name in known for job in required for name in job.names))
             if not any(job in required for job in left):
                 return
             for trials in {id(job.trials): job.trials for job in left}.values():
                 trials.free()
             for job in left:
                 job.trials.offer(job.parameters)
-            if not any(self._take(job) for job in left):
+            if not any(self._take(job, known) for job in left):
                 time.sleep(POLL_SECONDS)
-            known = [name for job in required for name in job.names if name in job.trials.results()]
-            self.run.progress.advance(before + len(known))
 
-    def _take(self, job: Job) -> bool:
-        """Do a job if nobody else is at it."""
-        known = job.trials.results()
-        names = [name for name in job.names if name not in known]
-        if not names or not job.trials.claim(names[0]):
+    def _take(self, job: Job, known: set[str]) -> bool:
+        """Do what is not known of a job if nobody else is at it."""
+        first, *others = (name for name in job.names if name not in known)
+        if not job.trials.claim(first):
             return False
-        for name in names[1:]:
+        for name in others:
             job.trials.claim(name)
         job.do()
         return True
-
-    def _done(self, job: Job) -> bool:
-        known = job.trials.results()
-        return all(name in known for name in job.names)
 
     def _batch_job(self, batch: Batch, generation: int | None) -> Job:
         named = {one.name: parameters(one) for one in batch.candidates}

@@ -173,7 +173,7 @@ def _named(name: str) -> dict[str, Any]:
 
 
 def _parity_totals(parity: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Per pair of engines, over all candidates: windows, how many are equal, the largest difference."""
+    """Per pair of engines, over all that were verified: windows, how many are equal, the largest difference."""
     totals: dict[str, Any] = {}
     for pairs in parity.values():
         for pair, one in pairs.items():
