@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgekd import __version__
-from edgekd.errors import EdgekdError
+from edgekd.contracts.errors import EdgekdError
 
 if TYPE_CHECKING:
-    from edgekd.config import Config
+    from edgekd.contracts.config import Config
     from edgekd.run import Progress
 
 STOPPED = 130
@@ -92,8 +92,8 @@ def _version(version: Annotated[bool, typer.Option("--version", help="print the 
 @app.command()
 def init(path: ConfigFile) -> None:
     """Write a commented configuration for the built-in sample."""
-    from edgekd.config import TEMPLATE
-    from edgekd.errors import ConfigError
+    from edgekd.contracts.config import TEMPLATE
+    from edgekd.contracts.errors import ConfigError
     from edgekd.run import write_atomic
 
     if path.exists():
@@ -107,7 +107,7 @@ def init(path: ConfigFile) -> None:
 @app.command()
 def check(path: ConfigFile) -> None:
     """Check a configuration and its table: every mistake at once, or what a run will do."""
-    from edgekd.config import dump_config, load_config
+    from edgekd.contracts.config import dump_config, load_config
 
     config = load_config(path)
     print(dump_config(config))
@@ -158,7 +158,7 @@ def search(
     """Search alone: the Pareto front on validation; edgekd compress goes on from it. Any number of them may share a
     storage.
     """
-    from edgekd.errors import ConfigError
+    from edgekd.contracts.errors import ConfigError
 
     config, seconds = _wanted(path, candidates, time)
     folder = out or Path("runs") / config.name
@@ -192,7 +192,7 @@ def _loaded(progress: "Progress", workers: int | None, storage: str, artifacts: 
 
 def _wanted(path: Path, candidates: int | None, time: str | None) -> "tuple[Config, float]":
     """The configuration with as many candidates as the command line says, and how many seconds there are."""
-    from edgekd.config import load_config
+    from edgekd.contracts.config import load_config
 
     config = load_config(path)
     wanted = candidates or (MOST_CANDIDATES if time else config.search.candidates)
@@ -202,7 +202,7 @@ def _wanted(path: Path, candidates: int | None, time: str | None) -> "tuple[Conf
 
 def _seconds(text: str) -> float:
     """Read 90s, 10m or 2h. ConfigError for anything else."""
-    from edgekd.errors import ConfigError
+    from edgekd.contracts.errors import ConfigError
 
     units = {"s": 1, "m": 60, "h": 3600}
     if not (text[:-1].isdecimal() and text[-1:] in units):
@@ -217,16 +217,16 @@ def front(
     json_: Json = False,
 ) -> None:
     """Print the Pareto front of a finished run, or build the firmware of one of its points."""
-    from edgekd.pipeline import points
+    from edgekd.pipeline import front
 
     if export:
         from edgekd.progress import show
 
         with show() as progress:
-            place = points.export(folder, export, progress)
+            place = front.export(folder, export, progress)
         print(f"firmware: {place}")
         return
-    found = points.front(folder)
+    found = front.front(folder)
 
     _print(found, json_, lambda: _print_front(found))
 
@@ -317,7 +317,7 @@ def codegen(
     board: Annotated[str, typer.Option(help="a name that edgekd boards lists")] = "nano33ble",
 ) -> None:
     """Turn any integer .tflite into plain C, equal to TFLite-Micro to the last bit."""
-    from edgekd.pipeline.graphs import write_code
+    from edgekd.pipeline.codegen import write_code
 
     code = write_code(model, name, board, out)
     kernels = len(code.sources) - 1
@@ -336,15 +336,15 @@ def emulate(
     json_: Json = False,
 ) -> None:
     """Run code on the emulated board: flash, RAM, stack, cycles, time, energy."""
-    from edgekd.deploy.chosen import ms_on
-    from edgekd.pipeline.graphs import emulate as run
-    from edgekd.report import cost
+    from edgekd.deploy.run_model import ms_on
+    from edgekd.pipeline.codegen import emulate as run
+    from edgekd.report import measurement_view
 
     measured = run(folder, board, profile="arduino" if arduino else "speed", compiler=compiler)
     found = measured.to_json() | {"ms_on": ms_on(folder, measured.board, measured.ms)}
     if picture:
-        cost.draw(found, picture)
-    _print(found, json_, lambda: print(cost.table(found, layers=profile)))
+        measurement_view.draw(found, picture)
+    _print(found, json_, lambda: print(measurement_view.table(found, layers=profile)))
 
 
 @app.command()
@@ -357,12 +357,12 @@ def verify(
     json_: Json = False,
 ) -> None:
     """Prove that code computes what TFLite-Micro does, on this computer and on the emulated board."""
-    from edgekd.pipeline.graphs import require_equal
-    from edgekd.pipeline.graphs import verify as run
-    from edgekd.report import cost
+    from edgekd.pipeline.codegen import require_equal
+    from edgekd.pipeline.codegen import verify as run
+    from edgekd.report import measurement_view
 
     found = run(folder, windows, random, board, compiler=compiler)
-    _print(found, json_, lambda: print(cost.verdicts(found)))
+    _print(found, json_, lambda: print(measurement_view.verdicts(found)))
     require_equal(found)
 
 
@@ -381,12 +381,12 @@ def flash(
 ) -> None:
     """Compile the run's sketch and put it on a board; or start a virtual board and print its port."""
     from edgekd.deploy import flash as uploading
-    from edgekd.deploy.chosen import VIRTUAL, choose
+    from edgekd.deploy.run_model import VIRTUAL, choose
     from edgekd.progress import show
 
     chosen = choose(folder, board, model)
     if board == VIRTUAL and not dry_run:
-        from edgekd.pipeline.board import virtual_board
+        from edgekd.pipeline.device import virtual_board
 
         with virtual_board(chosen, sketch, noise=noise, reset_every_s=reset_every or math.inf) as virtual:
             print(f"{chosen.candidate} on a virtual {chosen.board.title}: {virtual.port}", flush=True)
@@ -415,8 +415,8 @@ def validate(
     json_: Json = False,
 ) -> None:
     """Replay test windows on a board: equal to the last bit, or the first difference; and its cycles."""
-    from edgekd.errors import BoardUnreachable, Disagreement
-    from edgekd.pipeline import board as boards_of
+    from edgekd.contracts.errors import BoardUnreachable, Disagreement
+    from edgekd.pipeline import device as boards_of
     from edgekd.progress import show
 
     with show() as progress:
@@ -478,7 +478,7 @@ def stream(
     every: Annotated[int, typer.Option(help="forecast after every so many samples", min=1)] = 1,
 ) -> None:
     """Feed a recorded group to a board sample by sample; prints each forecast as CSV."""
-    from edgekd.pipeline import board as boards_of
+    from edgekd.pipeline import device as boards_of
 
     runs = [run] if run else sorted(path.parent.parent for path in Path("runs").glob("*/report/report.json"))
     for order, values in boards_of.stream(runs, table, group, port, every):
@@ -490,7 +490,7 @@ def boards(json_: Json = False) -> None:
     """List the boards edgekd knows."""
     from dataclasses import asdict
 
-    from edgekd.board import board_names, load_board
+    from edgekd.contracts.board import board_names, load_board
 
     known = [load_board(name) for name in board_names()]
 

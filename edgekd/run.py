@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, Self
 
 from edgekd import __version__
-from edgekd.errors import DataError, EdgekdError
+from edgekd.contracts.errors import DataError, EdgekdError
 
 MANIFEST = "manifest.json"
 _UNFINISHED = ".unfinished-"

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edgekd.candidate import Candidate
+from edgekd.contracts.candidate import Candidate
 from edgekd.data.preprocess import Preprocess
 from edgekd.export.model import member_ranges, write_model
-from edgekd.models.fake import Fake
+from edgekd.models.fake_quant import Fake
 from edgekd.models.kinds import build
 from edgekd.models.population import Shape
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.codegen.sketch import Vectors, ble_sketch, native_sketch, stream_sketch
+from edgekd.codegen.sketches import Vectors, ble_sketch, native_sketch, stream_sketch
 from edgekd.codegen.write import write
-from edgekd.program.forecaster import Deployed
+from edgekd.program.package import Deployed
 
 INPUTS, WINDOW, OUTPUTS = 2, 20, 10
 STEP = 0.125

@@ -12,7 +12,7 @@ import pytest
 from native_stand_in import INPUTS, OUTPUTS, WINDOW, deployed, vectors, windows, write_ble_sketch
 from numpy.typing import NDArray
 
-from edgekd.codegen.sketch import ble_sketch
+from edgekd.codegen.sketches import ble_sketch
 from edgekd.deploy.arduino import used_libraries
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")

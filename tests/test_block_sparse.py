@@ -18,12 +18,12 @@ from test_kernels import (
 )
 from tflite_builder import Spec, constant, single
 
-from edgekd.board import load_board, resource
 from edgekd.codegen import block_sparse
-from edgekd.codegen.graph import Call, Graph
-from edgekd.codegen.native import generate, generate_together
+from edgekd.codegen.c_graph import generate, generate_together
+from edgekd.codegen.ir import Call, Graph
+from edgekd.contracts.board import load_board, resource
 from edgekd.emulate.compiler import compile_image, empty_flash_bytes, find_compiler
-from edgekd.program import twin
+from edgekd.program import reference
 from edgekd.program.reader import read_tflite
 
 TYPES = [("int8", "int8"), ("int16", "int8"), ("int8", "int4")]
@@ -68,7 +68,7 @@ def layer(
 def case(content: bytes, name: str, rng: np.random.Generator, windows: int = 6) -> Case:
     program = read_tflite(content)
     inputs = random_inputs(program, windows, rng)
-    found = Case(program, generate(program, name, grids=False), inputs, twin.run(program, inputs))
+    found = Case(program, generate(program, name, grids=False), inputs, reference.run(program, inputs))
     kernel = KERNELS[program.tensors[program.inputs[0]].dtype]
     assert any(one.function == kernel for one in found.code.layers)
     return found
@@ -183,7 +183,7 @@ def test_a_kernel_of_its_own_has_to_pay_too() -> None:
 
 def built(content: bytes, folder: Path) -> Any:
     """Code, and what it needs on the emulated board, proved equal to TFLite-Micro first."""
-    from edgekd.pipeline.graphs import emulate, verify, write_code
+    from edgekd.pipeline.codegen import emulate, verify, write_code
 
     (folder / "model.tflite").write_bytes(content)
     code = write_code(folder / "model.tflite", "model", "nano33ble", folder / "code")

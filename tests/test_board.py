@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from edgekd.board import board_names, load_board, resource
-from edgekd.errors import ConfigError
+from edgekd.contracts.board import board_names, load_board, resource
+from edgekd.contracts.errors import ConfigError
 
 GOOD = (resource("boards") / "nano33ble.yaml").read_text()
 

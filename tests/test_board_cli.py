@@ -16,7 +16,7 @@ import small_run
 from typer.testing import CliRunner
 
 from edgekd.cli import app
-from edgekd.errors import BoardUnreachable, ConfigError, DataError
+from edgekd.contracts.errors import BoardUnreachable, ConfigError, DataError
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 pytest.importorskip("serial", reason="pyserial is not installed")

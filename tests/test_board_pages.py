@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekd.board import board_names, load_board
+from edgekd.contracts.board import board_names, load_board
 
 ROOT = Path(__file__).parent.parent
 FLASHED = [name for name in board_names() if load_board(name).fqbn]

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekd.candidate import LOSSES, OPTIMISERS, Candidate
-from edgekd.errors import ConfigError
+from edgekd.contracts.candidate import LOSSES, OPTIMISERS, Candidate
+from edgekd.contracts.errors import ConfigError
 
 candidates = st.builds(
     Candidate,

@@ -11,7 +11,7 @@ import pytest
 import small_run
 
 from edgekd.cli import _seconds
-from edgekd.errors import ConfigError
+from edgekd.contracts.errors import ConfigError
 
 EDGEKD = [sys.executable, "-m", "edgekd"]
 
@@ -96,8 +96,8 @@ def test_a_closed_pipe_is_quiet() -> None:
 def test_bugs_ask_to_be_reported(tmp_path: Path) -> None:
     code = (
         "import sys; sys.argv = ['edgekd', 'boards']\n"
-        "import edgekd.board, edgekd.cli\n"
-        "edgekd.board.board_names = lambda: 1 / 0\n"
+        "import edgekd.contracts.board, edgekd.cli\n"
+        "edgekd.contracts.board.board_names = lambda: 1 / 0\n"
         "edgekd.cli.main()"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

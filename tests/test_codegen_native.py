@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from operator_cases import MAKERS, random_inputs
 from tflite_builder import Node, Spec, build, single
 
-from edgekd.board import load_board
-from edgekd.codegen.native import Code, generate
+from edgekd.codegen.c_graph import Code, generate
 from edgekd.codegen.write import write
-from edgekd.emulate.graph import HostGraph
+from edgekd.contracts.board import load_board
+from edgekd.contracts.errors import ModelError
+from edgekd.emulate.graph_harness import HostGraph
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.sketch import Sketch, compile_sketch
-from edgekd.errors import ModelError
-from edgekd.program import twin
+from edgekd.program import reference
 from edgekd.program.reader import read_tflite
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
@@ -85,7 +85,7 @@ def test_graphs_that_are_awkward_to_plan(name: str, tmp_path: Path) -> None:
     write(tmp_path, code.files)
     library = HostLibrary([tmp_path / one for one in code.sources], [tmp_path], tmp_path, flags=STRICT)
     run = HostGraph(library, code.entry, code.workspace_bytes, code.inputs, code.outputs)
-    assert_equal(code, run(inputs), twin.run(program, inputs))
+    assert_equal(code, run(inputs), reference.run(program, inputs))
 
 
 COMPILERS = {
@@ -124,7 +124,7 @@ LIMITS = {"liquid_step_int8": (4800, 4000, 300), "autoencoder_int8": (480_000, 2
 @pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 @pytest.mark.parametrize("name", LIMITS)
 def test_models_made_elsewhere_stay_small_and_fast(name: str, tmp_path: Path) -> None:
-    from edgekd.pipeline.graphs import emulate, verify, write_code
+    from edgekd.pipeline.codegen import emulate, verify, write_code
 
     path = BENCH / f"{name}.tflite"
     if not path.exists():
@@ -150,7 +150,7 @@ def test_equal_files_give_equal_code() -> None:
 
 def test_dlnet_in_integers(tmp_path: Path) -> None:
     """An encoder, an Euler step and a decoder with LayerNorm in int8, some 80 operators."""
-    from edgekd.pipeline.graphs import verify, write_code
+    from edgekd.pipeline.codegen import verify, write_code
 
     model = tmp_path / "dlnet.tflite"
     model.write_bytes(dlnet())
@@ -159,7 +159,7 @@ def test_dlnet_in_integers(tmp_path: Path) -> None:
     assert {op.kind for op in program.ops} >= {
         "FULLY_CONNECTED", "MEAN", "SQUARED_DIFFERENCE", "RSQRT", "MUL", "SUB", "ADD", "RESHAPE", "SUM", "TANH",
     }  # fmt: skip
-    (y,) = twin.run(program, random_inputs(program, WINDOWS, np.random.default_rng(0)))
+    (y,) = reference.run(program, random_inputs(program, WINDOWS, np.random.default_rng(0)))
     assert len(np.unique(y)) > 50  # the output is alive, not saturated
     write_code(model, "dlnet", "nano33ble", tmp_path / "code")
     found = verify(tmp_path / "code", None, 300)
@@ -169,7 +169,7 @@ def test_dlnet_in_integers(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 def test_the_example_and_the_sketch_check_themselves(tmp_path: Path) -> None:
-    from edgekd.pipeline.graphs import write_code
+    from edgekd.pipeline.codegen import write_code
 
     model = tmp_path / "model.tflite"
     model.write_bytes(MAKERS["MUL", "int8"](np.random.default_rng(0), "int8"))

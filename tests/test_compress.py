@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from edgekd.candidate import Candidate
 from edgekd.compress.prune import importance, prune, prune_blocks
 from edgekd.compress.recover import pruned_members, recover, unrecovered
-from edgekd.distill.train import Examples, Recipe, evaluate, fit, supervised
+from edgekd.contracts.candidate import Candidate
+from edgekd.distill.trainer import Examples, Recipe, evaluate, fit, supervised
 from edgekd.models.kinds import KINDS, build
 from edgekd.models.population import Shape
 

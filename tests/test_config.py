@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edgekd.config import TEMPLATE, ColumnSplit, Config, dump_config, load_config
-from edgekd.errors import ConfigError
-from edgekd.yamlfile import LARGEST_FILE_BYTES, dump_yaml, read_yaml
+from edgekd.contracts.config import TEMPLATE, ColumnSplit, Config, dump_config, load_config
+from edgekd.contracts.errors import ConfigError
+from edgekd.contracts.yamlfile import LARGEST_FILE_BYTES, dump_yaml, read_yaml
 
 BATTERY = TEMPLATE.replace("NAME", "battery")
 

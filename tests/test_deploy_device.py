@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from native_stand_in import OUTPUTS, WINDOW, vectors, windows, write_native_sketch
 
-from edgekd.board import load_board
+from edgekd.contracts.board import load_board
+from edgekd.contracts.errors import BoardUnreachable, Disagreement
 from edgekd.deploy.device import Device
 from edgekd.deploy.link import Link, checked, open_link, verified
 from edgekd.emulate.compiler import Image
 from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.emulate.virtual import VirtualBoard
-from edgekd.errors import BoardUnreachable, Disagreement
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 pytest.importorskip("serial", reason="pyserial is not installed")

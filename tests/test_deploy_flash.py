@@ -8,11 +8,11 @@ import arduino_stand_in as cli
 import pytest
 import yaml
 
-from edgekd.board import board_names, load_board
+from edgekd.contracts.board import board_names, load_board
+from edgekd.contracts.errors import BoardUnreachable, ConfigError, DoesNotFit, EdgekdError, ToolMissing
 from edgekd.deploy import arduino
 from edgekd.deploy.flash import flash, plan
 from edgekd.deploy.ports import Port, check_access, find_port, in_bootloader, port_error
-from edgekd.errors import BoardUnreachable, ConfigError, DoesNotFit, EdgekdError, ToolMissing
 
 NANO = load_board("nano33ble")
 KNOWN = [load_board(name) for name in board_names()]

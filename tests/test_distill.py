@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from edgekd.distill import losses
-from edgekd.distill.optimise import Optimiser, clipped, hidden_matrices, orthogonalised
-from edgekd.distill.train import Distillation, Examples, Recipe, fit, forecast, supervised
+from edgekd.distill.optim import Optimiser, clipped, hidden_matrices, orthogonalised
+from edgekd.distill.trainer import Distillation, Examples, Recipe, fit, forecast, supervised
 from edgekd.models.kinds import KINDS, build
 from edgekd.models.population import Shape
 

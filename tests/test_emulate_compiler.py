@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from edgekd.board import load_board
+from edgekd.contracts.board import load_board
+from edgekd.contracts.errors import ConfigError, DoesNotFit, EdgekdError, ToolMissing
 from edgekd.emulate import compiler as module
 from edgekd.emulate.compiler import Image, compile_image, empty_flash_bytes, empty_image, find_compiler
-from edgekd.errors import ConfigError, DoesNotFit, EdgekdError, ToolMissing
 
 needs = {
     "gcc": pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from edgekd.contracts.errors import EdgekdError, ToolMissing
 from edgekd.emulate.host import HostLibrary, find_host_compiler
-from edgekd.errors import EdgekdError, ToolMissing
 
 SOURCE = """
 #include <stdint.h>

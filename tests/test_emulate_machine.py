@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekd.board import load_board
+from edgekd.contracts.board import load_board
+from edgekd.contracts.errors import EdgekdError
 from edgekd.emulate.compiler import Image, compile_image, find_compiler
 from edgekd.emulate.machine import SCRATCH, Machine
-from edgekd.errors import EdgekdError
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")

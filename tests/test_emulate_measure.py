@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekd.board import load_board
+from edgekd.contracts.board import load_board
+from edgekd.contracts.errors import EdgekdError
 from edgekd.emulate.compiler import Image, compile_image, empty_flash_bytes, find_compiler
 from edgekd.emulate.machine import Machine
 from edgekd.emulate.measure import OWN, Call, Layer, measure, microjoules, milliseconds
-from edgekd.errors import EdgekdError
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")

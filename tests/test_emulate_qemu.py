@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekd.board import load_board
+from edgekd.contracts.board import load_board
 from edgekd.emulate.compiler import Image, compile_image, find_compiler
 from edgekd.emulate.machine import Machine
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edgekd.board import load_board, resource
+from edgekd.contracts.board import load_board, resource
+from edgekd.contracts.errors import ConfigError, EdgekdError
 from edgekd.emulate.compiler import compile_image, find_compiler
 from edgekd.emulate.machine import Machine
 from edgekd.emulate.sketch import Sketch, compile_sketch
-from edgekd.errors import ConfigError, EdgekdError
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")

@@ -9,15 +9,15 @@ import pytest
 import torch
 from model_folders import make_model_folder, preprocess, windows
 
-from edgekd.errors import ModelError
+from edgekd.contracts.errors import ModelError
 from edgekd.export.model import graphs, load_member, onnx_runner
 from edgekd.export.tflite import float_tflite, quantized_tflite
-from edgekd.models.fake import Fake
+from edgekd.models.fake_quant import Fake
 from edgekd.models.kinds import KINDS, build
 from edgekd.models.population import Population, Shape
-from edgekd.program import twin
-from edgekd.program.forecaster import Deployed, Forecaster, load_model, unroll
+from edgekd.program import reference
 from edgekd.program.interpreters import Tflite, TfliteMicro
+from edgekd.program.package import Deployed, Forecaster, load_model, unroll
 from edgekd.program.reader import read_tflite
 
 ALL = pytest.mark.parametrize(("kind", "bits"), [(k, b) for k in KINDS for b in (8, 16)])
@@ -38,7 +38,7 @@ def by_torch(population: Population) -> np.ndarray:
 @ALL
 def test_the_twin_equals_tflite_micro_over_whole_windows(kind: str, bits: int) -> None:
     model = load_model(model_folder(kind, bits))
-    ours = Forecaster(model, lambda content: lambda x: twin.run(read_tflite(content), x)).integers(REL, LVL)
+    ours = Forecaster(model, lambda content: lambda x: reference.run(read_tflite(content), x)).integers(REL, LVL)
     theirs = Forecaster(model, lambda content: TfliteMicro(content).run).integers(REL, LVL)
     assert ours.dtype == f"int{bits}"
     assert np.array_equal(ours, theirs)
@@ -51,7 +51,7 @@ def test_the_twin_equals_tflite_micro_for_every_option(kind: str, options: dict[
     model = load_model(make_model_folder(tmp_path, kind, 8, **options))  # type: ignore[arg-type]
     constants = replace(preprocess(), patch=options.get("patch", preprocess().patch))
     rel, lvl, _ = constants.transform(windows(100, seed=3))
-    ours = Forecaster(model, lambda content: lambda x: twin.run(read_tflite(content), x)).integers(rel, lvl)
+    ours = Forecaster(model, lambda content: lambda x: reference.run(read_tflite(content), x)).integers(rel, lvl)
     theirs = Forecaster(model, lambda content: TfliteMicro(content).run).integers(rel, lvl)
     assert np.array_equal(ours, theirs)
     if "weight_bits" in options:

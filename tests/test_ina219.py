@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgekd.board import resource
 from edgekd.codegen.write import render
+from edgekd.contracts.board import resource
 
 pytestmark = pytest.mark.skipif(
     shutil.which("g++") is None or shutil.which("gcc") is None, reason="gcc and g++ are not installed"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tflite_builder import Spec, single
 
-from edgekd.errors import ModelError, ToolMissing
+from edgekd.contracts.errors import ModelError, ToolMissing
 from edgekd.program.arena import arena_bytes
 from edgekd.program.interpreters import Tflite, TfliteMicro, prepare_micro
 

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from operator_cases import MAKERS, random_inputs
 from tflite_builder import Node, Spec, build, constant, single
 
-from edgekd.board import load_board, resource
-from edgekd.codegen.native import Code, examples, generate
+from edgekd.codegen.c_graph import Code, examples, generate
 from edgekd.codegen.write import write
+from edgekd.contracts.board import load_board, resource
 from edgekd.emulate.compiler import compile_image, find_compiler
-from edgekd.emulate.graph import BoardGraph, HostGraph
+from edgekd.emulate.graph_harness import BoardGraph, HostGraph
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
-from edgekd.program import twin
+from edgekd.program import reference
 from edgekd.program.program import Program
 from edgekd.program.reader import read_tflite
 
@@ -80,7 +80,7 @@ def cases(makers: Sequence[tuple[str, str]], count: int, seed: int = 0, windows:
             program = read_tflite(MAKERS[kind, dtype](rng, dtype))
             inputs = random_inputs(program, windows, rng)
             code = generate(program, f"case{len(found)}", grids=False)
-            found.append(Case(program, code, inputs, twin.run(program, inputs)))
+            found.append(Case(program, code, inputs, reference.run(program, inputs)))
     return found
 
 
@@ -207,7 +207,7 @@ def split_and_joined(dtype: str, *, inner: bool, size: int) -> Case:
     program = read_tflite(build(tensors, nodes, [0], [last]))
     inputs = random_inputs(program, 10, rng)
     name = f"parts_{dtype}_{size}_{'inner' if inner else 'outer'}"
-    return Case(program, generate(program, name, grids=False), inputs, twin.run(program, inputs))
+    return Case(program, generate(program, name, grids=False), inputs, reference.run(program, inputs))
 
 
 @needs_host_gcc
@@ -264,7 +264,7 @@ def extremes() -> list[Case]:
             program = read_tflite(single("FULLY_CONNECTED", [x, w, b], [y], activation="NONE"))
             inputs = random_inputs(program, 20, rng)
             code = generate(program, f"case{len(found)}", grids=False)
-            found.append(Case(program, code, inputs, twin.run(program, inputs)))
+            found.append(Case(program, code, inputs, reference.run(program, inputs)))
     return found
 
 

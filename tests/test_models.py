@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from edgekd.models.dlnet import Dlnet
-from edgekd.models.fake import Fake, activation_grid
+from edgekd.models.fake_quant import Fake, activation_grid
 from edgekd.models.kinds import KINDS, build, load, save, select
 from edgekd.models.liquid import Liquid
 from edgekd.models.population import Population, Shape

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from native_stand_in import OUTPUTS, WINDOW, deployed, vectors, windows, write_native_sketch, write_stream_sketch
 
-from edgekd.board import load_board
-from edgekd.codegen.sketch import native_sketch
+from edgekd.codegen.sketches import native_sketch
+from edgekd.contracts.board import load_board
+from edgekd.contracts.errors import EdgekdError
 from edgekd.emulate.compiler import find_compiler
 from edgekd.emulate.sketch import Sketch, compile_sketch
-from edgekd.errors import EdgekdError
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")

@@ -59,8 +59,8 @@ def test_the_installed_wheel_works_without_the_checkout(wheel: Path, tmp_path: P
     (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
     code = """
 import json
-from edgekd import board
-from edgekd.config import TEMPLATE
+from edgekd.contracts import board
+from edgekd.contracts.config import TEMPLATE
 from edgekd.data.table import SAMPLE
 print(json.dumps({
     "package": board.__file__,

@@ -14,11 +14,12 @@ import pandas as pd
 import pytest
 import small_run
 
-from edgekd.board import load_board
-from edgekd.config import load_config
+from edgekd.contracts.board import load_board
+from edgekd.contracts.config import load_config
+from edgekd.contracts.errors import ConfigError, Disagreement, DoesNotFit
 from edgekd.emulate.sketch import Sketch, compile_sketch
-from edgekd.errors import ConfigError, Disagreement, DoesNotFit
-from edgekd.pipeline import compress, deploy, points
+from edgekd.evaluate import parity
+from edgekd.pipeline import compress, front
 from edgekd.pipeline.predict import predict
 
 
@@ -190,8 +191,8 @@ def test_a_budget_nothing_meets_says_what_is_nearest(run: Path, tmp_path: Path) 
 def test_a_difference_between_integer_engines_is_an_error() -> None:
     pair = {"windows": 10, "equal": 9, "max_abs": 0.5, "tolerance": 0.0}
     with pytest.raises(Disagreement, match="twin and tflm differ in 1 of 10 windows, by up to 0.5"):
-        deploy.require_parity({"twin_tflm": pair}, "gru4_w8a8_s00")
-    deploy.require_parity({"twin_tflite": pair | {"tolerance": None}}, "gru4_w8a8_s00")
+        parity.require_parity({"twin_tflm": pair}, "gru4_w8a8_s00")
+    parity.require_parity({"twin_tflite": pair | {"tolerance": None}}, "gru4_w8a8_s00")
 
 
 @pytest.mark.parametrize("engine", ["twin", "tflite", "tflm", "host", "board", "onnx", "torch"])
@@ -211,7 +212,7 @@ def test_predict_forecasts_another_table(run: Path, tmp_path: Path, engine: str)
 
 
 def test_the_front_of_a_run_has_measured_figures_and_firmware_for_each_point(run: Path) -> None:
-    found = points.front(run / "out")
+    found = front.front(run / "out")
     assert found
     assert [one["val_mae"] for one in found] == sorted(one["val_mae"] for one in found)
     for one in found:
@@ -219,12 +220,12 @@ def test_the_front_of_a_run_has_measured_figures_and_firmware_for_each_point(run
         assert (one["val_mae"], one["cycles"]) == (score["val"]["mae"], score["native"]["cycles"])
         assert one["test_mae"] > 0
     with pytest.raises(ConfigError, match="no candidate 'mlp9_w8a8_s00'"):
-        points.export(run / "out", "mlp9_w8a8_s00", Log())
+        front.export(run / "out", "mlp9_w8a8_s00", Log())
 
 
 def test_any_point_becomes_firmware(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run / "out", tmp_path / "out")
-    name = points.front(tmp_path / "out")[-1]["name"]
-    folder = points.export(tmp_path / "out", name, Log())
+    name = front.front(tmp_path / "out")[-1]["name"]
+    folder = front.export(tmp_path / "out", name, Log())
     assert folder == tmp_path / "out" / "firmware" / name
     assert (folder / "small_tflm" / "small_tflm.ino").is_file()

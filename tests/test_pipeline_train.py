@@ -6,8 +6,8 @@ import pytest
 import small_run
 import torch
 
-from edgekd.candidate import Candidate
-from edgekd.config import load_config
+from edgekd.contracts.candidate import Candidate
+from edgekd.contracts.config import load_config
 from edgekd.pipeline import prepare, train
 from edgekd.pipeline.train import Batch, Lessons, batches
 from edgekd.run import read_json

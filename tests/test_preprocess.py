@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgekd.contracts.errors import DataError
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.windows import Windows
-from edgekd.errors import DataError
 
 F32 = np.float32
 

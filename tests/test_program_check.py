@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tflite_builder import Node, Spec, build, constant, single
 
-from edgekd.errors import ModelError
+from edgekd.contracts.errors import ModelError
 from edgekd.program.reader import read_tflite
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgekd.program import twin
-from edgekd.program.check import RULES
+from edgekd.program import reference
 from edgekd.program.reader import read_tflite
+from edgekd.program.validate import RULES
 
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = [
@@ -39,14 +39,14 @@ def make_vectors() -> ModuleType:
 @pytest.mark.parametrize("index", range(len(VECTORS)))
 def test_the_twin_computes_the_vector(index: int) -> None:
     case = VECTORS[index]
-    outputs = twin.run(read_tflite(base64.b64decode(case["tflite"])), [array(one) for one in case["inputs"]])
+    outputs = reference.run(read_tflite(base64.b64decode(case["tflite"])), [array(one) for one in case["inputs"]])
     for got, wanted in zip(outputs, map(array, case["outputs"]), strict=True):
         assert np.array_equal(got, wanted)
 
 
 def test_every_operator_that_can_be_run_has_a_vector() -> None:
     kinds = {case["operator"].split()[0] for case in VECTORS}
-    assert kinds == set(twin.FUNCTIONS)
+    assert kinds == set(reference.FUNCTIONS)
     assert kinds | {"RELU_N1_TO_1", "UNIDIRECTIONAL_SEQUENCE_LSTM"} == set(RULES)
 
 

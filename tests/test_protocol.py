@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekd.board import resource
+from edgekd.contracts.board import resource
 
 PROBE = Path(__file__).parent / "firmware" / "protocol_probe.c"
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wdouble-promotion", "-Werror")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from model_folders import make_model_folder
 from operator_cases import MAKERS
 
-from edgekd.errors import ModelError
-from edgekd.program import twin
+from edgekd.contracts.errors import ModelError
+from edgekd.program import reference
 from edgekd.program.reader import read_tflite
 
 
@@ -138,7 +138,7 @@ def test_a_damaged_graph_that_is_read_can_be_run(kind: str, dtype: str) -> None:
         with contextlib.suppress(ModelError):
             program = read_tflite(mutated(content, rng))
             shapes = [(program.tensors[i].window, program.tensors[i].dtype) for i in program.inputs]
-            twin.run(program, [np.zeros((2, *shape), dtype) for shape, dtype in shapes])
+            reference.run(program, [np.zeros((2, *shape), dtype) for shape, dtype in shapes])
 
 
 def test_an_operator_that_is_not_supported_is_named_with_its_place_and_output() -> None:

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from edgekd.errors import DataError
-from edgekd.report import charts, front, page, schema, tables, text, write
+from edgekd.contracts.errors import DataError
+from edgekd.report import formatting, front, page, schema, svg_charts, tables, write
 from edgekd.report.axes import Scale, scale, spread
 
 CELLS = [f"b{batch}c{cell}" for batch in (1, 2, 3) for cell in range(14)][:40]
@@ -222,7 +222,7 @@ def test_the_headline_is_honest(test: float, words: str, better: bool) -> None:
     report = example()
     report["chosen"]["test"] = score(test)
     checked = schema.parse(report)
-    assert words in text.headline(checked)[0] and text.headline(checked)[1] is better
+    assert words in formatting.headline(checked)[0] and formatting.headline(checked)[1] is better
     assert words in rendered(report).text
     classes = [attributes.get("class") for tag, attributes in rendered(report).tags if tag == "div"]
     assert ("verdict" if better else "verdict bad") in classes
@@ -230,9 +230,9 @@ def test_the_headline_is_honest(test: float, words: str, better: bool) -> None:
 
 def test_overlapping_intervals_are_said() -> None:
     report = example()
-    assert "do not overlap" not in text.caveat(schema.parse(report))
+    assert "do not overlap" not in formatting.caveat(schema.parse(report))
     report["chosen"]["test"] = {"mae": 0.002, "interval": [0.0019, 0.0021]}
-    assert "do not overlap" in text.caveat(schema.parse(report))
+    assert "do not overlap" in formatting.caveat(schema.parse(report))
 
 
 def test_simulated_data_is_called_so_everywhere(tmp_path: Path) -> None:
@@ -387,21 +387,23 @@ def test_the_report_does_not_change_what_it_is_given(tmp_path: Path) -> None:
 def test_the_front_names_far_references_and_keeps_room_for_candidates() -> None:
     near, far = front.split_references([0.0024, 0.0030], {"ridge": 0.0032, "teacher": 0.0023, "persistence": 0.0114})
     assert list(near) == ["teacher", "ridge"] and list(far) == ["persistence"]
-    assert "65,536" not in charts.front_chart(schema.parse(example()), 1040).caption
-    chart = charts.front_chart(schema.parse(example()), 1040, "flash")
+    assert "65,536" not in svg_charts.front_chart(schema.parse(example()), 1040).caption
+    chart = svg_charts.front_chart(schema.parse(example()), 1040, "flash")
     assert "persistence 0.01100" in chart.caption and "65,536 bytes" in chart.caption
     assert [mark.ring for mark in chart.marks].count(True) == 1 and chart.marks[-1].ring
     inside = example(native=False, budget={"flash_bytes": 6_000, "ram_bytes": 1, "latency_ms": 1.0})
-    assert any(rule.css == "budget" for rule in charts.front_chart(schema.parse(inside), 400).rules)
+    assert any(rule.css == "budget" for rule in svg_charts.front_chart(schema.parse(inside), 400).rules)
 
 
 def test_every_chart_stays_inside_its_frame_and_is_well_formed() -> None:
     report = schema.parse(example())
     drawn = [
-        charts.front_chart(report, width, measure) for width in (400, 1040) for measure in ("tflite", "flash", "energy")
+        svg_charts.front_chart(report, width, measure)
+        for width in (400, 1040)
+        for measure in ("tflite", "flash", "energy")
     ]
-    drawn += [charts.horizon_chart(report, width) for width in (400, 1040)]
-    drawn += [charts.forecast_chart(report, one, 400) for one in report.chosen.forecasts]
+    drawn += [svg_charts.horizon_chart(report, width) for width in (400, 1040)]
+    drawn += [svg_charts.forecast_chart(report, one, 400) for one in report.chosen.forecasts]
     draw = page.environment().get_template("chart.svg.j2").module.draw
     for chart in drawn:
         ElementTree.fromstring(str(draw(chart)))
@@ -416,9 +418,9 @@ def test_forecasts_are_drawn_thinly_with_their_extremes_and_without_outliers() -
     values: list[float | None] = [1.0 - 1e-6 * at for at in range(life)]
     values[777], values[20_000] = 9.0, None
     one = report.chosen.forecasts[0].model_copy(update={"order": list(range(life)), "measured": values})
-    chart = charts.forecast_chart(report, one, 400)
+    chart = svg_charts.forecast_chart(report, one, 400)
     assert chart.caption == "1 outlier outside this axis."
-    assert chart.lines[0].path.count("M") <= 2 * charts.MOST_POINTS
+    assert chart.lines[0].path.count("M") <= 2 * svg_charts.MOST_POINTS
     assert float(chart.y_ticks[-1].label) < 2
 
 
@@ -453,19 +455,19 @@ def test_labels_are_spread_and_stay_in_order(positions: list[float]) -> None:
 
 
 def test_numbers_are_written_as_people_read_them() -> None:
-    form = text.error_format([0.00243, 0.0114])
+    form = formatting.error_format([0.00243, 0.0114])
     assert (form(0.00243), form(0.0114)) == ("0.00243", "0.01140")
-    assert text.error_format([123.4])(123.4) == "123"
-    assert [text.kilobytes(n) for n in (999, 1000, 12_345)] == ["999 B", "1.0 kB", "12.3 kB"]
-    assert [text.duration(s) for s in (0.42, 59.4, 59.6, 185)] == ["0.4 s", "59 s", "1 min 00 s", "3 min 05 s"]
-    assert text.pair_name("onnx_tflite_float") == "ONNX Runtime = TensorFlow Lite (float)"
-    assert text.pair_name("a_b") == "a_b"
-    assert text.against(0.0, 0.0) == "equal to" and text.against(1.0, 0.0) == "higher than"
+    assert formatting.error_format([123.4])(123.4) == "123"
+    assert [formatting.kilobytes(n) for n in (999, 1000, 12_345)] == ["999 B", "1.0 kB", "12.3 kB"]
+    assert [formatting.duration(s) for s in (0.42, 59.4, 59.6, 185)] == ["0.4 s", "59 s", "1 min 00 s", "3 min 05 s"]
+    assert formatting.pair_name("onnx_tflite_float") == "ONNX Runtime = TensorFlow Lite (float)"
+    assert formatting.pair_name("a_b") == "a_b"
+    assert formatting.against(0.0, 0.0) == "equal to" and formatting.against(1.0, 0.0) == "higher than"
 
 
 def test_nothing_heavy_is_loaded_and_matplotlib_only_when_it_draws() -> None:
     code = (
-        "import sys, edgekd.report, edgekd.report.interactive, edgekd.report.terminal, edgekd.report.picture\n"
+        "import sys, edgekd.report, edgekd.report.interactive, edgekd.report.terminal, edgekd.report.matplotlib_front\n"
         "heavy = ('torch', 'onnx', 'tensorflow', 'optuna', 'matplotlib', 'pandas', 'plotly')\n"
         "print([m for m in heavy if m in sys.modules])"
     )

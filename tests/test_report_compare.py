@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from test_report import Page, example
 
-from edgekd.errors import ConfigError, DataError
+from edgekd.contracts.errors import ConfigError, DataError
 from edgekd.pareto import front, hypervolume
 from edgekd.report import comparison_tables, schema
 from edgekd.report.compare import Comparison, compare, write_comparison

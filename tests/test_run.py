@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekd.errors import DataError, EdgekdError
+from edgekd.contracts.errors import DataError, EdgekdError
 from edgekd.run import MANIFEST, Run, read_json, write_atomic, write_json
 
 
@@ -134,7 +134,7 @@ def test_a_full_disk_is_said_and_what_is_finished_stays(tmp_path: Path) -> None:
 import resource, signal
 from pathlib import Path
 import numpy, safetensors.numpy
-from edgekd.errors import EdgekdError
+from edgekd.contracts.errors import EdgekdError
 from edgekd.run import Run
 class Quiet:
     def __getattr__(self, name): return lambda *a: None
@@ -165,7 +165,7 @@ def test_a_folder_without_permission_is_said() -> None:
     code = """
 import os, sys
 from pathlib import Path
-from edgekd.errors import EdgekdError
+from edgekd.contracts.errors import EdgekdError
 from edgekd.run import Run, write_atomic
 if os.getuid() == 0:
     os.setuid(65534)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekd.candidate import Candidate
-from edgekd.errors import ConfigError
+from edgekd.contracts.candidate import Candidate
+from edgekd.contracts.errors import ConfigError
 from edgekd.pareto import front
 from edgekd.search.space import grid, spread
 from edgekd.search.study import Objectives, Study

@@ -14,7 +14,7 @@ import pytest
 import small_run
 from test_pipeline import Log, files, without_times
 
-from edgekd.config import load_config
+from edgekd.contracts.config import load_config
 from edgekd.pipeline import compress
 from edgekd.pipeline.search import study_name
 from edgekd.search.trials import Trials

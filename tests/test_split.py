@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekd.contracts.errors import DataError
 from edgekd.data.split import largest_remainder, shuffled, split_groups
 from edgekd.data.table import Series, Table
-from edgekd.errors import DataError
 
 
 def table(names: list[str], parts: list[str] | None = None) -> Table:

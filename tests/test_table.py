@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgekd.contracts.errors import DataError
 from edgekd.data.table import read_table, unit_of
-from edgekd.errors import DataError
 
 
 @dataclass(frozen=True)

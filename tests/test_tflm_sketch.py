@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from model_folders import COLUMNS, HORIZON, WINDOW, make_model_folder, preprocess, windows
 from numpy.typing import NDArray
 
-from edgekd.board import resource
-from edgekd.codegen.sketch import Vectors
+from edgekd.codegen.sketches import Vectors
 from edgekd.codegen.tflm import OPERATORS, write_sketch
+from edgekd.contracts.board import resource
+from edgekd.contracts.errors import EdgekdError, ModelError
 from edgekd.emulate.host import HostLibrary
-from edgekd.errors import EdgekdError, ModelError
 from edgekd.program.arena import arena_bytes
-from edgekd.program.forecaster import Forecaster, load_model
 from edgekd.program.interpreters import TfliteMicro
+from edgekd.program.package import Forecaster, load_model
 from edgekd.program.reader import read_tflite
 
 F32 = NDArray[np.float32]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from postgres import binaries, server
 
-from edgekd.errors import ConfigError, DataError, EdgekdError
+from edgekd.contracts.errors import ConfigError, DataError, EdgekdError
 from edgekd.search.artifacts import Artifacts
 from edgekd.search.trials import Trials, answering, sqlite_url
 

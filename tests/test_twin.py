@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgekd.errors import ModelError
+from edgekd.contracts.errors import ModelError
 from edgekd.export import onnx_graph
 from edgekd.export.tflite import float_tflite, quantized_tflite
-from edgekd.program import twin
+from edgekd.program import reference
 from edgekd.program.interpreters import TfliteMicro
 from edgekd.program.program import Program
 from edgekd.program.reader import read_tflite
@@ -49,7 +49,7 @@ def everything(program: Program, count: int, seed: int) -> list[NDArray[Any]]:
 def check(content: bytes, count: int = 400, seed: int = 0) -> None:
     program = read_tflite(content)
     inputs = everything(program, count, seed)
-    for ours, theirs in zip(twin.run(program, inputs), TfliteMicro(content, ARENA).run(inputs), strict=True):
+    for ours, theirs in zip(reference.run(program, inputs), TfliteMicro(content, ARENA).run(inputs), strict=True):
         assert np.array_equal(ours, theirs)
 
 
@@ -70,7 +70,7 @@ def test_functions_of_every_8_bit_input(op: str, a: tuple[float, float]) -> None
     content = operator(op, 8, {"a": a, "y": (-1, 1)})
     program = read_tflite(content)
     x = np.arange(-128, 128, dtype=np.int8).reshape(16, 16)
-    assert np.array_equal(twin.run(program, [x])[0], TfliteMicro(content, ARENA).run([x])[0])
+    assert np.array_equal(reference.run(program, [x])[0], TfliteMicro(content, ARENA).run([x])[0])
 
 
 @pytest.mark.parametrize("op", UNARY)
@@ -79,7 +79,7 @@ def test_functions_of_every_16_bit_input(op: str, top: float) -> None:
     content = operator(op, 16, {"a": (-top, top), "y": (-1, 1)}, length=64)
     program = read_tflite(content)
     x = np.arange(-32768, 32768, dtype=np.int16).reshape(-1, 64)
-    assert np.array_equal(twin.run(program, [x])[0], TfliteMicro(content, ARENA).run([x])[0])
+    assert np.array_equal(reference.run(program, [x])[0], TfliteMicro(content, ARENA).run([x])[0])
 
 
 @pytest.mark.parametrize("bits", [8, 16])
@@ -132,9 +132,9 @@ def test_wrong_inputs_are_named() -> None:
     program = read_tflite(small())
     x = np.zeros((3, 16), np.int8)
     with pytest.raises(ModelError, match="2 inputs, 1 were given"):
-        twin.run(program, [x])
+        reference.run(program, [x])
     with pytest.raises(ModelError, match=r"input 0, '\w+', is int8 \[B, 16\], got int16 \[3, 16\]"):
-        twin.run(program, [x.astype(np.int16), x])
+        reference.run(program, [x.astype(np.int16), x])
 
 
 def test_a_float_model_is_refused() -> None:
@@ -143,4 +143,4 @@ def test_a_float_model_is_refused() -> None:
     program = read_tflite(float_tflite(graph.model({"a": 4, "b": 4}, {"y": 4})))
     x = np.zeros((3, 4), np.float32)
     with pytest.raises(ModelError, match="is float32, the twin computes with integers"):
-        twin.run(program, [x, x])
+        reference.run(program, [x, x])

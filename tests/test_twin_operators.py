@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from operator_cases import MAKERS, random_inputs
 from tflite_builder import Spec, constant, single
 
-from edgekd.program import twin
+from edgekd.program import reference
 from edgekd.program.interpreters import TfliteMicro
 from edgekd.program.reader import read_tflite
 from edgekd.program.requantize import quantize_multiplier, requantize
@@ -20,7 +20,7 @@ def check(content: bytes, count: int, rng: np.random.Generator) -> None:
     """The twin equals TFLite-Micro on random inputs, to the last bit, and the batch equals window by window."""
     program = read_tflite(content)
     inputs = random_inputs(program, count, rng)
-    ours = twin.run(program, inputs)
+    ours = reference.run(program, inputs)
     for mine, theirs in zip(ours, TfliteMicro(content, ARENA).run(inputs), strict=True):
         assert mine.dtype == theirs.dtype
         assert np.array_equal(mine, theirs)
@@ -44,7 +44,7 @@ def test_every_pair_of_8_bit_operands(kind: str, seed: int) -> None:
     every = np.arange(-128, 128, dtype=np.int8)
     inputs = [np.repeat(every[:, None], 256, axis=1), np.repeat(every[None], 256, axis=0)]
     program = read_tflite(content)
-    assert np.array_equal(twin.run(program, inputs)[0], TfliteMicro(content, ARENA).run(inputs)[0])
+    assert np.array_equal(reference.run(program, inputs)[0], TfliteMicro(content, ARENA).run(inputs)[0])
 
 
 @pytest.mark.parametrize("kind", ["TANH", "LOGISTIC"])
@@ -54,7 +54,7 @@ def test_16_bit_functions_near_powers_of_two(kind: str, exponent: int, factor: f
     x = Spec(shape=(1, 64), dtype="int16", scale=2.0**exponent * factor)
     content = single(kind, [x], [Spec(shape=(1, 64), dtype="int16", scale=1 / 32768)])
     every = np.arange(-32768, 32768, 7, dtype=np.int16)[: 64 * 140].reshape(-1, 64)
-    assert np.array_equal(twin.run(read_tflite(content), [every])[0], TfliteMicro(content, ARENA).run([every])[0])
+    assert np.array_equal(reference.run(read_tflite(content), [every])[0], TfliteMicro(content, ARENA).run([every])[0])
 
 
 @pytest.mark.parametrize("kind", ["RELU", "QUANTIZE"])
@@ -63,7 +63,7 @@ def test_extreme_ratios_of_scales(kind: str, ratio: float) -> None:
     x = Spec(shape=(1, 64), dtype="int16", scale=2.0**-12 * ratio)
     content = single(kind, [x], [Spec(shape=(1, 64), dtype="int16", scale=2.0**-12)])
     every = np.arange(-32768, 32768, 7, dtype=np.int16)[: 64 * 140].reshape(-1, 64)
-    assert np.array_equal(twin.run(read_tflite(content), [every])[0], TfliteMicro(content, ARENA).run([every])[0])
+    assert np.array_equal(reference.run(read_tflite(content), [every])[0], TfliteMicro(content, ARENA).run([every])[0])
 
 
 def test_scales_of_weights_are_multiplied_in_double() -> None:
@@ -82,7 +82,7 @@ def test_scales_of_weights_are_multiplied_in_double() -> None:
         x, y = Spec(shape=(1, 1), scale=sx), Spec(shape=(1, len(sums)), scale=sy)
         content = single("FULLY_CONNECTED", [x, weights, bias], [y])
         zero = [np.zeros((1, 1), np.int8)]
-        assert np.array_equal(twin.run(read_tflite(content), zero)[0], TfliteMicro(content, ARENA).run(zero)[0])
+        assert np.array_equal(reference.run(read_tflite(content), zero)[0], TfliteMicro(content, ARENA).run(zero)[0])
         compared += 1
     assert compared > 5
 
@@ -92,7 +92,7 @@ def test_below_zero_the_root_is_that_of_zero_where_tflite_micro_stops(dtype: str
     x, y = (Spec(shape=(1, 4), dtype=dtype, scale=0.05) for _ in range(2))
     content = single("RSQRT", [x], [y])
     below = [np.array([[-1, 0, 1, -100]], dtype)]
-    got = twin.run(read_tflite(content), below)[0][0]
+    got = reference.run(read_tflite(content), below)[0][0]
     assert got[0] == got[1] == got[3] == np.iinfo(dtype).max
     with pytest.raises(Exception, match="stopped"):
         TfliteMicro(content, ARENA).run(below)
@@ -104,7 +104,7 @@ def test_an_output_may_be_an_input_or_a_constant() -> None:
     tensors = [Spec(shape=(1, 3), scale=1.0), constant([[5, 6, 7]], "int8", 1.0), Spec(shape=(1, 3), scale=1.0)]
     content = build(tensors, [Node(kind="ADD", inputs=[0, 1], outputs=[2], options={})], [0], [0, 1, 2])
     x = np.arange(6, dtype=np.int8).reshape(2, 3)
-    out = twin.run(read_tflite(content), [x])
+    out = reference.run(read_tflite(content), [x])
     assert np.array_equal(out[0], x)
     assert np.array_equal(out[1], [[5, 6, 7]] * 2)
     assert np.array_equal(out[2], x + [[5, 6, 7]])
@@ -115,4 +115,4 @@ def test_a_batch_of_none_gives_none() -> None:
         "ADD", [Spec(shape=(1, 3), scale=1.0), Spec(shape=(1, 3), scale=1.0)], [Spec(shape=(1, 3), scale=1.0)]
     )
     empty = np.zeros((0, 3), np.int8)
-    assert twin.run(read_tflite(content), [empty, empty])[0].shape == (0, 3)
+    assert reference.run(read_tflite(content), [empty, empty])[0].shape == (0, 3)

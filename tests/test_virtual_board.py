@@ -16,20 +16,20 @@ import pytest
 from model_folders import COLUMNS, WINDOW, make_model_folder, preprocess, windows
 from numpy.typing import NDArray
 
-from edgekd.board import load_board
-from edgekd.codegen.native_model import generate_model
-from edgekd.codegen.sketch import Vectors, native_sketch
+from edgekd.codegen.c_model import generate_model
+from edgekd.codegen.sketches import Vectors, native_sketch
 from edgekd.codegen.write import write
-from edgekd.deploy.chosen import chosen_on
+from edgekd.contracts.board import load_board
+from edgekd.contracts.errors import BoardUnreachable
 from edgekd.deploy.device import Device
 from edgekd.deploy.link import open_link
+from edgekd.deploy.run_model import chosen_on
 from edgekd.deploy.validate import validate
 from edgekd.emulate.compiler import Image
 from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.emulate.virtual import VirtualBoard
-from edgekd.errors import BoardUnreachable
-from edgekd.program import twin
-from edgekd.program.forecaster import Forecaster, load_model
+from edgekd.program import reference
+from edgekd.program.package import Forecaster, load_model
 from edgekd.program.reader import read_tflite
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
@@ -50,7 +50,7 @@ class Quiet:
 
 def expect(folder: Path, raw: NDArray[np.float32]) -> Vectors:
     """What the twin makes of raw windows."""
-    forecaster = Forecaster(load_model(folder), lambda content: partial(twin.run, read_tflite(content)))
+    forecaster = Forecaster(load_model(folder), lambda content: partial(reference.run, read_tflite(content)))
     rel, lvl, base = preprocess().transform(raw)
     integers = forecaster.integers(rel, lvl)
     return Vectors(raw=raw, output=integers, forecast=preprocess().inverse(forecaster.real(integers), base))

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgekd.board import load_board, resource
+from edgekd.contracts.board import load_board, resource
 from edgekd.data.preprocess import Preprocess
 from edgekd.emulate.compiler import Profile, compile_image, find_compiler
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
-from edgekd.program.forecaster import dequantize, quantize
+from edgekd.program.package import dequantize, quantize
 from edgekd.program.program import Quantization, Tensor
 
 F32 = NDArray[np.float32]

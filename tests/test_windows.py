@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekd.contracts.errors import DataError
 from edgekd.data.describe import describe
 from edgekd.data.split import Split
 from edgekd.data.table import Problem, Series, Table
 from edgekd.data.windows import cut, cut_split
-from edgekd.errors import DataError
 
 
 @dataclass(frozen=True)

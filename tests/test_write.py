@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekd.codegen.write import array_literal, comment, float_literal, identifier, render, write
-from edgekd.errors import ConfigError, EdgekdError
+from edgekd.contracts.errors import ConfigError, EdgekdError
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))

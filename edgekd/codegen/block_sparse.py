@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekd.codegen.graph import Array, Call, Graph, Kernel, Struct
-from edgekd.codegen.rows import ROWS, Rows, joined
+from edgekd.codegen.ir import Array, Call, Graph, Kernel, Struct
+from edgekd.codegen.weight_packing import ROWS, Rows, joined
 from edgekd.program.requantize import I64
 
 BLOCK = 4

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from edgekd.errors import ModelError
-from edgekd.program.forecaster import Deployed
+from edgekd.contracts.errors import ModelError
+from edgekd.program.package import Deployed
 from edgekd.program.program import Program, Tensor
 
 TYPES = {"int8": "int8_t", "int16": "int16_t"}

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekd.codegen import block_sparse
-from edgekd.codegen.graph import Array, Buffer, Call, Kernel, Struct
-from edgekd.codegen.rows import Rows
-from edgekd.errors import ModelError
-from edgekd.program import twin
+from edgekd.codegen.ir import Array, Buffer, Call, Kernel, Struct
+from edgekd.codegen.weight_packing import Rows
+from edgekd.contracts.errors import ModelError
+from edgekd.program import reference
 from edgekd.program.program import Op, Tensor
 from edgekd.program.requantize import I64, quantize_multipliers
 
@@ -42,18 +42,18 @@ class Weighted:
         """Weights [N, K] with biases and factors. The zero point of x goes into the biases."""
         assert self.weights.quantization is not None
         b = np.zeros(len(w), np.int64) if self.bias is None else _constant(self.bias, self.what).reshape(-1)
-        factors = twin.scale_of(self.source, self.what) * self.weights.quantization.scale.astype(np.float64)
-        factors = np.broadcast_to(factors / twin.scale_of(self.result, self.what), (len(w),))
+        factors = reference.scale_of(self.source, self.what) * self.weights.quantization.scale.astype(np.float64)
+        factors = np.broadcast_to(factors / reference.scale_of(self.result, self.what), (len(w),))
         multipliers, shifts = quantize_multipliers(factors)
         return Rows(
             w=w,
-            b=b - twin.zero_point_of(self.source, self.what) * w.sum(axis=1),
+            b=b - reference.zero_point_of(self.source, self.what) * w.sum(axis=1),
             multipliers=multipliers,
             shifts=shifts,
             x_type=self.x.dtype,
             w_type=self.weights.dtype,
-            zero=twin.zero_point_of(self.result, self.what),
-            limits=twin.activation_limits(self.result, self.op.options.get("activation", "NONE"), self.what),
+            zero=reference.zero_point_of(self.result, self.what),
+            limits=reference.activation_limits(self.result, self.op.options.get("activation", "NONE"), self.what),
         )
 
 
@@ -167,7 +167,7 @@ def _convolution(one: Weighted, rows: Rows, shape: _Shape, scratch: str, kernel:
         "rows": layer,
         "kernel": function,
         **shape.members(one.itemsize),
-        "padding": twin.zero_point_of(one.source, one.what) & 0xFF,
+        "padding": reference.zero_point_of(one.source, one.what) & 0xFF,
         "groups": shape.groups,
         "group_channels": channels,
         "group_outputs": len(rows.w) // shape.groups * one.itemsize,

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from edgekd.codegen import affine
 from edgekd.codegen.affine import X8, Affine
-from edgekd.codegen.graph import Array, Buffer, Index, Lane, Operand, Term
-from edgekd.program import twin
+from edgekd.codegen.ir import Array, Buffer, Index, Lane, Operand, Term
+from edgekd.program import reference
 from edgekd.program.kernels.elementwise import RSQRT_BITS, relu6_limits, sigmoid_scaling_16
 from edgekd.program.program import Op, Program, Tensor
 from edgekd.program.requantize import quantize_multiplier, requantize
@@ -69,7 +69,7 @@ class Lowering:
             None if buffer is None else Operand(source=buffer, index=broadcast(buffer.shape, out.shape))
             for buffer in buffers
         ]
-        self.low, self.high = twin.activation_limits(self.result, self.activation, self.what)
+        self.low, self.high = reference.activation_limits(self.result, self.activation, self.what)
 
     @property
     def activation(self) -> str:
@@ -182,7 +182,7 @@ class Lowering:
             outputs=(last,),
             sha256="",
         )
-        return twin.run(program, list(values.values()))[0]
+        return reference.run(program, list(values.values()))[0]
 
     # -- TFLite's own sequences ------------------------------------------------------------------------------------
 
@@ -324,7 +324,7 @@ class Lowering:
         )
 
     def _scale(self, tensor: Tensor) -> float:
-        return twin.scale_of(tensor, self.what)
+        return reference.scale_of(tensor, self.what)
 
     def _zero(self, tensor: Tensor) -> int:
-        return twin.zero_point_of(tensor, self.what)
+        return reference.zero_point_of(tensor, self.what)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekd.codegen.graph import Array, Buffer, Call, Kernel, Struct
-from edgekd.errors import ModelError
+from edgekd.codegen.ir import Array, Buffer, Call, Kernel, Struct
+from edgekd.contracts.errors import ModelError
 from edgekd.program.kernels.layout import strided_ranges
 from edgekd.program.program import Op, Tensor
 

@@ -9,11 +9,11 @@ import numpy as np
 from edgekd.codegen import block_sparse, dense, elementwise, layout, pool, reduce, softmax
 from edgekd.codegen.dense import Weighted
 from edgekd.codegen.elementwise import Lowering
-from edgekd.codegen.graph import Array, Buffer, Call, Graph, Lane, Loop, Step
-from edgekd.codegen.plan import ALIGNMENT
-from edgekd.codegen.rows import ROWS
+from edgekd.codegen.ir import Array, Buffer, Call, Graph, Lane, Loop, Step
+from edgekd.codegen.memory_plan import ALIGNMENT
+from edgekd.codegen.weight_packing import ROWS
 from edgekd.codegen.write import identifier
-from edgekd.errors import ModelError
+from edgekd.contracts.errors import ModelError
 from edgekd.program.program import Op, Program, Tensor
 
 TYPES = ("int8", "int16")

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from edgekd.codegen.dense import padding_before
-from edgekd.codegen.graph import Buffer, Call, Struct
-from edgekd.program import twin
+from edgekd.codegen.ir import Buffer, Call, Struct
+from edgekd.program import reference
 from edgekd.program.program import Op, Tensor
 
 
@@ -16,7 +16,7 @@ def pool_2d(op: Op, tensors: Sequence[Tensor], x: Buffer, out: Buffer, what: str
     _, out_height, out_width, _ = out.shape
     kernel = (options["filter_h"], options["filter_w"])
     before = [padding_before(options, axis, (height, width), (out_height, out_width), kernel) for axis in (0, 1)]
-    low, high = twin.activation_limits(out.tensor, options["activation"], what)
+    low, high = reference.activation_limits(out.tensor, options["activation"], what)
     layer = Struct(
         c_type="edgekd_pool_2d",
         members={

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from edgekd.codegen.graph import Array, Buffer, Call, Kernel, Struct
-from edgekd.errors import ModelError
-from edgekd.program import twin
+from edgekd.codegen.ir import Array, Buffer, Call, Kernel, Struct
+from edgekd.contracts.errors import ModelError
+from edgekd.program import reference
 from edgekd.program.program import Op, Tensor
 from edgekd.program.requantize import quantize_multiplier
 
@@ -30,7 +30,7 @@ def mean(op: Op, tensors: Sequence[Tensor], x: Buffer, out: Buffer, what: str) -
 
 def _factor(x: Tensor, out: Buffer, what: str) -> float:
     assert out.tensor is not None
-    return twin.scale_of(x, what) / twin.scale_of(out.tensor, what)
+    return reference.scale_of(x, what) / reference.scale_of(out.tensor, what)
 
 
 def _call(op: Op, tensors: Sequence[Tensor], x: Buffer, out: Buffer, what: str, factor: tuple[int, int]) -> Call:
@@ -46,10 +46,10 @@ def _call(op: Op, tensors: Sequence[Tensor], x: Buffer, out: Buffer, what: str, 
         "kept_strides": _row(kept_axes, 1),
         "summed": _row(summed_axes, 0),
         "summed_strides": _row(summed_axes, 1),
-        "offset": -twin.zero_point_of(tensors[0], what) * (x.size // out.size),
+        "offset": -reference.zero_point_of(tensors[0], what) * (x.size // out.size),
         "multiplier": multiplier,
         "shift": shift,
-        "y_zero": twin.zero_point_of(out.tensor, what),
+        "y_zero": reference.zero_point_of(out.tensor, what),
     }
     name = f"edgekd_sum_s{8 if out.dtype == 'int8' else 16}"
     layer = Struct(c_type="edgekd_sum", members=members)

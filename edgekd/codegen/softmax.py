@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgekd.codegen.elementwise import split_multiplier
-from edgekd.codegen.graph import Array, Buffer, Call, Struct
-from edgekd.errors import ModelError
-from edgekd.program import twin
+from edgekd.codegen.ir import Array, Buffer, Call, Struct
+from edgekd.contracts.errors import ModelError
+from edgekd.program import reference
 from edgekd.program.kernels.softmax import exponential_table_16, exponentials_8, reciprocal_table_16, table_units_16
 from edgekd.program.program import Op, Tensor
 from edgekd.program.requantize import I64
@@ -17,7 +17,7 @@ LARGEST_SHIFT = 30
 
 def softmax(op: Op, tensors: Sequence[Tensor], x: Buffer, out: Buffer, what: str) -> Call:
     """Lower SOFTMAX over the last axis."""
-    scale = twin.scale_of(tensors[0], what) * float(np.float32(op.options["beta"]))
+    scale = reference.scale_of(tensors[0], what) * float(np.float32(op.options["beta"]))
     size = tensors[0].shape[-1]
     layer = _of_8_bits(scale, x, size, out) if x.dtype == "int8" else _of_16_bits(scale, x, size, out, what)
     name = f"edgekd_softmax_s{np.iinfo(x.dtype).bits}"

@@ -8,10 +8,10 @@ import numpy as np
 
 from edgekd import __version__
 from edgekd.codegen.constants import c_type, network_values, preprocess_values
-from edgekd.codegen.sketch import CONSOLE, Vectors, carried, check
+from edgekd.codegen.sketches import CONSOLE, Vectors, carried, check
 from edgekd.codegen.write import identifier, render, write
-from edgekd.errors import ModelError
-from edgekd.program.forecaster import Deployed, load_model
+from edgekd.contracts.errors import ModelError
+from edgekd.program.package import Deployed, load_model
 from edgekd.program.program import Program
 from edgekd.program.reader import read_tflite
 

@@ -13,7 +13,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.errors import ConfigError, EdgekdError
+from edgekd.contracts.errors import ConfigError, EdgekdError
 
 LINE = 120
 # Words of C and C++, and the functions every sketch has.

@@ -6,10 +6,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from edgekd.candidate import Candidate
 from edgekd.compress.prune import importance, prune, prune_blocks
-from edgekd.distill.train import Examples, Loss, Recipe, evaluate, fit, forecast
-from edgekd.models.fake import Fake
+from edgekd.contracts.candidate import Candidate
+from edgekd.distill.trainer import Examples, Loss, Recipe, evaluate, fit, forecast
+from edgekd.models.fake_quant import Fake
 from edgekd.models.kinds import select
 from edgekd.models.population import Population
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.contracts.errors import DataError
 from edgekd.data.table import DataSection, target_scale, unit_of
 from edgekd.data.windows import Windows
-from edgekd.errors import DataError
 
 CLEAN_WIDTH = 5
 # A spike is this many times further from its neighbours' median than the noisiest per cent of ordinary samples.

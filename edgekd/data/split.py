@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgekd.contracts.errors import DataError
 from edgekd.data.table import Table
-from edgekd.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)

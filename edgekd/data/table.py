@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.errors import DataError
+from edgekd.contracts.errors import DataError
 
 SAMPLE = Path(__file__).parent / "sample.csv.gz"
 FIRST_ROW = 2  # the header is row 1, as in a spreadsheet

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from edgekd.contracts.errors import DataError
 from edgekd.data.split import Split
 from edgekd.data.table import DataSection, Series, Table
-from edgekd.errors import DataError
 
 USABLE_FRACTION = 0.5  # of the horizon; windows with fewer measured targets are left out
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekd.board import Board
+from edgekd.contracts.board import Board
+from edgekd.contracts.errors import BoardUnreachable, ConfigError, DoesNotFit, EdgekdError, ToolMissing
 from edgekd.deploy.ports import CABLE
-from edgekd.errors import BoardUnreachable, ConfigError, DoesNotFit, EdgekdError, ToolMissing
 from edgekd.run import write_atomic
 
 CLI = "arduino-cli"

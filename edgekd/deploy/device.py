@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.contracts.errors import BoardUnreachable, Disagreement
 from edgekd.deploy.link import Link, Reply
-from edgekd.errors import BoardUnreachable, Disagreement
 
 F32 = NDArray[np.float32]
 State = tuple[int, str]

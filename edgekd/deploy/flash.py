@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekd.board import Board, board_names, load_board
+from edgekd.contracts.board import Board, board_names, load_board
 from edgekd.deploy import arduino
 from edgekd.deploy.ports import Port, check_access, find_port, in_bootloader, list_ports
 from edgekd.run import Progress

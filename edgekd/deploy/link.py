@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from edgekd.contracts.errors import BoardUnreachable
 from edgekd.deploy.ports import CABLE, port_error
-from edgekd.errors import BoardUnreachable
 
 BAUD = 115200
 LEAST_ATTEMPTS, GIVE_UP_S = 60, 10.0

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edgekd.board import board_names, load_board
-from edgekd.deploy.chosen import choose, chosen_on
+from edgekd.contracts.board import board_names, load_board
+from edgekd.contracts.errors import BoardUnreachable
 from edgekd.deploy.device import Device
 from edgekd.deploy.link import Link, open_link, verified
 from edgekd.deploy.ports import find_port, list_ports
-from edgekd.errors import BoardUnreachable
-from edgekd.program.forecaster import load_model
+from edgekd.deploy.run_model import choose, chosen_on
+from edgekd.program.package import load_model
 
 MARKS = "▁▂▃▄▅▆▇█"
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edgekd.board import Board
-from edgekd.errors import BoardUnreachable
+from edgekd.contracts.board import Board
+from edgekd.contracts.errors import BoardUnreachable
 
 CABLE = "use a USB cable that carries data; press the board's reset button twice quickly to start its bootloader"
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.contracts.errors import BoardUnreachable
 from edgekd.deploy.device import Answer, Device
-from edgekd.errors import BoardUnreachable
 from edgekd.run import Progress
 
 F32 = NDArray[np.float32]

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgekd.board import Board, resource
-from edgekd.errors import ConfigError, DoesNotFit, EdgekdError, ToolMissing
+from edgekd.contracts.board import Board, resource
+from edgekd.contracts.errors import ConfigError, DoesNotFit, EdgekdError, ToolMissing
 
 Kind = Literal["gcc", "zig"]
 Profile = Literal["speed", "arduino"]

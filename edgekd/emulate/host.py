@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.contracts.errors import EdgekdError, ToolMissing
 from edgekd.emulate.compiler import _run
-from edgekd.errors import EdgekdError, ToolMissing
 
 FLAGS = ("-O2", "-ffp-contract=off", "-fPIC", "-shared")
 

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.contracts.errors import EdgekdError, ToolMissing
 from edgekd.emulate.compiler import Image, Symbol
 from edgekd.emulate.trace import BlockTable, Profile, Run, profile, run_cost
-from edgekd.errors import EdgekdError, ToolMissing
 
 Argument = int | float | str | NDArray[np.generic]
 

@@ -17,11 +17,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edgekd.board import Board
+from edgekd.contracts.board import Board
+from edgekd.contracts.errors import EdgekdError
 from edgekd.emulate.compiler import Image, empty_flash_bytes
 from edgekd.emulate.machine import Argument, Machine
 from edgekd.emulate.trace import CallCost, Profile, Run
-from edgekd.errors import EdgekdError
 
 OWN = "(own)"
 """Name of the row with what is around the layers: loops, callees that the compiler put in line, the entry itself."""

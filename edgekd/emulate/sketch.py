@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgekd.board import Board, resource
+from edgekd.contracts.board import Board, resource
+from edgekd.contracts.errors import ConfigError, EdgekdError
 from edgekd.emulate.compiler import CXX_SUFFIXES, Compiler, Image, Profile, compile_image
 from edgekd.emulate.machine import Machine
-from edgekd.errors import ConfigError, EdgekdError
 
 SETUP, LOOP = "edgekd_sketch_setup", "edgekd_sketch_loop"
 PRINT_BYTES = 1 << 16

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from edgekd import __version__
-from edgekd.candidate import Candidate
+from edgekd.contracts.candidate import Candidate
 from edgekd.export import onnx_graph
 from edgekd.export.tflite import float_tflite, quantized_tflite
-from edgekd.models.fake import UNIT_RANGES, Fake
+from edgekd.models.fake_quant import UNIT_RANGES, Fake
 from edgekd.models.kinds import build
 from edgekd.models.liquid import constants
 from edgekd.models.population import Population, Shape
 from edgekd.models.tcn import layers
 
 Ranges = dict[str, tuple[float, float]]
-Runner = Any  # Callable[[Sequence[NDArray]], list[NDArray]], as edgekd.program.forecaster calls it
+Runner = Any  # Callable[[Sequence[NDArray]], list[NDArray]], as edgekd.program.package calls it
 
 
 def write_model(

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from edgekd.errors import ModelError
+from edgekd.contracts.errors import ModelError
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm
 
-from edgekd.models.fake import Fake
+from edgekd.models.fake_quant import Fake
 from edgekd.models.population import Params, Population, Shape, linear, uniform
 
 ENCODER = 256

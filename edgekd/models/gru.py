@@ -6,7 +6,7 @@ z = sigmoid(Wz [x, h]), r = sigmoid(Wr [x, h]), n = tanh(Wn [x, r * h]), h' = n 
 import torch
 from torch import Tensor
 
-from edgekd.models.fake import Fake
+from edgekd.models.fake_quant import Fake
 from edgekd.models.population import Params, Population, steps, uniform
 
 GATES = ("update", "reset", "new")

@@ -9,7 +9,7 @@ and rate divided by their number.
 import torch
 from torch import Tensor
 
-from edgekd.models.fake import Fake
+from edgekd.models.fake_quant import Fake
 from edgekd.models.population import Params, Population, steps, uniform
 
 

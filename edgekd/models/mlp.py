@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from edgekd.models.fake import Fake
+from edgekd.models.fake_quant import Fake
 from edgekd.models.population import Params, Population, linear, uniform
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from edgekd.models.fake import Fake
+from edgekd.models.fake_quant import Fake
 
 Params = Mapping[str, Tensor]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edgekd.models.fake import Fake
+from edgekd.models.fake_quant import Fake
 from edgekd.models.population import Params, Population, linear, uniform
 
 STRIDE = 2

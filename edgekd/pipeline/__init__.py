@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from edgekd import report
-from edgekd.config import Config
-from edgekd.pipeline import deploy, summary
-from edgekd.pipeline.choose import choose
-from edgekd.pipeline.points import write_firmware
+from edgekd.contracts.config import Config
+from edgekd.evaluate import parity, report_data
+from edgekd.evaluate.selection import choose
+from edgekd.pipeline.front import write_firmware
 from edgekd.pipeline.search import DATABASE, LOCAL, Search, Shared
 from edgekd.pipeline.workers import helping
 from edgekd.run import Progress, Run
@@ -39,10 +39,10 @@ def compress(
             chosen = choose(config, search.scores())
             search.finish()
         for name, pairs in search.results("parity").items():
-            deploy.require_parity(pairs, name)
+            parity.require_parity(pairs, name)
         search.model(chosen.name)
         write_firmware(run, config, chosen.name, search.prepared)
-        found = summary.assemble(search, chosen)
+        found = report_data.assemble(search, chosen)
         report.write(found, folder / "report")
         return found
 

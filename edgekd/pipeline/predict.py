@@ -11,15 +11,15 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from edgekd.board import load_board
-from edgekd.config import Config
+from edgekd.contracts.board import load_board
+from edgekd.contracts.config import Config
+from edgekd.contracts.errors import ConfigError
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.table import Series, read_table
-from edgekd.errors import ConfigError
-from edgekd.pipeline.deploy import forecast
-from edgekd.pipeline.engines import NATIVE, engine
-from edgekd.pipeline.native import run_native
-from edgekd.program.forecaster import load_model
+from edgekd.evaluate.firmware import run_native
+from edgekd.evaluate.parity import forecast
+from edgekd.evaluate.runtimes import NATIVE, engine
+from edgekd.program.package import load_model
 from edgekd.run import read_json
 
 F32 = NDArray[np.float32]

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgekd.candidate import Candidate
-from edgekd.config import Config
+from edgekd.contracts.candidate import Candidate
+from edgekd.contracts.config import Config
 from edgekd.data.baselines import Baseline, fit_baselines
 from edgekd.data.describe import describe
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.split import split_groups
 from edgekd.data.table import read_table, table_path
 from edgekd.data.windows import Windows, cut_split
-from edgekd.distill.train import Examples
+from edgekd.distill.trainer import Examples
 
 SHOWN_PROBLEMS = 10
 PARTS = ("train", "val", "test")

@@ -18,12 +18,13 @@ from typing import Any
 import torch
 
 from edgekd import __version__
-from edgekd.board import load_board
-from edgekd.candidate import Candidate
-from edgekd.config import Config
-from edgekd.errors import ConfigError, DoesNotFit
-from edgekd.pipeline import deploy, prepare, train
-from edgekd.pipeline.choose import Scores, choose, front_of, objectives, over_limits, volume
+from edgekd.contracts.board import load_board
+from edgekd.contracts.candidate import Candidate
+from edgekd.contracts.config import Config
+from edgekd.contracts.errors import ConfigError, DoesNotFit
+from edgekd.evaluate import parity
+from edgekd.evaluate.selection import Scores, choose, front_of, objectives, over_limits, volume
+from edgekd.pipeline import prepare, train
 from edgekd.pipeline.prepare import Prepared
 from edgekd.pipeline.train import Batch, Lessons
 from edgekd.run import Run, read_json
@@ -262,7 +263,7 @@ class Search:
         trained = lessons.load(batch, folder)
         for member, one in enumerate(batch.candidates):
             if self.trials.mine(one.name):
-                export = partial(deploy.export_candidate, self.config, self.prepared, trained, member)
+                export = partial(parity.export_candidate, self.config, self.prepared, trained, member)
                 self._export(one, export, batch.name, generation)
 
     def _export(self, one: Candidate, export: Callable[[Path], None], made_from: str, generation: int | None) -> None:
@@ -335,7 +336,7 @@ class Search:
         return self.lessons.ablate(batch)
 
     def _check_parity(self, about: str) -> dict[str, Any]:
-        return deploy.check_parity(self.model(about), self.prepared, load_board(self.config.board))
+        return parity.check_parity(self.model(about), self.prepared, load_board(self.config.board))
 
 
 def study_name(config: Config) -> str:

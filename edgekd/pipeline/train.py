@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgekd.candidate import Candidate
 from edgekd.compress.recover import pruned_members, recover, unrecovered
-from edgekd.config import Config
+from edgekd.contracts.candidate import Candidate
+from edgekd.contracts.config import Config
 from edgekd.distill.losses import masked_mse, memory_pairs
-from edgekd.distill.train import Distillation, Examples, Recipe, fit, forecast, state_changes, supervised
+from edgekd.distill.trainer import Distillation, Examples, Recipe, fit, forecast, state_changes, supervised
 from edgekd.export.model import Ranges, member_ranges
 from edgekd.models.dlnet import Dlnet
-from edgekd.models.fake import Fake
+from edgekd.models.fake_quant import Fake
 from edgekd.models.kinds import build, load, save, select
 from edgekd.models.population import Population, Shape
 from edgekd.pipeline.prepare import Prepared

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgekd.config import Config
+from edgekd.contracts.config import Config
 from edgekd.pipeline.search import Search, Shared
 from edgekd.progress import Quiet
 from edgekd.run import Run

@@ -7,7 +7,7 @@ as a program, tries ever smaller arenas for the graph on its standard input and 
 import subprocess
 import sys
 
-from edgekd.errors import EdgekdError, ModelError
+from edgekd.contracts.errors import EdgekdError, ModelError
 from edgekd.program.interpreters import LARGEST_ARENA, prepare_micro
 
 ALIGNMENT = 16

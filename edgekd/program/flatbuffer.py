@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.errors import ModelError
+from edgekd.contracts.errors import ModelError
 
 _FORMATS = {"int8": "<b", "uint8": "<B", "bool": "<?", "int32": "<i", "uint32": "<I", "float32": "<f", "uint64": "<Q"}
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.errors import ModelError, ToolMissing
+from edgekd.contracts.errors import ModelError, ToolMissing
 from edgekd.program.operands import windows_of
 from edgekd.program.program import Program
 from edgekd.program.reader import read_tflite

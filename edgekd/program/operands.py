@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.errors import ModelError
+from edgekd.contracts.errors import ModelError
 from edgekd.program.program import Op, Program, Tensor
 from edgekd.program.requantize import I64, round_half_away
 

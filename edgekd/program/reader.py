@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.errors import ModelError
-from edgekd.program.check import check
+from edgekd.contracts.errors import ModelError
 from edgekd.program.flatbuffer import Table, root
 from edgekd.program.program import Op, Program, Quantization, Tensor
+from edgekd.program.validate import check
 
 # Numbers of the schema: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs
 TYPES = {0: "float32", 2: "int32", 4: "int64", 6: "bool", 7: "int16", 9: "int8", 17: "int4"}

@@ -11,14 +11,14 @@ def write(report: dict[str, Any], folder: Path) -> None:
 
     DataError lists what is missing or not finite; then nothing is written.
     """
-    from edgekd.report import interactive, page, picture, schema
+    from edgekd.report import interactive, matplotlib_front, page, schema
 
     checked = schema.parse(report)
     files = {
         "report.json": schema.canonical(report).encode(),
         "report.html": page.render(checked).encode(),
         "front.html": interactive.front_page(checked).encode(),
-        **picture.fronts(checked),
+        **matplotlib_front.fronts(checked),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekd.errors import ConfigError, DataError
+from edgekd.contracts.errors import ConfigError, DataError
 from edgekd.pareto import front
 from edgekd.report import schema
 from edgekd.report.front import COSTS, Measure, cost_of, measures_of, reference_of, volume

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from edgekd.report import text
+from edgekd.report import formatting
 from edgekd.report.axes import Scale, scale
-from edgekd.report.charts import NARROWEST_WIDE
 from edgekd.report.compare import Comparison, RunResult, front_over
-from edgekd.report.drawing import Chart, Line, Mark, shape, staircase
+from edgekd.report.formatting import Format, error_format
 from edgekd.report.front import COSTS, LOG_FROM, Measure, amount
 from edgekd.report.page import NARROW, PANEL, WIDE, environment
-from edgekd.report.text import Format, error_format
+from edgekd.report.svg import Chart, Line, Mark, shape, staircase
+from edgekd.report.svg_charts import NARROWEST_WIDE
 
 COLOURS = 6  # of runs in the style sheet; further runs repeat them
 
@@ -17,7 +17,7 @@ COLOURS = 6  # of runs in the style sheet; further runs repeat them
 def render(found: Comparison) -> str:
     """Return the whole page as text; equal comparisons give equal pages."""
     return environment().get_template("comparison.html.j2").render(
-        found=found, form=_format(found), text=text, headline=headline(found), colours=COLOURS,
+        found=found, form=_format(found), text=formatting, headline=headline(found), colours=COLOURS,
         simulated=any(run.simulated for run in found.runs),
         overlay=[chart(found, found.runs, width) for width in (WIDE, NARROW)],
         costs=[chart(found, found.runs, PANEL, measure) for measure in found.measures[1:]],

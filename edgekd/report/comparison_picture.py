@@ -5,7 +5,7 @@ from typing import Any
 
 from edgekd.report.compare import Comparison, Point, RunResult, front_over
 from edgekd.report.front import COSTS, Measure
-from edgekd.report.picture import DPI, INK, MARKERS, files, frame, grid, style
+from edgekd.report.matplotlib_front import DPI, INK, MARKERS, files, frame, grid, style
 
 COLOURS = ("#0b63b0", "#c2500a", "#10805b", "#7b4fa3", "#8a6100", "#b3266a")
 MOST_COLUMNS = 3

@@ -6,8 +6,8 @@ from typing import Literal
 
 from edgekd.pareto import front, hypervolume
 from edgekd.report.axes import Scale
+from edgekd.report.formatting import errors_of
 from edgekd.report.schema import Candidate, Report
-from edgekd.report.text import errors_of
 
 Measure = Literal["tflite", "arena", "flash", "latency", "ram", "energy"]
 LOG_FROM = 8.0  # an axis of costs that spans more than this factor is logarithmic

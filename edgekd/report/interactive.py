@@ -3,22 +3,22 @@
 import html
 from collections.abc import Mapping, Sequence
 
-from edgekd.report import text
+from edgekd.report import formatting
 from edgekd.report.comparison_page import COLOURS
-from edgekd.report.course import hypervolume, importances, parallel
+from edgekd.report.formatting import kind_name, plural, with_interval
 from edgekd.report.front import COSTS, limits_of, measures_of, references_of, split_references
 from edgekd.report.importance import parameters
 from edgekd.report.page import environment
-from edgekd.report.panels import fronts
-from edgekd.report.scene import SYMBOLS, Figure, Group, Scene
+from edgekd.report.plotly_common import SYMBOLS, Figure, Group, Scene
+from edgekd.report.plotly_front import fronts
 from edgekd.report.schema import Candidate, Native, Report
-from edgekd.report.text import kind_name, plural, with_interval
+from edgekd.report.search_history import hypervolume, importances, parallel
 
 
 def front_page(report: Report) -> str:
     """front.html of one run; equal reports give equal pages."""
     candidates, measures = report.candidates, measures_of([report])
-    form = text.error_format(one.val.mae for one in candidates)
+    form = formatting.error_format(one.val.mae for one in candidates)
     kinds = sorted({one.kind for one in candidates})
     groups = [
         Group(
@@ -50,7 +50,7 @@ def fronts_page(reports: Mapping[str, Report], *, different: bool = False) -> st
     different: the runs are not scored on the same data, and the page says so.
     """
     candidates = [one for report in reports.values() for one in report.candidates]
-    form = text.error_format(one.val.mae for one in candidates)
+    form = formatting.error_format(one.val.mae for one in candidates)
     measures = measures_of(reports.values())
     groups: list[Group] = []
     texts: list[str] = []
@@ -74,7 +74,7 @@ def fronts_page(reports: Mapping[str, Report], *, different: bool = False) -> st
     )  # fmt: skip
 
 
-def _text(one: Candidate, report: Report, form: text.Format) -> str:
+def _text(one: Candidate, report: Report, form: formatting.Format) -> str:
     """All figures of a candidate, as plotly shows them: lines of text, names escaped."""
     chosen = one.name == report.chosen.name
     test = one.test or (report.chosen.test if chosen else None)
@@ -83,7 +83,7 @@ def _text(one: Candidate, report: Report, form: text.Format) -> str:
     lines += _native_text(one.native) if one.native else []
     lines += [f"{plural(one.params, 'parameter')}, {one.tflite_bytes:,} bytes of .tflite, {one.arena_bytes:,} of arena"]
     lines += [f"generation {one.generation}"] if one.generation is not None else []
-    lines += [f"known after {text.duration(one.seconds)}"] if one.seconds is not None else []
+    lines += [f"known after {formatting.duration(one.seconds)}"] if one.seconds is not None else []
     states = ["chosen"] * chosen + ["on the front"] * one.on_front + ["over the budget"] * (not one.meets_budget)
     return "<br>".join([*lines, *([", ".join(states)] if states else [])])
 
@@ -95,7 +95,7 @@ def _native_text(native: Native) -> list[str]:
     ]
 
 
-def _outside(scene: Scene, form: text.Format) -> str:
+def _outside(scene: Scene, form: formatting.Format) -> str:
     """Baselines that lie outside the axis of errors, in words."""
     _, far = split_references([one.val.mae for one in scene.candidates], scene.references)
     return ", ".join(f"{name} {form(error)}" for name, error in far.items())

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from edgekd import __version__
 from edgekd.report.axes import scale
-from edgekd.report.drawing import Chart, Line, path
+from edgekd.report.formatting import plural
 from edgekd.report.page import NARROW, WIDE, environment
-from edgekd.report.text import plural
+from edgekd.report.svg import Chart, Line, path
 from edgekd.run import write_atomic
 
 KEPT = 400

@@ -9,9 +9,9 @@ from typing import Any
 
 import jinja2
 
-from edgekd.report import charts, text
-from edgekd.report.drawing import SHAPES, Chart
+from edgekd.report import formatting, svg_charts
 from edgekd.report.schema import Comparison, Report, Score
+from edgekd.report.svg import SHAPES, Chart
 
 WIDE, NARROW, PANEL = 1040, 400, 400
 
@@ -50,19 +50,19 @@ class Bar:
 
 def render(report: Report) -> str:
     """Return the whole page as text; equal reports give equal pages."""
-    form = text.errors_of(report)
+    form = formatting.errors_of(report)
     rows = results(report)
     candidates = sorted(report.candidates, key=lambda one: (one.val.mae, one.name))
     measured = [one for one in candidates if one.native]
-    headline, better = text.headline(report)
+    headline, better = formatting.headline(report)
     return environment().get_template("report.html.j2").render(
-        report=report, text=text, form=form, kinds=SHAPES, headline=headline, better=better, tiles=tiles(report),
-        rows=rows, whisker_val=charts.whiskers(row.val for row in rows),
-        whisker_test=charts.whiskers(row.test for row in rows),
-        whisker_candidates=charts.whiskers(one.val for one in candidates), candidates=candidates, measured=measured,
+        report=report, text=formatting, form=form, kinds=SHAPES, headline=headline, better=better, tiles=tiles(report),
+        rows=rows, whisker_val=svg_charts.whiskers(row.val for row in rows),
+        whisker_test=svg_charts.whiskers(row.test for row in rows),
+        whisker_candidates=svg_charts.whiskers(one.val for one in candidates), candidates=candidates, measured=measured,
         fronts=fronts(report, bool(measured)),
-        horizon=[charts.horizon_chart(report, width) for width in (WIDE, NARROW)],
-        examples=[(one, charts.forecast_chart(report, one, PANEL)) for one in report.chosen.forecasts],
+        horizon=[svg_charts.horizon_chart(report, width) for width in (WIDE, NARROW)],
+        examples=[(one, svg_charts.forecast_chart(report, one, PANEL)) for one in report.chosen.forecasts],
         groups=group_bars(report), ladder=ladder_bars(report), comparisons=comparison_rows(report),
         stages=stage_bars(report), config=json.dumps(report.config, indent=2, ensure_ascii=False, sort_keys=True),
     )  # fmt: skip
@@ -82,12 +82,14 @@ def environment() -> jinja2.Environment:
 
 def tiles(report: Report) -> list[Tile]:
     """The numbers a reader looks for first."""
-    form, chosen = text.errors_of(report), report.chosen
+    form, chosen = formatting.errors_of(report), report.chosen
     name, baseline = report.best_baseline
-    _, better = text.headline(report)
-    relation = f"{text.against(chosen.test.mae, baseline.test.mae)} {name}, the best baseline"
+    _, better = formatting.headline(report)
+    relation = f"{formatting.against(chosen.test.mae, baseline.test.mae)} {name}, the best baseline"
     size = Tile(
-        label="Model", value=text.kilobytes(chosen.tflite_bytes), note=f".tflite, {chosen.arena_bytes:,} B of arena"
+        label="Model",
+        value=formatting.kilobytes(chosen.tflite_bytes),
+        note=f".tflite, {chosen.arena_bytes:,} B of arena",
     )
     return [
         Tile(label="Test error (MAE)", value=form(chosen.test.mae), note=relation, state="good" if better else "bad"),
@@ -107,7 +109,7 @@ def _cost_tiles(report: Report) -> list[Tile]:
     return [
         Tile(
             label="Flash, RAM",
-            value=text.kilobytes(native.flash_bytes),
+            value=formatting.kilobytes(native.flash_bytes),
             note=f"linked image; {native.ram_bytes:,} B of RAM",
         ),
         Tile(label="Latency", value=f"{native.ms:.3g} ms", note=f"{native.energy_uj:.3g} µJ, emulated {native.board}"),
@@ -115,21 +117,21 @@ def _cost_tiles(report: Report) -> list[Tile]:
 
 
 def _parity_tile(report: Report) -> Tile:
-    failed = text.parity_failed(report)
+    failed = formatting.parity_failed(report)
     pairs = [one for one in report.parity.values() if one.tolerance is not None]
     if not pairs:
         return Tile(label="Parity", value="none", note="no pair of engines was compared")
     if failed:
         return Tile(label="Parity", value="FAIL", note=f"{', '.join(failed)} differ", state="bad")
-    windows = text.plural(max(one.windows for one in pairs), "window")
-    note = f"{text.plural(len(pairs), 'pair')} of engines on {windows}"
+    windows = formatting.plural(max(one.windows for one in pairs), "window")
+    note = f"{formatting.plural(len(pairs), 'pair')} of engines on {windows}"
     return Tile(label="Parity", value="PASS", note=note, state="good")
 
 
 def results(report: Report) -> list[Row]:
     """Baselines, teacher and the chosen candidate: all that was scored on test."""
     chosen, teacher = report.chosen, report.teacher
-    members = f"mean of {teacher.members} {text.kind_name(teacher.kind)} of {teacher.hidden} units, float"
+    members = f"mean of {teacher.members} {formatting.kind_name(teacher.kind)} of {teacher.hidden} units, float"
     rows = [
         Row(name=name, role="baseline", note=_options(one.options), val=one.val, test=one.test)
         for name, one in report.baselines.items()
@@ -143,32 +145,37 @@ def results(report: Report) -> list[Row]:
 
 def fronts(report: Report, measured: bool) -> list[tuple[str, list[Chart]]]:
     """Title and drawings (wide, narrow) of each front: by .tflite, and by flash where it was measured."""
-    found = [("Size of the model file", [charts.front_chart(report, width) for width in (WIDE, NARROW)])]
+    found = [("Size of the model file", [svg_charts.front_chart(report, width) for width in (WIDE, NARROW)])]
     if measured:
-        drawings = [charts.front_chart(report, width, "flash") for width in (WIDE, NARROW)]
+        drawings = [svg_charts.front_chart(report, width, "flash") for width in (WIDE, NARROW)]
         found.insert(0, ("Flash of the linked image", drawings))
     return found
 
 
 def group_bars(report: Report) -> list[Bar]:
     """Error of the chosen candidate on each test group, the worst first."""
-    form = text.errors_of(report)
+    form = formatting.errors_of(report)
     ranked = sorted(report.chosen.by_group.items(), key=lambda item: (-item[1].mae, item[0]))
     longest = max((one.mae for _, one in ranked), default=0.0)
     return [
-        Bar(label=name, value=form(one.mae), share=_share(one.mae, longest), note=text.plural(one.windows, "window"))
+        Bar(
+            label=name,
+            value=form(one.mae),
+            share=_share(one.mae, longest),
+            note=formatting.plural(one.windows, "window"),
+        )
         for name, one in ranked
     ]
 
 
 def ladder_bars(report: Report) -> list[Bar]:
     """Test error after each step from the teacher to the integer model, and what the step changed."""
-    form, chosen = text.errors_of(report), report.chosen
-    steps = text.ladder(report)
+    form, chosen = formatting.errors_of(report), report.chosen
+    steps = formatting.ladder(report)
     longest = max(error for _, error in steps)
     bars, before = [], None
     for name, error in steps:
-        note = "" if before is None else f"{text.against(error, before)} before"
+        note = "" if before is None else f"{formatting.against(error, before)} before"
         state = "chosen" if error is chosen.test.mae else ""
         bars.append(Bar(label=name, value=form(error), share=_share(error, longest), note=note, state=state))
         before = error
@@ -178,14 +185,14 @@ def ladder_bars(report: Report) -> list[Bar]:
 def comparison_rows(report: Report) -> list[tuple[Comparison, str]]:
     """Networks that are no candidates, and how they compare with the chosen one at the same stage's data."""
     chosen = report.chosen_candidate.stage1.val.mae
-    return [(one, text.against(one.val.mae, chosen)) for one in report.comparisons]
+    return [(one, formatting.against(one.val.mae, chosen)) for one in report.comparisons]
 
 
 def stage_bars(report: Report) -> list[Bar]:
     """Seconds by stage, the longest first."""
-    found = text.stages(report)
+    found = formatting.stages(report)
     longest = max(found.values(), default=0.0)
-    return [Bar(label=name, value=text.duration(s), share=_share(s, longest)) for name, s in found.items()]
+    return [Bar(label=name, value=formatting.duration(s), share=_share(s, longest)) for name, s in found.items()]
 
 
 def _options(options: Mapping[str, float | str]) -> str:

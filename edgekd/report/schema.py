@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from edgekd.errors import DataError
+from edgekd.contracts.errors import DataError
 
 Count = Annotated[int, Field(ge=0)]
 Error = Annotated[float, Field(ge=0)]

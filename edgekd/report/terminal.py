@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgekd.report import text
+from edgekd.report import formatting
 from edgekd.report.page import results
 from edgekd.report.schema import Report
 
@@ -27,12 +27,12 @@ def tables(report: Report) -> list[RenderableType]:
 
 
 def _head(report: Report) -> RenderableType:
-    headline, better = text.headline(report)
+    headline, better = formatting.headline(report)
     lines = [Text(report.name, style="bold")]
     if report.simulated:
         lines[0].append("  [simulated data]", style="bold yellow")
-    lines += [Text(text.what_was_done(report)), Text(headline, style="green" if better else "red")]
-    return Group(*lines, Text(text.caveat(report), style="dim"))
+    lines += [Text(formatting.what_was_done(report)), Text(headline, style="green" if better else "red")]
+    return Group(*lines, Text(formatting.caveat(report), style="dim"))
 
 
 def _table(title: str, columns: list[str], *, left: int = 1) -> Table:
@@ -43,18 +43,21 @@ def _table(title: str, columns: list[str], *, left: int = 1) -> Table:
 
 
 def _results(report: Report) -> Table:
-    form = text.errors_of(report)
+    form = formatting.errors_of(report)
     table = _table(f"MAE in {report.error_unit}, 95 % interval over groups", ["model", "test", "validation"])
     for row in results(report):
         style = "bold" if row.role == "chosen" else ""
         table.add_row(
-            Text(row.name), text.with_interval(row.test, form), text.with_interval(row.val, form), style=style
+            Text(row.name),
+            formatting.with_interval(row.test, form),
+            formatting.with_interval(row.val, form),
+            style=style,
         )
     return table
 
 
 def _candidates(report: Report) -> Table:
-    form = text.errors_of(report)
+    form = formatting.errors_of(report)
     native = any(one.native for one in report.candidates)
     columns = ["candidate", "val MAE", ".tflite B", "arena B", *(["flash B", "RAM B", "ms"] if native else []), ""]
     table = _table("Candidates, validation", columns)
@@ -70,9 +73,9 @@ def _candidates(report: Report) -> Table:
 
 
 def _ladder(report: Report) -> Table:
-    form = text.errors_of(report)
+    form = formatting.errors_of(report)
     table = _table(f"From the teacher to {report.chosen.name}", ["step", "test MAE"])
-    for name, error in text.ladder(report):
+    for name, error in formatting.ladder(report):
         table.add_row(name, form(error))
     for one in report.comparisons:
         table.add_row(Text(f"{one.name} (validation)"), form(one.val.mae), style="dim")
@@ -82,11 +85,12 @@ def _ladder(report: Report) -> Table:
 def _ablations(report: Report) -> list[RenderableType]:
     if not report.ablations:
         return []
-    form = text.errors_of(report)
-    table = _table("What distillation and stage 2 are worth: validation MAE", ["candidate", *text.ABLATIONS])
+    form = formatting.errors_of(report)
+    table = _table("What distillation and stage 2 are worth: validation MAE", ["candidate", *formatting.ABLATIONS])
     for one in report.ablations:
         table.add_row(
-            Text(one.name), *(text.mean_and_range(one, left_out, form) for left_out in text.ABLATIONS.values())
+            Text(one.name),
+            *(formatting.mean_and_range(one, left_out, form) for left_out in formatting.ABLATIONS.values()),
         )
     return [table]
 
@@ -95,12 +99,16 @@ def _parity(report: Report) -> Table:
     table = _table("Parity", ["", "engines", "required", "equal", "of"], left=3)
     for pair, one in sorted(report.parity.items()):
         verdict = Text(one.verdict, style=STYLES[one.verdict])
-        table.add_row(verdict, Text(text.pair_name(pair)), text.demand(one), f"{one.equal:,}", f"{one.windows:,}")
+        table.add_row(
+            verdict, Text(formatting.pair_name(pair)), formatting.demand(one), f"{one.equal:,}", f"{one.windows:,}"
+        )
     return table
 
 
 def _warnings(report: Report) -> list[RenderableType]:
-    lines = [f"{count:,} x {text.PROBLEMS.get(kind, kind)}" for kind, count in sorted(report.data.problems.items())]
+    lines = [
+        f"{count:,} x {formatting.PROBLEMS.get(kind, kind)}" for kind, count in sorted(report.data.problems.items())
+    ]
     if report.data.left_out:
         lines.append(f"too short for a window, left out: {', '.join(report.data.left_out)}")
     lines += [f"left out, {one.name}: {one.reason}" for one in report.excluded]
@@ -110,12 +118,16 @@ def _warnings(report: Report) -> list[RenderableType]:
 def comparison(found: dict[str, Any]) -> list[RenderableType]:
     """What comparison.json holds: the runs, and who owns which part of the common front."""
     runs = found["runs"].values()
-    form = text.error_format(point["error"] for run in runs for point in run["points"])
+    form = formatting.error_format(point["error"] for run in runs for point in run["points"])
     table = _table(
         f"Hypervolume of {' and '.join(found['objectives'][:2])}", ["run", "hypervolume", "alone", "chosen", "test MAE"]
     )
     for run in runs:
-        volume, alone, error = f"{run['hypervolume']:.4f}", text.per_cent(run["alone"]), form(run["chosen_test_mae"])
+        volume, alone, error = (
+            f"{run['hypervolume']:.4f}",
+            formatting.per_cent(run["alone"]),
+            form(run["chosen_test_mae"]),
+        )
         table.add_row(Text(run["label"]), volume, alone, Text(run["chosen"]), error)
     owners = _table("Common front", ["run", "from B", "to B", "MAE from", "to"])
     for one in found["segments"]:

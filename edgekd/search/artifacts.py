@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.artifacts import FileSystemArtifactStore, download_artifact, upload_artifact
 
-from edgekd.errors import ConfigError, DataError
+from edgekd.contracts.errors import ConfigError, DataError
 
 S3 = "s3://"
 

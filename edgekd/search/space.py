@@ -6,8 +6,8 @@ from dataclasses import replace
 from itertools import product, zip_longest
 from typing import Any
 
-from edgekd.candidate import Candidate
-from edgekd.errors import ConfigError
+from edgekd.contracts.candidate import Candidate
+from edgekd.contracts.errors import ConfigError
 
 MOST_POINTS = 200_000
 RECURRENT = ("liquid", "gru")

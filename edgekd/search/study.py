@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from edgekd.candidate import Candidate
+from edgekd.contracts.candidate import Candidate
 from edgekd.search.space import applicable
 
 ATTEMPTS = 20

@@ -22,7 +22,7 @@ import optuna
 import sqlalchemy.exc
 from optuna.trial import FrozenTrial, TrialState
 
-from edgekd.errors import ConfigError, EdgekdError
+from edgekd.contracts.errors import ConfigError, EdgekdError
 
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # of heartbeats
 HEARTBEAT_SECONDS = 10

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.errors import ModelError
+from edgekd.contracts.errors import ModelError
 from edgekd.program.operands import Call, Values
 from edgekd.program.requantize import I64, quantize_multipliers, requantize, requantize_wide, wrap32
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgekd.pareto import front
-from edgekd.report import text
+from edgekd.report import formatting
 from edgekd.report.axes import Scale, scale, spread
 from edgekd.report.front import COSTS, LOG_FROM, Measure, amount, limits_text, split_references
-from edgekd.report.scene import (
+from edgekd.report.plotly_common import (
     HEIGHTS,
     SYMBOLS,
     Figure,
@@ -27,7 +27,7 @@ FAINT = 0.3
 LABEL = 14  # height of a label, pixels
 
 
-def fronts(scene: Scene, form: text.Format) -> Figure:
+def fronts(scene: Scene, form: formatting.Format) -> Figure:
     """A panel for each cost: candidates, fronts, the chosen ones, baselines, teacher, limits."""
     near, _ = split_references([one.val.mae for one in scene.candidates], scene.references)
     y = scale([*(one.val.mae for one in scene.candidates), *near.values()], 0, 1, margin=0.08)
@@ -126,7 +126,7 @@ def _dress(
 
 
 def _reference_labels(
-    references: Mapping[str, float], form: text.Format, panel: int, y: Scale, *, wide: bool
+    references: Mapping[str, float], form: formatting.Format, panel: int, y: Scale, *, wide: bool
 ) -> list[dict[str, Any]]:
     """Names of baselines and teacher, to the right of the plot or, where it is narrow, below their line."""
     shown = {name: error for name, error in references.items() if y.holds(error)}

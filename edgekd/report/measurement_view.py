@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from edgekd.errors import ConfigError, EdgekdError
+from edgekd.contracts.errors import ConfigError, EdgekdError
 
 PAIRS = {
     "twin_tflm": "NumPy twin = TFLite-Micro",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekd.codegen.elementwise import split_multiplier
-from edgekd.codegen.graph import Array, Kernel, Struct
+from edgekd.codegen.ir import Array, Kernel, Struct
 from edgekd.program.requantize import I64
 
 ROWS = 4

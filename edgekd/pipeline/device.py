@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.board import Board, board_names, load_board
+from edgekd.contracts.board import Board, board_names, load_board
+from edgekd.contracts.errors import ConfigError, DataError
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.table import Series, read_table
-from edgekd.deploy.chosen import VIRTUAL, Chosen, choose, chosen_on
 from edgekd.deploy.device import Device
 from edgekd.deploy.link import open_link
 from edgekd.deploy.ports import find_port, list_ports
+from edgekd.deploy.run_model import VIRTUAL, Chosen, choose, chosen_on
 from edgekd.deploy.validate import validate
 from edgekd.emulate.compiler import Profile, find_compiler
 from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.emulate.virtual import VirtualBoard
-from edgekd.errors import ConfigError, DataError
-from edgekd.pipeline.engines import integer_forecaster
+from edgekd.evaluate.runtimes import integer_forecaster
 from edgekd.pipeline.predict import inputs_only
 from edgekd.pipeline.prepare import load_prepared
-from edgekd.program.forecaster import load_model
+from edgekd.program.package import load_model
 from edgekd.run import Progress, write_json
 
 F32 = NDArray[np.float32]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from edgekd.errors import ModelError
+from edgekd.contracts.errors import ModelError
 from edgekd.program.kernels import dense, elementwise, layout, pool, reduce, softmax
 from edgekd.program.operands import Call, Values, activation_limits, scale_of, windows_of, zero_point_of
 from edgekd.program.program import Program

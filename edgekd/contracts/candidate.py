@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from edgekd.errors import ConfigError
+from edgekd.contracts.errors import ConfigError
 
 LOSSES = {"l1": "output_l1", "mse": "output_mse", "cos": "output_cosine", "mem": "memory"}
 """Distillation losses by the word that stands for them in a name."""

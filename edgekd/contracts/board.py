@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from edgekd.errors import ConfigError, EdgekdError
+from edgekd.contracts.errors import ConfigError, EdgekdError
 
 CORES = ("cortex-m0plus", "cortex-m4f", "cortex-m7f", "host")
 
@@ -63,7 +63,7 @@ class Board:
 
 def resource(folder: Literal["firmware", "boards"]) -> Path:
     """Return the folder: inside the installed package, or beside the package in a checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for parent in (package, package.parent):
         if (parent / folder).is_dir():
             return parent / folder

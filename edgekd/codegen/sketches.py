@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd import __version__
-from edgekd.board import resource
 from edgekd.codegen.write import identifier, render
-from edgekd.errors import EdgekdError
-from edgekd.program.forecaster import Deployed
+from edgekd.contracts.board import resource
+from edgekd.contracts.errors import EdgekdError
+from edgekd.program.package import Deployed
 
 CONSOLE = (
     "sketch/edgekd_text.h",

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgekd.board import load_board
-from edgekd.candidate import Candidate
-from edgekd.config import Config
-from edgekd.errors import DoesNotFit
+from edgekd.contracts.board import load_board
+from edgekd.contracts.candidate import Candidate
+from edgekd.contracts.config import Config
+from edgekd.contracts.errors import DoesNotFit
 from edgekd.pareto import front, hypervolume
 
 Scores = Mapping[str, Mapping[str, Any]]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekd.board import Board, load_board
-from edgekd.config import Config
+from edgekd.contracts.board import Board, load_board
+from edgekd.contracts.config import Config
+from edgekd.contracts.errors import BoardUnreachable, ConfigError
 from edgekd.deploy.device import Device
-from edgekd.errors import BoardUnreachable, ConfigError
-from edgekd.program.forecaster import load_model
+from edgekd.program.package import load_model
 from edgekd.run import read_json
 
 VIRTUAL = "virtual"

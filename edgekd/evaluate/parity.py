@@ -8,23 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from edgekd.board import Board, load_board
 from edgekd.codegen import tflm
-from edgekd.codegen.native_model import generate_model
-from edgekd.codegen.sketch import Vectors, ble_sketch, native_sketch, stream_sketch
+from edgekd.codegen.c_model import generate_model
+from edgekd.codegen.sketches import Vectors, ble_sketch, native_sketch, stream_sketch
 from edgekd.codegen.write import write
-from edgekd.config import Config
+from edgekd.contracts.board import Board, load_board
+from edgekd.contracts.config import Config
+from edgekd.contracts.errors import Disagreement
 from edgekd.data.metrics import bootstrap_interval, mae
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.windows import Windows
-from edgekd.errors import Disagreement
+from edgekd.evaluate.firmware import measure_candidate, run_native
+from edgekd.evaluate.runtimes import FLOAT, Engine, engine, integer_forecaster
 from edgekd.export.model import costs, write_model
-from edgekd.pipeline.engines import FLOAT, Engine, engine, integer_forecaster
-from edgekd.pipeline.native import measure_candidate, run_native
 from edgekd.pipeline.prepare import Prepared
 from edgekd.pipeline.train import STAGE1, Trained
 from edgekd.program.arena import arena_bytes
-from edgekd.program.forecaster import load_model
+from edgekd.program.package import load_model
 from edgekd.run import read_json, write_json
 
 F32 = NDArray[np.float32]

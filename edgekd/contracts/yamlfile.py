@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from edgekd.errors import ConfigError
+from edgekd.contracts.errors import ConfigError
 
 LARGEST_FILE_BYTES = 1 << 16
 LARGEST_NODE_COUNT = 10_000

@@ -13,15 +13,15 @@ import torch
 from numpy.typing import NDArray
 
 from edgekd import __version__
-from edgekd.candidate import Candidate
+from edgekd.contracts.candidate import Candidate
 from edgekd.data.metrics import mae_by_group, mae_by_horizon
 from edgekd.data.windows import Windows
-from edgekd.distill.train import forecast as forecast_all
+from edgekd.distill.trainer import forecast as forecast_all
+from edgekd.evaluate.parity import errors, errors_of, forecast, preprocess_in
+from edgekd.evaluate.runtimes import engine, torch_engine
+from edgekd.evaluate.selection import board_limits, meets_limits
 from edgekd.export.model import load_member
 from edgekd.models.population import Population
-from edgekd.pipeline.choose import board_limits, meets_limits
-from edgekd.pipeline.deploy import errors, errors_of, forecast, preprocess_in
-from edgekd.pipeline.engines import engine, torch_engine
 from edgekd.pipeline.prepare import Prepared, table_sha256
 from edgekd.pipeline.search import Search
 from edgekd.pipeline.train import STAGE1

@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd import __version__
-from edgekd.board import Board, load_board
-from edgekd.codegen.native import Code, LayerInfo, Place, examples, generate
+from edgekd.codegen.c_graph import Code, LayerInfo, Place, examples, generate
 from edgekd.codegen.write import identifier, write
+from edgekd.contracts.board import Board, load_board
+from edgekd.contracts.errors import ConfigError, DataError, Disagreement, EdgekdError, ModelError
 from edgekd.emulate.compiler import Image, Profile, compile_image, find_compiler
-from edgekd.emulate.graph import BoardGraph, HostGraph, run_calls
+from edgekd.emulate.graph_harness import BoardGraph, HostGraph, run_calls
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
 from edgekd.emulate.measure import Layer, Measurement, measure
-from edgekd.errors import ConfigError, DataError, Disagreement, EdgekdError, ModelError
-from edgekd.pipeline.native import firmware, measure_firmware
-from edgekd.program import interpreters, twin
-from edgekd.program.forecaster import quantize
+from edgekd.evaluate.firmware import firmware, measure_firmware
+from edgekd.program import interpreters, reference
+from edgekd.program.package import quantize
 from edgekd.program.program import Program, Tensor
 from edgekd.program.reader import read_tflite
 from edgekd.run import MANIFEST, read_json
@@ -72,7 +72,7 @@ def write_code(model: Path, name: str | None, board: str, out: Path) -> Code:
     code = generate(program, prefix)
     window = random_inputs(program, 1)
     files = dict(code.files) | {
-        **examples(code, [one[0] for one in window], [one[0] for one in twin.run(program, window)]),
+        **examples(code, [one[0] for one in window], [one[0] for one in reference.run(program, window)]),
         f"{prefix}.tflite": content,
         ABOUT: f'{{"edgekd": "{__version__}", "name": "{prefix}", "board": "{board}"}}\n',
     }
@@ -125,7 +125,7 @@ def verify(
     if windows is None and random == 0:
         raise ConfigError("no windows to compare on", hint="--windows FILE.npy, or --random 1000")
     inputs = load_windows(windows, one.program) if windows else random_inputs(one.program, random)
-    reference = twin.run(one.program, inputs)
+    expected = reference.run(one.program, inputs)
     pairs: dict[str, Any] = {}
     difference: dict[str, Any] | None = None
     with tempfile.TemporaryDirectory(prefix="edgekd-") as name:
@@ -133,13 +133,13 @@ def verify(
         image = one.image(build, compiler=compiler) if one.board.emulated else None
         for pair, engine in _engines(one, build, image).items():
             found = engine(inputs)
-            same = np.all([_same(a, b) for a, b in zip(reference, found, strict=True)], axis=0)
+            same = np.all([_same(a, b) for a, b in zip(expected, found, strict=True)], axis=0)
             pairs[pair] = {"windows": len(same), "equal": int(same.sum())}
             if difference is None and not same.all():
-                difference = _difference(one, pair, int(np.argmin(same)), reference, found)
+                difference = _difference(one, pair, int(np.argmin(same)), expected, found)
                 if pair != "twin_tflm" and image:
                     difference["layer"] = first_layer(one, image, [x[difference["window"]][None] for x in inputs])
-    return {"windows": len(reference[0]), "pairs": pairs, "first_difference": difference}
+    return {"windows": len(expected[0]), "pairs": pairs, "first_difference": difference}
 
 
 def require_equal(found: dict[str, Any]) -> None:
@@ -281,7 +281,7 @@ def _holds(one: Generated, machine: Machine, place: Place, window: Batch) -> boo
         wanted = tensor.data
     else:
         index = next(i for i, other in enumerate(one.program.tensors) if other is tensor)
-        wanted = twin.run(replace(one.program, outputs=(index,)), window)[0]
+        wanted = reference.run(replace(one.program, outputs=(index,)), window)[0]
     raw = machine.read(place.variable)[place.offset :][: int(np.prod(tensor.shape)) * np.dtype(tensor.dtype).itemsize]
     return bool(np.array_equal(np.frombuffer(raw, tensor.dtype), wanted.reshape(-1)))
 

@@ -8,7 +8,7 @@ from typing import Any
 from edgekd.report.axes import scale
 from edgekd.report.front import COSTS, LOG_FROM, growth, reference_of, space_of
 from edgekd.report.importance import importance, parameters
-from edgekd.report.scene import HEIGHTS, Figure, Group, Scene, costs_of, layout_of, legend_entry, marked
+from edgekd.report.plotly_common import HEIGHTS, Figure, Group, Scene, costs_of, layout_of, legend_entry, marked
 
 BAND = 0.14  # of an axis at most, and half the distance to the next value, is taken by the lines through one value
 MOST_LEVELS = 8  # a parameter with more numbers is drawn to scale

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edgekd.report.axes import Scale, from_zero, scale, spread
-from edgekd.report.drawing import SHAPES, Chart, Line, Mark, Note, Rule, dots, path, shape, staircase
+from edgekd.report.formatting import Format, errors_of, plural, with_interval
 from edgekd.report.front import COSTS, LOG_FROM, Front, Measure, amount, far_text, front_of, limits_text
 from edgekd.report.schema import Candidate, Example, Report, Score
-from edgekd.report.text import Format, errors_of, plural, with_interval
+from edgekd.report.svg import SHAPES, Chart, Line, Mark, Note, Rule, dots, path, shape, staircase
 
 MOST_POINTS = 1500  # samples drawn of one group; more are thinned, keeping extremes
 OUTLIER_SHARE = 0.005  # of the measured samples, at either end, may lie outside the axis

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edgekd.codegen.graph import Buffer, Graph, Loop
+from edgekd.codegen.ir import Buffer, Graph, Loop
 
 ALIGNMENT = 4
 """Bytes. Kernels read whole words: a buffer is padded to a multiple."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgekd.report.axes import Scale, scale, spread
+from edgekd.report.formatting import errors_of, kind_name
 from edgekd.report.front import (
     COSTS,
     LOG_FROM,
@@ -16,7 +17,6 @@ from edgekd.report.front import (
     measures_of,
 )
 from edgekd.report.schema import Report
-from edgekd.report.text import errors_of, kind_name
 
 COLOURS = {"liquid": "#0b63b0", "gru": "#c2500a", "mlp": "#10805b", "tcn": "#b3266a"}
 MARKERS = {"liquid": "o", "gru": "s", "mlp": "^", "tcn": "D"}

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.board import Board
-from edgekd.codegen.native_model import ModelCode, generate_model
+from edgekd.codegen.c_model import ModelCode, generate_model
 from edgekd.codegen.write import write
+from edgekd.contracts.board import Board
+from edgekd.contracts.errors import Disagreement
 from edgekd.emulate.compiler import Compiler, Image, Profile, compile_image
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
 from edgekd.emulate.measure import Call, Layer, Measurement, measure
-from edgekd.errors import Disagreement
 from edgekd.pipeline.prepare import Prepared
-from edgekd.program.forecaster import Deployed, load_model
+from edgekd.program.package import Deployed, load_model
 
 F32 = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.errors import ConfigError
-from edgekd.program import interpreters, twin
-from edgekd.program.forecaster import Forecaster, Runner, load_model, unroll
+from edgekd.contracts.errors import ConfigError
+from edgekd.program import interpreters, reference
+from edgekd.program.package import Forecaster, Runner, load_model, unroll
 from edgekd.program.reader import read_tflite
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Engine = Callable[[F32, F32], F32]
 
 
 def _twin(content: bytes) -> Runner:
-    return partial(twin.run, read_tflite(content))
+    return partial(reference.run, read_tflite(content))
 
 
 def _tflite(content: bytes) -> Runner:
@@ -79,7 +79,7 @@ def torch_engine(population: "Population") -> Engine:
     """A population of one, in float."""
     import torch
 
-    from edgekd.models.fake import Fake
+    from edgekd.models.fake_quant import Fake
 
     def run(rel: F32, lvl: F32) -> F32:
         with torch.no_grad():

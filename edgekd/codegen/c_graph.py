@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd import __version__
-from edgekd.board import resource
 from edgekd.codegen.constants import grid_values
-from edgekd.codegen.graph import Array, Buffer, Call, Graph, Index, Kernel, Lane, Loop, Operand, Step, Struct
+from edgekd.codegen.ir import Array, Buffer, Call, Graph, Index, Kernel, Lane, Loop, Operand, Step, Struct
 from edgekd.codegen.lower import lower
-from edgekd.codegen.plan import Plan, plan
-from edgekd.codegen.sketch import CONSOLE, carried
+from edgekd.codegen.memory_plan import Plan, plan
+from edgekd.codegen.sketches import CONSOLE, carried
 from edgekd.codegen.write import array_literal, comment, render
+from edgekd.contracts.board import resource
 from edgekd.program.program import Program, Tensor
 
 WORKSPACE = "edgekd_workspace"

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgekd import __version__
+from edgekd.codegen.c_graph import Code, firmware_file, generate_together
 from edgekd.codegen.constants import network_values, preprocess_values
-from edgekd.codegen.native import Code, firmware_file, generate_together
 from edgekd.codegen.write import identifier, render
-from edgekd.program.forecaster import Deployed
+from edgekd.program.package import Deployed
 from edgekd.program.reader import read_tflite
 
 FIRMWARE = (

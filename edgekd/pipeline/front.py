@@ -4,11 +4,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgekd.board import load_board
-from edgekd.config import Config
-from edgekd.deploy.chosen import ms_on
-from edgekd.errors import ConfigError, DataError
-from edgekd.pipeline import deploy, prepare
+from edgekd.contracts.board import load_board
+from edgekd.contracts.config import Config
+from edgekd.contracts.errors import ConfigError, DataError
+from edgekd.deploy.run_model import ms_on
+from edgekd.evaluate import parity
+from edgekd.pipeline import prepare
 from edgekd.run import Progress, Run, read_json
 
 MEASURED = ("flash_bytes", "ram_bytes", "cycles", "ms", "energy_uj")
@@ -48,8 +49,8 @@ def export(folder: Path, name: str, progress: Progress) -> Path:
     with Run(folder, progress) as run:
         prepared = prepare.load_prepared(folder / "data")
         if name not in report["parity_by_candidate"]:
-            deploy.require_parity(
-                deploy.check_parity(folder / "models" / name, prepared, load_board(config.board)), name
+            parity.require_parity(
+                parity.check_parity(folder / "models" / name, prepared, load_board(config.board)), name
             )
         return write_firmware(run, config, name, prepared)
 
@@ -57,5 +58,5 @@ def export(folder: Path, name: str, progress: Progress) -> Path:
 def write_firmware(run: Run, config: Config, name: str, prepared: prepare.Prepared) -> Path:
     """The sketches of a candidate, as a piece of the run."""
     model = f"models/{name}"
-    build = partial(deploy.write_firmware, run.folder / model, prepared)
+    build = partial(parity.write_firmware, run.folder / model, prepared)
     return run.piece(f"firmware/{name}", config.board, build, needs=(model, "data"))

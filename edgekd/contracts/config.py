@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, ValidationInfo, field_validator
 
-from edgekd.board import board_names, load_board
-from edgekd.errors import ConfigError
-from edgekd.yamlfile import Document, Position, dump_yaml, read_yaml
+from edgekd.contracts.board import board_names, load_board
+from edgekd.contracts.errors import ConfigError
+from edgekd.contracts.yamlfile import Document, Position, dump_yaml, read_yaml
 
 Kind = Literal["liquid", "gru", "mlp", "tcn"]
 LossName = Literal["output_l1", "output_mse", "output_cosine", "memory"]

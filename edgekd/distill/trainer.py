@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from edgekd.distill import losses
-from edgekd.distill.optimise import Optimiser
-from edgekd.models.fake import Fake
+from edgekd.distill.optim import Optimiser
+from edgekd.models.fake_quant import Fake
 from edgekd.models.population import Population
 
 

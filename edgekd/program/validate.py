@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekd.errors import ModelError
+from edgekd.contracts.errors import ModelError
 from edgekd.program.kernels.layout import strided_ranges
 from edgekd.program.operands import activation_limits
 from edgekd.program.program import Op, Program, Tensor

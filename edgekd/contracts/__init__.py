@@ -1,0 +1,1 @@
+"""What all stages share: configuration, boards, candidates, errors. Frozen values, light imports."""

@@ -1,0 +1,1 @@
+"""What needs several stages: scores, parity, firmware of a candidate, and the choice among candidates."""
