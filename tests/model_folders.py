@@ -34,7 +34,7 @@ def preprocess() -> Preprocess:
         gain=np.array([80, 0.7], dtype=np.float32),
         level_mean=np.array([0.9, 30], dtype=np.float32),
         level_gain=np.array([12, 0.5], dtype=np.float32),
-        anchor=0,
+        target_column=0,
         target_mean=np.float32(0.9),
         target_gain=np.float32(0.013),
     )
@@ -67,9 +67,9 @@ def make_model_folder(
     population = build(kind, [6], [1], shape)
     fake = Fake(torch.tensor([weight_bits]), torch.tensor([activation_bits]))
     fake.observe()
-    rel, lvl, _ = constants.transform(windows(64, seed=0))
+    relative, level, _ = constants.transform(windows(64, seed=0))
     with torch.no_grad():
-        population(torch.from_numpy(rel), torch.from_numpy(lvl), fake)
+        population(torch.from_numpy(relative), torch.from_numpy(level), fake)
     candidate = Candidate(kind=kind, hidden=6, weight_bits=weight_bits, activation_bits=activation_bits, sparsity=0.0)
     path = folder / candidate.name
     path.mkdir(parents=True)

@@ -13,8 +13,10 @@ SHAPE = Shape(patches=4, columns=1, outputs=3, rank=2)
 
 def examples(count: int = 64, seed: int = 0) -> Examples:
     g = torch.Generator().manual_seed(seed)
-    rel, lvl = torch.randn(count, 4, 1, generator=g), torch.randn(count, 1, generator=g)
-    return Examples(rel=rel, lvl=lvl, target=rel[:, -3:, 0].cumsum(1) + lvl, mask=torch.ones(count, 3))
+    relative, level = torch.randn(count, 4, 1, generator=g), torch.randn(count, 1, generator=g)
+    return Examples(
+        relative=relative, level=level, target=relative[:, -3:, 0].cumsum(1) + level, mask=torch.ones(count, 3)
+    )
 
 
 def test_a_unit_nothing_reads_is_the_least_important() -> None:
@@ -22,7 +24,7 @@ def test_a_unit_nothing_reads_is_the_least_important() -> None:
     with torch.no_grad():
         population.down_weight[0, :, 2] = 0
     data = examples()
-    scores = importance(population, data.rel, data.lvl, data.target, data.mask, 16)
+    scores = importance(population, data.relative, data.level, data.target, data.mask, 16)
     assert scores[0].argmin() == 2
     assert scores[0, 2] == 0
     prune(population, scores, [4])

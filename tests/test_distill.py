@@ -16,9 +16,11 @@ RECIPE = Recipe(epochs=3, learning_rate=1e-2, batch=16, seed=0)
 
 def examples(count: int = 48, seed: int = 0) -> Examples:
     g = torch.Generator().manual_seed(seed)
-    rel, lvl = torch.randn(count, 4, 1, generator=g), torch.randn(count, 1, generator=g)
-    target = rel[:, -3:, 0].cumsum(1) + lvl
-    return Examples(rel=rel, lvl=lvl, target=target, mask=(torch.rand(count, 3, generator=g) > 0.2).float())
+    relative, level = torch.randn(count, 4, 1, generator=g), torch.randn(count, 1, generator=g)
+    target = relative[:, -3:, 0].cumsum(1) + level
+    return Examples(
+        relative=relative, level=level, target=target, mask=(torch.rand(count, 3, generator=g) > 0.2).float()
+    )
 
 
 def test_losses_count_measured_points_only() -> None:

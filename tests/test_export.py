@@ -50,9 +50,9 @@ def test_the_twin_equals_tflite_micro_over_whole_windows(kind: str, bits: int) -
 def test_the_twin_equals_tflite_micro_for_every_option(kind: str, options: dict[str, int], tmp_path: Path) -> None:
     model = load_model(make_model_folder(tmp_path, kind, 8, **options))  # type: ignore[arg-type]
     constants = replace(preprocess(), patch=options.get("patch", preprocess().patch))
-    rel, lvl, _ = constants.transform(windows(100, seed=3))
-    ours = Forecaster(model, lambda content: lambda x: reference.run(read_tflite(content), x)).integers(rel, lvl)
-    theirs = Forecaster(model, lambda content: TfliteMicro(content).run).integers(rel, lvl)
+    relative, level, _ = constants.transform(windows(100, seed=3))
+    ours = Forecaster(model, lambda content: lambda x: reference.run(read_tflite(content), x)).integers(relative, level)
+    theirs = Forecaster(model, lambda content: TfliteMicro(content).run).integers(relative, level)
     assert np.array_equal(ours, theirs)
     if "weight_bits" in options:
         programs = [read_tflite(one) for one in model.graphs().values()]
@@ -92,9 +92,9 @@ def test_fake_quantisation_is_the_grid_of_the_export(kind: str, bits: int) -> No
     population = build(kind, [6], [1], shape)
     fake = Fake(torch.tensor([8]), torch.tensor([bits]))
     fake.observe()
-    rel, lvl, _ = preprocess().transform(windows(64, seed=0))
+    relative, level, _ = preprocess().transform(windows(64, seed=0))
     with torch.no_grad():
-        population(torch.from_numpy(rel), torch.from_numpy(lvl), fake)
+        population(torch.from_numpy(relative), torch.from_numpy(level), fake)
         fake.freeze()
         seen = population(torch.from_numpy(REL), torch.from_numpy(LVL), fake)[0][0].numpy()
     integer = Forecaster(load_model(model_folder(kind, bits)), lambda content: TfliteMicro(content).run)

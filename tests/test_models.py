@@ -92,8 +92,8 @@ def test_the_liquid_state_is_bounded_by_its_targets() -> None:
     with torch.no_grad():
         for value in population.parameters():
             value.copy_(10 * torch.randn(value.shape, generator=torch.Generator().manual_seed(1)))
-        rel, lvl = windows()
-        states = population(100 * rel, lvl, Fake.off())[1]
+        relative, level = windows()
+        states = population(100 * relative, level, Fake.off())[1]
     target = population.target.detach()[0]
     for h in states:
         assert (h <= target.clamp(min=0) + 1e-5).all()
@@ -104,14 +104,14 @@ def test_the_liquid_step_is_the_euler_step_of_the_published_equation() -> None:
     """dx/dt = -leak x + rate f (A - x) with f = sigmoid(W [input, x] + b), one step of 1."""
     population = Liquid([4], [0], SHAPE)
     params = {name: value[0] for name, value in population.named_parameters()}
-    rel, lvl = windows()
+    relative, level = windows()
     leak, rate = 0.5 * torch.sigmoid(params["leak"]), 0.5 * torch.sigmoid(params["rate"])
     with torch.no_grad():
-        h = torch.zeros(len(rel), 4)
+        h = torch.zeros(len(relative), 4)
         for n in range(6):
-            f = torch.sigmoid(torch.cat([rel[:, n], lvl, h], 1) @ params["gate_weight"].T + params["gate_bias"])
+            f = torch.sigmoid(torch.cat([relative[:, n], level, h], 1) @ params["gate_weight"].T + params["gate_bias"])
             h = h - leak * h + rate * f * (params["target"] - h)
-        states = population(rel, lvl, Fake.off())[1]
+        states = population(relative, level, Fake.off())[1]
     torch.testing.assert_close(states[-1][0], h)
 
 
@@ -119,16 +119,16 @@ def test_the_gru_is_the_published_cell() -> None:
     """Against torch.nn.functional's building blocks, with the reset gate before the matrix product."""
     population = build("gru", [4], [0], SHAPE)
     p = {name: value[0] for name, value in population.named_parameters()}
-    rel, lvl = windows()
+    relative, level = windows()
     with torch.no_grad():
-        h = torch.zeros(len(rel), 4)
+        h = torch.zeros(len(relative), 4)
         for n in range(6):
-            x = torch.cat([rel[:, n], lvl], 1)
+            x = torch.cat([relative[:, n], level], 1)
             z = torch.sigmoid(torch.nn.functional.linear(torch.cat([x, h], 1), p["update_weight"], p["update_bias"]))
             r = torch.sigmoid(torch.nn.functional.linear(torch.cat([x, h], 1), p["reset_weight"], p["reset_bias"]))
             new = torch.tanh(torch.nn.functional.linear(torch.cat([x, r * h], 1), p["new_weight"], p["new_bias"]))
             h = (1 - z) * new + z * h
-        states = population(rel, lvl, Fake.off())[1]
+        states = population(relative, level, Fake.off())[1]
     torch.testing.assert_close(states[-1][0], h)
 
 

@@ -93,7 +93,7 @@ def test_a_patch_of_another_length_has_the_memory_of_the_same_samples(lessons: L
     changes, pairs = lessons.changes(10)
     assert pairs.max() == 4  # five steps of ten samples
     assert changes.shape[2] == pairs.shape[1]
-    assert lessons.examples("train", 10).rel.shape[1] == 5
+    assert lessons.examples("train", 10).relative.shape[1] == 5
     (error,) = lessons._stage1([(named("gru4_w8a8_s00_p10_mem")[0], 0)], 1)[1]
     assert 0 < float(error) < 10
 

@@ -57,8 +57,8 @@ def made(seed: int = 0, b: int = 40, section: Section | None = None) -> Windows:
 def one_window(p: Preprocess, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.float32]:
     """The definition, one float32 operation at a time and in the order of the firmware: raw [T, F]."""
     columns = len(p.columns)
-    rel, lvl = np.empty((p.steps, columns), dtype=F32), np.empty(columns, dtype=F32)
-    base = p.target_mean
+    relative, level = np.empty((p.steps, columns), dtype=F32), np.empty(columns, dtype=F32)
+    anchor_value = p.target_mean
     for f in range(columns):
         v = [F32(x) * p.scale[f] for x in raw[:, f]]
         c = []
@@ -66,16 +66,16 @@ def one_window(p: Preprocess, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
             a = min(max(t - 2, 0), p.window - 5)
             median = sorted(v[a : a + 5])[2]
             c.append(median if abs(v[t] - median) > p.clean_limit[f] else v[t])
-        level = sorted(c[p.window - p.level :])[p.level // 2]
+        recent = sorted(c[p.window - p.level :])[p.level // 2]
         for n in range(p.steps):
             total = c[n * p.patch]
             for j in range(1, p.patch):
                 total = F32(total + c[n * p.patch + j])
             mean = total * F32(1.0 / p.patch)
-            rel[n, f] = (mean - level) * p.gain[f]
-        lvl[f] = (level - p.level_mean[f]) * p.level_gain[f]
-        base = level if f == p.anchor else base
-    return rel, lvl, base
+            relative[n, f] = (mean - recent) * p.gain[f]
+        level[f] = (recent - p.level_mean[f]) * p.level_gain[f]
+        anchor_value = recent if f == p.target_column else anchor_value
+    return relative, level, anchor_value
 
 
 @settings(max_examples=25, deadline=None)
@@ -93,10 +93,10 @@ def test_transform_equals_the_definition_to_the_last_bit(seed, patch, level, tar
     raw = windows.raw.copy()
     spikes = random.uniform(size=raw.shape) < 0.05
     raw[spikes] *= random.uniform(-2, 3, int(spikes.sum())).astype(F32)
-    rel, lvl, base = p.transform(raw)
-    assert rel.dtype == lvl.dtype == base.dtype == F32
+    relative, level, anchor_value = p.transform(raw)
+    assert relative.dtype == level.dtype == anchor_value.dtype == F32
     for b in range(len(raw)):
-        for found, wanted in zip((rel[b], lvl[b], base[b]), one_window(p, raw[b]), strict=True):
+        for found, wanted in zip((relative[b], level[b], anchor_value[b]), one_window(p, raw[b]), strict=True):
             np.testing.assert_array_equal(found, wanted)
 
 
@@ -112,25 +112,25 @@ def test_batched_equals_one_by_one():
 def test_fitted_features_have_about_unit_size():
     windows = made(b=300)
     p = Preprocess.fit(windows, Section())
-    rel, lvl, base = p.transform(windows.raw)
-    np.testing.assert_allclose(rel.std(axis=(0, 1)), 1, atol=0.2)
-    np.testing.assert_allclose(lvl.mean(axis=0), 0, atol=1e-3)
-    np.testing.assert_allclose(lvl.std(axis=0), 1, atol=1e-3)
-    np.testing.assert_allclose(np.abs(p.encode_target(windows.target, base)).mean(), 1, rtol=1e-5)
+    relative, level, anchor_value = p.transform(windows.raw)
+    np.testing.assert_allclose(relative.std(axis=(0, 1)), 1, atol=0.2)
+    np.testing.assert_allclose(level.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(level.std(axis=0), 1, atol=1e-3)
+    np.testing.assert_allclose(np.abs(p.encode_target(windows.target, anchor_value)).mean(), 1, rtol=1e-5)
 
 
 def test_only_the_target_is_divided_by_its_nominal_value():
     p = Preprocess.fit(made(), Section())
     np.testing.assert_array_equal(p.scale, np.array([1 / 1.1, 1], dtype=F32))
-    assert (p.anchor, p.units, p.target_unit) == (0, ("Ah", "C"), "")
+    assert (p.target_column, p.units, p.target_unit) == (0, ("Ah", "C"), "")
 
 
 @given(st.integers(0, 2**31))
 def test_inverse_of_the_encoded_target_is_the_target(seed):
     windows = made(seed, b=4)
     p = Preprocess.fit(windows, Section())
-    base = p.transform(windows.raw)[2]
-    again = p.inverse(p.encode_target(windows.target, base), base)
+    anchor_value = p.transform(windows.raw)[2]
+    again = p.decode(p.encode_target(windows.target, anchor_value), anchor_value)
     np.testing.assert_allclose(again, windows.target, rtol=0, atol=2e-7)
 
 
@@ -151,9 +151,11 @@ def test_without_the_target_among_inputs_the_base_is_the_mean_of_training_target
     windows = made()
     windows = replace(windows, raw=windows.raw[:, :, 1:])
     p = Preprocess.fit(windows, section)
-    base = p.transform(windows.raw)[2]
-    assert p.anchor == -1
-    np.testing.assert_array_equal(base, np.full(len(base), np.float32(windows.target.mean(dtype=np.float64))))
+    anchor_value = p.transform(windows.raw)[2]
+    assert p.target_column == -1
+    np.testing.assert_array_equal(
+        anchor_value, np.full(len(anchor_value), np.float32(windows.target.mean(dtype=np.float64)))
+    )
 
 
 def test_targets_that_are_no_targets_do_not_reach_the_constants():

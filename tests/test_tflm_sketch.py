@@ -65,9 +65,9 @@ def make_case(folder: Path, kind: str, bits: int) -> Case:
 
 def make_vectors(folder: Path, raw: F32) -> Vectors:
     forecaster = Forecaster(load_model(folder), lambda content: TfliteMicro(content).run)
-    rel, lvl, base = preprocess().transform(raw)
-    integers = forecaster.integers(rel, lvl)
-    return Vectors(raw=raw, output=integers, forecast=preprocess().inverse(forecaster.real(integers), base))
+    relative, level, anchor_value = preprocess().transform(raw)
+    integers = forecaster.integers(relative, level)
+    return Vectors(raw=raw, output=integers, forecast=preprocess().decode(forecaster.real(integers), anchor_value))
 
 
 def make_sketch(case: Case, out: Path) -> Path:

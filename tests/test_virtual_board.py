@@ -51,9 +51,9 @@ class Quiet:
 def expect(folder: Path, raw: NDArray[np.float32]) -> Vectors:
     """What the twin makes of raw windows."""
     forecaster = Forecaster(load_model(folder), lambda content: partial(reference.run, read_tflite(content)))
-    rel, lvl, base = preprocess().transform(raw)
-    integers = forecaster.integers(rel, lvl)
-    return Vectors(raw=raw, output=integers, forecast=preprocess().inverse(forecaster.real(integers), base))
+    relative, level, anchor_value = preprocess().transform(raw)
+    integers = forecaster.integers(relative, level)
+    return Vectors(raw=raw, output=integers, forecast=preprocess().decode(forecaster.real(integers), anchor_value))
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda one: f"{one[0]}_a{one[1]}")

@@ -101,14 +101,14 @@ def constants(rng: np.random.Generator, window: int, patch: int, level: int, inp
         gain=positive(inputs) * np.float32(7),
         level_mean=rng.normal(size=inputs).astype(np.float32),
         level_gain=positive(inputs),
-        anchor=0,
+        target_column=0,
         target_mean=np.float32(0.3),
         target_gain=np.float32(0.07),
     )
 
 
 def features_in_c(built: Built, p: Preprocess, samples: F32) -> tuple[F32, F32, F32] | None:
-    """rel [N, F], lvl [F] and level [F] after pushing samples [count, F]; None while the window is not full."""
+    """Relative [N, F], level [F] standardized and raw, after pushing samples [count, F]; None before a full window."""
     inputs = len(p.columns)
     columns = np.ascontiguousarray(np.stack([p.scale, p.clean_limit, p.gain, p.level_mean, p.level_gain], axis=1))
     sizes = np.array([inputs, p.window, p.patch, p.level, len(samples)], dtype=np.int32)
@@ -135,11 +135,11 @@ def check_features(built: Built, p: Preprocess, samples: F32) -> None:
     if len(window) < p.window:
         assert found is None
         return
-    rel, lvl, base = p.transform(window[None])
+    relative, level, anchor_value = p.transform(window[None])
     assert found is not None
-    np.testing.assert_array_equal(found[0], rel[0])
-    np.testing.assert_array_equal(found[1], lvl[0])
-    assert found[2][0] == base[0]
+    np.testing.assert_array_equal(found[0], relative[0])
+    np.testing.assert_array_equal(found[1], level[0])
+    assert found[2][0] == anchor_value[0]
 
 
 @settings(max_examples=60, deadline=None)
@@ -200,16 +200,16 @@ def test_quantize_rounds_and_saturates_as_in_training(
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), anchor=st.integers(-1, 2))
-def test_forecasts_equal_the_inverse_of_training(built: Built, seed: int, anchor: int) -> None:
+@given(seed=st.integers(0, 2**32 - 1), target_column=st.integers(-1, 2))
+def test_forecasts_equal_the_decoding_of_training(built: Built, seed: int, target_column: int) -> None:
     rng = np.random.default_rng(seed)
     p = constants(rng, 6, 2, 3, 3)
     y, level = rng.normal(size=64).astype(np.float32), rng.normal(size=3).astype(np.float32)
-    base = level[anchor] if anchor >= 0 else p.target_mean
+    anchor_value = level[target_column] if target_column >= 0 else p.target_mean
     out = np.zeros(64, dtype=np.float32)
     fixed = np.concatenate([[p.target_mean, p.target_gain], level]).astype(np.float32)
-    built.call("window_forecast", fixed, anchor, y, out, 64)
-    np.testing.assert_array_equal(out, p.inverse(y[None], np.array([base], dtype=np.float32))[0])
+    built.call("window_forecast", fixed, target_column, y, out, 64)
+    np.testing.assert_array_equal(out, p.decode(y[None], np.array([anchor_value], dtype=np.float32))[0])
 
 
 def test_the_comparison_sees_a_wrong_constant(built: Built) -> None:

@@ -67,7 +67,7 @@ def preprocess_values(model: Deployed) -> dict[str, Any]:
             "patch": p["patch"],
             "level": p["level"],
             "patch_scale": np.float32(1.0 / p["patch"]),
-            "anchor": p["anchor"],
+            "target_column": p["target_column"],
             "target_mean": p["target_mean"],
             "target_gain": p["target_gain"],
             "unit": p["target_unit"],

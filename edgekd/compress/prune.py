@@ -12,15 +12,17 @@ BLOCK = 4
 """Weights that are pruned together: what a kernel reads at once."""
 
 
-def importance(population: Population, rel: Tensor, lvl: Tensor, target: Tensor, mask: Tensor, batch: int) -> Tensor:
+def importance(
+    population: Population, relative: Tensor, level: Tensor, target: Tensor, mask: Tensor, batch: int
+) -> Tensor:
     """First-order importance of each unit, [P, H]: the squared change of the error if the unit were gone
     (Molchanov et al. 2019), summed over batches. The mask of live units carries the gradient.
     """
     live = population.live
     total = torch.zeros_like(live)
-    for rows in torch.arange(len(rel)).split(batch):
+    for rows in torch.arange(len(relative)).split(batch):
         population.live = live.clone().requires_grad_()
-        y, _ = population(rel[rows], lvl[rows], Fake.off(population.size))
+        y, _ = population(relative[rows], level[rows], Fake.off(population.size))
         error = ((y - target[rows]).abs() * mask[rows]).sum((1, 2)) / mask[rows].sum().clamp(min=1)
         (grad,) = torch.autograd.grad(error.sum(), population.live)
         total += (grad * live).square()

@@ -41,7 +41,7 @@ def pruned_members(
 ) -> Population:
     """Candidates from the stage-1 students made_from[p], without the units and blocks they lose; not trained again."""
     population = select(stage1, made_from)
-    scores = importance(population, train.rel, train.lvl, train.target, train.mask, batch)
+    scores = importance(population, train.relative, train.level, train.target, train.mask, batch)
     prune(population, scores, [c.kept for c in candidates])
     prune_blocks(population, [c.blocks for c in candidates])
     return population
@@ -50,7 +50,7 @@ def pruned_members(
 def integer_grid(population: Population, candidates: Sequence[Candidate], train: Examples) -> Fake:
     """The grids of the members' tensors, from the ranges they have over all training windows."""
     bits = [[c.weight_bits for c in candidates], [c.activation_bits for c in candidates]]
-    fake = Fake(*torch.tensor(bits, device=train.rel.device))
+    fake = Fake(*torch.tensor(bits, device=train.relative.device))
     fake.observe()
     forecast(population, train, fake)
     fake.freeze()

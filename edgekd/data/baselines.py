@@ -2,7 +2,7 @@
 
 Every one is a linear map of the same features, the cleaned window relative to its recent level:
 
-    forecast = base + [(c - level) * gain, level, 1] @ weights
+    forecast = anchor_value + [(c - recent level) * gain, level, 1] @ weights
 
 persistence carries the last cleaned sample on, line and parabola are least-squares fits to the last samples of the
 target, extended over the horizon, and ridge is learnt. Lengths and the penalty are chosen on validation windows.
@@ -37,20 +37,20 @@ class Baseline:
 
     def __call__(self, raw: F32) -> F32:
         """Forecast windows: raw float32 [B, T, F] -> [B, O] in the target's unit after divide_by."""
-        features, base = _features(raw, self.preprocess)
-        return _forecast(features, base, self.weights)
+        features, anchor_value = _features(raw, self.preprocess)
+        return _forecast(features, anchor_value, self.weights)
 
 
 def fit_baselines(train: Windows, val: Windows, preprocess: Preprocess) -> dict[str, Baseline]:
     """Persistence, line, parabola and ridge by name; mean and ridge where the target is not an input."""
-    features, base = _features(val.raw, preprocess)
+    features, anchor_value = _features(val.raw, preprocess)
 
     def best(name: str, tried: Iterator[tuple[dict[str, float], F64]]) -> Baseline:
-        scored = ((mae(_forecast(features, base, w), val.target, val.mask), s, w) for s, w in tried)
+        scored = ((mae(_forecast(features, anchor_value, w), val.target, val.mask), s, w) for s, w in tried)
         _, settings, weights = min(scored, key=lambda one: one[0])
         return Baseline(name=name, preprocess=preprocess, weights=weights, settings=settings)
 
-    if preprocess.anchor >= 0:
+    if preprocess.target_column >= 0:
         lengths = _lengths(preprocess)
         simple = [
             Baseline(name="persistence", preprocess=preprocess, weights=_polynomial(preprocess, degree=0, length=1)),
@@ -64,20 +64,20 @@ def fit_baselines(train: Windows, val: Windows, preprocess: Preprocess) -> dict[
 
 
 def _features(raw: F32, preprocess: Preprocess) -> tuple[F64, F32]:
-    """Cleaned samples relative to the level, oldest first, the level and 1: [B, T, F] -> [B, T*F + F + 1], base [B]."""
-    _, lvl, base = preprocess.transform(raw)
-    level = (lvl.astype(np.float64) / preprocess.level_gain + preprocess.level_mean)[:, None]
-    away = (preprocess.clean(raw) - level) * preprocess.gain.astype(np.float64)
+    """Cleaned samples relative to the level, oldest first, the level and 1, [B, T*F + F + 1], and the anchor [B]."""
+    _, level, anchor_value = preprocess.transform(raw)
+    recent = (level.astype(np.float64) / preprocess.level_gain + preprocess.level_mean)[:, None]
+    away = (preprocess.clean(raw) - recent) * preprocess.gain.astype(np.float64)
     one = np.ones((len(raw), 1))
-    return np.concatenate([away.reshape(len(raw), -1), lvl, one], axis=1), base
+    return np.concatenate([away.reshape(len(raw), -1), level, one], axis=1), anchor_value
 
 
 def _feature_count(preprocess: Preprocess) -> int:
     return (preprocess.window + 1) * len(preprocess.columns) + 1
 
 
-def _forecast(features: F64, base: F32, weights: F64) -> F32:
-    return (base[:, None] + features @ weights).astype(np.float32)
+def _forecast(features: F64, anchor_value: F32, weights: F64) -> F32:
+    return (anchor_value[:, None] + features @ weights).astype(np.float32)
 
 
 def _lengths(preprocess: Preprocess) -> list[int]:
@@ -91,15 +91,15 @@ def _polynomial(preprocess: Preprocess, *, degree: int, length: int) -> F64:
     past = np.vander(np.arange(1 - length, 1) / length, degree + 1)
     ahead = np.vander(np.arange(1, preprocess.horizon + 1) / length, degree + 1)
     weights = np.zeros((_feature_count(preprocess), preprocess.horizon))
-    rows = np.arange(window - length, window) * columns + preprocess.anchor
-    weights[rows] = (ahead @ np.linalg.pinv(past)).T / preprocess.gain[preprocess.anchor]
+    rows = np.arange(window - length, window) * columns + preprocess.target_column
+    weights[rows] = (ahead @ np.linalg.pinv(past)).T / preprocess.gain[preprocess.target_column]
     return weights
 
 
 def _ridges(train: Windows, preprocess: Preprocess) -> Iterator[tuple[dict[str, float], F64]]:
     """Ridge weights in closed form, for each length and penalty: w = (X'X/B + penalty I)^-1 X'Y/B, X and Y centred."""
-    features, base = _features(train.raw, preprocess)
-    change = _interpolated(train) - base[:, None].astype(np.float64)
+    features, anchor_value = _features(train.raw, preprocess)
+    change = _interpolated(train) - anchor_value[:, None].astype(np.float64)
     columns, window = len(preprocess.columns), preprocess.window
     lengths = _lengths(preprocess)
     for length in [n for n in lengths if n * columns <= MOST_FEATURES] or lengths[:1]:

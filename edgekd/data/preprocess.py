@@ -31,8 +31,8 @@ class Preprocess:
     columns, target: names; units: of the inputs, and of the forecast ('' where unknown or divided by the nominal
     value); window T, patch p (divides T), level k (odd), horizon O; scale: raw * scale is what follows; clean_limit:
     distance from the median of five beyond which a sample is replaced by it; gain, level_mean, level_gain: make
-    features about unit size; anchor: index of the target among the columns or -1; target_gain: size of a change over
-    the horizon; target_mean: base of the forecast where the target is not an input.
+    features about unit size; target_column: index of the target among the columns or -1; target_gain: size of a change
+    over the horizon; target_mean: the anchor value where the target is not an input.
     """
 
     columns: tuple[str, ...]
@@ -48,7 +48,7 @@ class Preprocess:
     gain: F32
     level_mean: F32
     level_gain: F32
-    anchor: int
+    target_column: int
     target_mean: np.float32
     target_gain: np.float32
     clean_width: int = CLEAN_WIDTH
@@ -72,24 +72,25 @@ class Preprocess:
     def transform(self, raw: F32) -> tuple[F32, F32, F32]:
         """Features of windows of raw samples.
 
-        raw float32 [B, T, F] in the table's units, finite -> rel [B, N, F] patch means relative to the recent level,
-        lvl [B, F] that level, standardised, base [B] where the forecast starts from.
+        raw float32 [B, T, F] in the table's units, finite -> relative [B, N, F], patch means relative to the recent
+        level; level [B, F], that level, standardized; anchor_value [B], the value that outputs are relative to.
         """
         self._check(raw)
         c = self.clean(raw)
-        level = np.sort(c[:, self.window - self.level :], axis=1)[:, self.level // 2]
-        rel = (_patch_means(c, self.patch) - level[:, None]) * self.gain
-        lvl = (level - self.level_mean) * self.level_gain
-        base = level[:, self.anchor] if self.anchor >= 0 else np.full(len(raw), self.target_mean, dtype=np.float32)
-        return rel, lvl, np.ascontiguousarray(base)
+        recent = np.sort(c[:, self.window - self.level :], axis=1)[:, self.level // 2]
+        relative = (_patch_means(c, self.patch) - recent[:, None]) * self.gain
+        level = (recent - self.level_mean) * self.level_gain
+        anchored = self.target_column >= 0
+        anchor_value = recent[:, self.target_column] if anchored else np.full(len(raw), self.target_mean, np.float32)
+        return relative, level, np.ascontiguousarray(anchor_value)
 
-    def inverse(self, y: F32, base: F32) -> F32:
+    def decode(self, y: F32, anchor_value: F32) -> F32:
         """Network output y [B, O] -> forecast [B, O] in the target's unit after divide_by."""
-        return base[:, None] + y.astype(np.float32, copy=False) * self.target_gain
+        return anchor_value[:, None] + y.astype(np.float32, copy=False) * self.target_gain
 
-    def encode_target(self, target: F32, base: F32) -> F32:
-        """What the network is trained to put out: target [B, O] -> [B, O]. `inverse` of it is the target."""
-        return (target - base[:, None]) / self.target_gain
+    def encode_target(self, target: F32, anchor_value: F32) -> F32:
+        """What the network is trained to put out: target [B, O] -> [B, O]. `decode` of it is the target."""
+        return (target - anchor_value[:, None]) / self.target_gain
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers. A float32 is written as the double it equals, so reading it back is exact."""
@@ -137,8 +138,8 @@ def _patch_means(c: F32, patch: int) -> F32:
 def _fit(train: Windows, data: DataSection) -> Preprocess:
     columns = tuple(data.inputs)
     _check_section(train, columns, data)
-    anchor = columns.index(data.target) if data.target in columns else -1
-    scale = np.array([target_scale(data) if i == anchor else 1 for i in range(len(columns))], dtype=np.float32)
+    target_column = columns.index(data.target) if data.target in columns else -1
+    scale = np.array([target_scale(data) if i == target_column else 1 for i in range(len(columns))], dtype=np.float32)
     ones = np.ones(len(columns), dtype=np.float32)
     v = train.raw * scale
     draft = Preprocess(
@@ -155,16 +156,16 @@ def _fit(train: Windows, data: DataSection) -> Preprocess:
         gain=ones,
         level_mean=0 * ones,
         level_gain=ones,
-        anchor=anchor,
+        target_column=target_column,
         target_mean=np.float32(np.mean(train.target[train.mask], dtype=np.float64)),
         target_gain=np.float32(1),
     )
-    rel, level, base = draft.transform(train.raw)
-    change = np.abs(train.target - base[:, None])[train.mask]
+    relative, level, anchor_value = draft.transform(train.raw)
+    change = np.abs(train.target - anchor_value[:, None])[train.mask]
     level_std = level.std(axis=0, dtype=np.float64)
     return replace(
         draft,
-        gain=np.array([_inverse(_spread(rel[..., f])) for f in range(len(columns))], dtype=np.float32),
+        gain=np.array([_inverse(_spread(relative[..., f])) for f in range(len(columns))], dtype=np.float32),
         level_mean=level.mean(axis=0, dtype=np.float64).astype(np.float32),
         level_gain=np.array([_inverse(one) for one in level_std], dtype=np.float32),
         target_gain=np.float32(np.mean(change, dtype=np.float64) or 1.0),

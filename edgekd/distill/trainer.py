@@ -14,22 +14,27 @@ from edgekd.models.population import Population
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """Preprocessed windows: rel [B, N, F], lvl [B, F], target and mask [B, O] (mask 1 where really measured)."""
+    """Preprocessed windows: relative [B, N, F], level [B, F], target and mask [B, O] (mask 1 where really measured)."""
 
-    rel: Tensor
-    lvl: Tensor
+    relative: Tensor
+    level: Tensor
     target: Tensor
     mask: Tensor
 
     def __len__(self) -> int:
-        return len(self.rel)
+        return len(self.relative)
 
     def __getitem__(self, rows: Tensor) -> "Examples":
-        return Examples(rel=self.rel[rows], lvl=self.lvl[rows], target=self.target[rows], mask=self.mask[rows])
+        return Examples(
+            relative=self.relative[rows], level=self.level[rows], target=self.target[rows], mask=self.mask[rows]
+        )
 
     def to(self, device: str | torch.device) -> "Examples":
         return Examples(
-            rel=self.rel.to(device), lvl=self.lvl.to(device), target=self.target.to(device), mask=self.mask.to(device)
+            relative=self.relative.to(device),
+            level=self.level.to(device),
+            target=self.target.to(device),
+            mask=self.mask.to(device),
         )
 
 
@@ -134,12 +139,12 @@ def fit(
     muon = [recipe.muon] * population.size if isinstance(recipe.muon, bool) else recipe.muon
     optimiser = Optimiser(population, rates, total, weight_decay=recipe.weight_decay, clip=recipe.clip, muon=muon)
     order = torch.Generator().manual_seed(recipe.seed)
-    best = torch.full((population.size,), torch.inf, device=train.rel.device)
+    best = torch.full((population.size,), torch.inf, device=train.relative.device)
     kept = optimiser.flat.clone()
     for epoch in range(recipe.epochs):
-        for rows in torch.randperm(len(train), generator=order).to(train.rel.device).split(recipe.batch):
+        for rows in torch.randperm(len(train), generator=order).to(train.relative.device).split(recipe.batch):
             batch = train[rows]
-            y, states = population(batch.rel, batch.lvl, fake)
+            y, states = population(batch.relative, batch.level, fake)
             optimiser.step(loss(y, states, batch, rows, epoch / recipe.epochs))
         now = evaluate(population, val, fake)
         kept[now < best] = optimiser.flat[now < best]
@@ -154,7 +159,7 @@ def forecast(population: Population, examples: Examples, fake: Fake | None = Non
     """Forecasts [P, n, O] for all windows, in normalised units."""
     fake = fake or Fake.off(population.size)
     rows = torch.arange(len(examples)).split(chunk)
-    return torch.cat([population(examples.rel[i], examples.lvl[i], fake)[0] for i in rows], dim=1)
+    return torch.cat([population(examples.relative[i], examples.level[i], fake)[0] for i in rows], dim=1)
 
 
 def evaluate(population: Population, examples: Examples, fake: Fake) -> Tensor:
@@ -168,6 +173,6 @@ def state_changes(population: Population, examples: Examples, pairs: Tensor, chu
     fake = Fake.off(population.size)
     parts = []
     for rows in torch.arange(len(examples)).split(chunk):
-        states = population(examples.rel[rows], examples.lvl[rows], fake)[1]
+        states = population(examples.relative[rows], examples.level[rows], fake)[1]
         parts.append(losses.relative_change(states, pairs).mean(0, keepdim=True))
     return torch.cat(parts, dim=1)

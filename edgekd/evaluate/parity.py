@@ -73,8 +73,8 @@ def preprocess_in(folder: Path) -> Preprocess:
 
 def forecast(run: Engine, preprocess: Preprocess, raw: F32) -> F32:
     """Raw windows [B, T, F] in physical units -> forecasts [B, O] in the target's unit after divide_by."""
-    rel, lvl, base = preprocess.transform(raw)
-    return preprocess.inverse(run(rel, lvl), base)
+    relative, level, anchor_value = preprocess.transform(raw)
+    return preprocess.decode(run(relative, level), anchor_value)
 
 
 def errors(run: Engine, preprocess: Preprocess, windows: Windows) -> dict[str, Any]:
@@ -97,11 +97,11 @@ def check_parity(folder: Path, prepared: Prepared, board: Board) -> dict[str, An
     only be near.
     """
     raw, preprocess = np.concatenate([prepared.windows[part].raw for part in ("val", "test")]), preprocess_in(folder)
-    rel, lvl, base = preprocess.transform(raw)
+    relative, level, anchor_value = preprocess.transform(raw)
     integer = {name: integer_forecaster(folder, name) for name in ("twin", "tflm", "tflite")}
-    codes = {name: one.integers(rel, lvl) for name, one in integer.items()}
-    found = {name: preprocess.inverse(one.real(codes[name]), base) for name, one in integer.items()}
-    found |= {name: preprocess.inverse(engine(folder, name)(rel, lvl), base) for name in FLOAT}
+    codes = {name: one.integers(relative, level) for name, one in integer.items()}
+    found = {name: preprocess.decode(one.real(codes[name]), anchor_value) for name, one in integer.items()}
+    found |= {name: preprocess.decode(engine(folder, name)(relative, level), anchor_value) for name in FLOAT}
     for name, one in run_native(folder, raw, board).items():
         codes[name], found[name] = one.integers, one.real
     result = {}
@@ -127,12 +127,12 @@ def write_firmware(model_folder: Path, prepared: Prepared, folder: Path) -> None
     val = prepared.windows["val"].raw
     raw = val[np.linspace(0, len(val) - 1, min(SELF_TEST_WINDOWS, len(val))).astype(int)]
     preprocess = preprocess_in(model_folder)
-    rel, lvl, base = preprocess.transform(raw)
+    relative, level, anchor_value = preprocess.transform(raw)
     forecaster = integer_forecaster(model_folder, "twin")
     vectors = Vectors(
         raw=raw,
-        forecast=preprocess.inverse(forecaster(rel, lvl), base),
-        output=forecaster.integers(rel, lvl),
+        forecast=preprocess.decode(forecaster(relative, level), anchor_value),
+        output=forecaster.integers(relative, level),
     )
     arena = read_json(model_folder / "score.json")["arena_bytes"]
     tflm.write_sketch(folder, model_folder, arena_bytes=arena, vectors=vectors)

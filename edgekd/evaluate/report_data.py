@@ -151,8 +151,8 @@ def _ablations(search: Search) -> list[dict[str, Any]]:
 
 def _physical(y: torch.Tensor, prepared: Prepared, part: str) -> F32:
     """A network's output [B, O] for the windows of a part, in the target's unit after divide_by."""
-    _, _, base = prepared.preprocess.transform(prepared.windows[part].raw)
-    return prepared.preprocess.inverse(y.numpy(), base)
+    _, _, anchor_value = prepared.preprocess.transform(prepared.windows[part].raw)
+    return prepared.preprocess.decode(y.numpy(), anchor_value)
 
 
 def _mean_forecast(teacher: Population, prepared: Prepared, part: str) -> F32:
@@ -247,9 +247,9 @@ def _drawn(name: str, forecasts: F32, windows: Windows, prepared: Prepared) -> d
     points: dict[int, float] = {}
     for row in rows:
         first = int(windows.start[row])
-        if prepared.preprocess.anchor >= 0:
+        if prepared.preprocess.target_column >= 0:
             scaled = windows.raw[row] * prepared.preprocess.scale
-            points |= {first + t: float(v) for t, v in enumerate(scaled[:, prepared.preprocess.anchor])}
+            points |= {first + t: float(v) for t, v in enumerate(scaled[:, prepared.preprocess.target_column])}
         ahead = zip(windows.target[row], windows.mask[row], strict=True)
         points |= {first + length + t: float(v) for t, (v, usable) in enumerate(ahead) if usable}
     order = sorted(points)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 F32 = NDArray[np.float32]
 Engine = Callable[[F32, F32], F32]
-"""rel [B, N, F] and lvl [B, F] -> y [B, O]."""
+"""relative [B, N, F] and level [B, F] -> y [B, O]."""
 
 
 def _twin(content: bytes) -> Runner:
@@ -81,9 +81,9 @@ def torch_engine(population: "Population") -> Engine:
 
     from edgekd.models.fake_quant import Fake
 
-    def run(rel: F32, lvl: F32) -> F32:
+    def run(relative: F32, level: F32) -> F32:
         with torch.no_grad():
-            y: F32 = population(torch.from_numpy(rel), torch.from_numpy(lvl), Fake.off())[0][0].numpy()
+            y: F32 = population(torch.from_numpy(relative), torch.from_numpy(level), Fake.off())[0][0].numpy()
         return y
 
     return run

@@ -47,10 +47,10 @@ class Dlnet(Population):
     def _seeded(self, width: int, seed: int, rank: int) -> dict[str, Tensor]:
         return self.member(width, torch.Generator().manual_seed(seed))
 
-    def forward(self, rel: Tensor, lvl: Tensor, fake: Fake) -> tuple[Tensor, list[Tensor]]:
-        """Rel [B, N, F], lvl [B, F] -> forecasts [P, B, O] and h after each step."""
+    def forward(self, relative: Tensor, level: Tensor, fake: Fake) -> tuple[Tensor, list[Tensor]]:
+        """Rel [B, N, F], level [B, F] -> forecasts [P, B, O] and h after each step."""
         params = dict(self.named_parameters())
-        x = torch.cat([rel.flatten(1), lvl], dim=1).expand(self.size, -1, -1)
+        x = torch.cat([relative.flatten(1), level], dim=1).expand(self.size, -1, -1)
         h0 = torch.tanh(_normed(params, "code", torch.relu(_normed(params, "in", x))))
         states = self._euler(params, h0, x.mean(2, keepdim=True))
         y = states[-1] + params["skip"].unsqueeze(1) * h0

@@ -26,8 +26,8 @@ class Gru(Population):
         params["update_bias"] += 1.0  # start by remembering (Jozefowicz et al. 2015)
         return params
 
-    def states(self, params: Params, rel: Tensor, lvl: Tensor, fake: Fake) -> list[Tensor]:
-        x = steps(self, rel, lvl, fake)
+    def states(self, params: Params, relative: Tensor, level: Tensor, fake: Fake) -> list[Tensor]:
+        x = steps(self, relative, level, fake)
         weights = [fake.weight(params[f"{gate}_weight"]) for gate in GATES]
         outer = torch.matmul(x, torch.cat(weights, 1)[:, :, : self.features].transpose(1, 2).unsqueeze(1))
         outer = outer + torch.cat([params[f"{gate}_bias"] for gate in GATES], 1)[:, None, None]

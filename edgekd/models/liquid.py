@@ -30,8 +30,8 @@ class Liquid(Population):
             "target": 3 * torch.randn(width, generator=generator),
         }
 
-    def states(self, params: Params, rel: Tensor, lvl: Tensor, fake: Fake) -> list[Tensor]:
-        x = steps(self, rel, lvl, fake)
+    def states(self, params: Params, relative: Tensor, level: Tensor, fake: Fake) -> list[Tensor]:
+        x = steps(self, relative, level, fake)
         weight = fake.weight(params["gate_weight"])
         inner = weight[:, :, self.features :].transpose(1, 2)
         outer = torch.matmul(x, weight[:, :, : self.features].transpose(1, 2).unsqueeze(1))

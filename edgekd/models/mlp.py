@@ -20,8 +20,8 @@ class Mlp(Population):
             "hidden_bias": uniform((width,), self.features, generator),
         }
 
-    def states(self, params: Params, rel: Tensor, lvl: Tensor, fake: Fake) -> list[Tensor]:
-        x = torch.cat([rel.flatten(1), lvl], dim=1)
+    def states(self, params: Params, relative: Tensor, level: Tensor, fake: Fake) -> list[Tensor]:
+        x = torch.cat([relative.flatten(1), level], dim=1)
         x = fake("input", x.expand(self.size, -1, -1))
         hidden = torch.relu(linear(x, fake.weight(params["hidden_weight"]), params["hidden_bias"]))
         return [fake("state", hidden)]

@@ -82,14 +82,14 @@ class Population(nn.Module):
         """Fresh parameters of one member, without the leading axis."""
         raise NotImplementedError
 
-    def states(self, params: Params, rel: Tensor, lvl: Tensor, fake: Fake) -> list[Tensor]:
+    def states(self, params: Params, relative: Tensor, level: Tensor, fake: Fake) -> list[Tensor]:
         """The hidden state [P, B, H] after each step; a feed-forward kind has one."""
         raise NotImplementedError
 
-    def forward(self, rel: Tensor, lvl: Tensor, fake: Fake) -> tuple[Tensor, list[Tensor]]:
-        """Rel [B, N, F], lvl [B, F] -> forecasts [P, B, O] and the states."""
+    def forward(self, relative: Tensor, level: Tensor, fake: Fake) -> tuple[Tensor, list[Tensor]]:
+        """Rel [B, N, F], level [B, F] -> forecasts [P, B, O] and the states."""
         params = self.masked()
-        states = self.states(params, rel, lvl, fake)
+        states = self.states(params, relative, level, fake)
         return self._head(params, states[-1], fake), states
 
     def masked(self) -> dict[str, Tensor]:
@@ -180,10 +180,10 @@ def uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> 
     return (2 * torch.rand(shape, generator=generator) - 1) / fan_in**0.5
 
 
-def steps(population: Population, rel: Tensor, lvl: Tensor, fake: Fake) -> Tensor:
+def steps(population: Population, relative: Tensor, level: Tensor, fake: Fake) -> Tensor:
     """The inputs of all steps on the grid they share with the state: [P, N, B, 2F]."""
-    patches = rel.shape[1]
-    x = torch.cat([rel.transpose(0, 1), lvl.expand(patches, -1, -1)], dim=2)
+    patches = relative.shape[1]
+    x = torch.cat([relative.transpose(0, 1), level.expand(patches, -1, -1)], dim=2)
     return fake("state", x.expand(population.size, -1, -1, -1))
 
 

@@ -61,18 +61,20 @@ class Tcn(Population):
         columns = self.shape.columns
         return params | {"level_weight": uniform((width, columns), columns, generator)}
 
-    def states(self, params: Params, rel: Tensor, lvl: Tensor, fake: Fake) -> list[Tensor]:
-        fake("input", torch.cat([rel.flatten(1), lvl], dim=1).expand(self.size, -1, -1))  # one tensor when deployed
-        x = fake("input", rel.expand(self.size, -1, -1, -1))
+    def states(self, params: Params, relative: Tensor, level: Tensor, fake: Fake) -> list[Tensor]:
+        fake(
+            "input", torch.cat([relative.flatten(1), level], dim=1).expand(self.size, -1, -1)
+        )  # one tensor when deployed
+        x = fake("input", relative.expand(self.size, -1, -1, -1))
         stack = layers(self.shape.patches)
         for layer in stack:
             weight = fake.weight(params[f"{layer.name}_weight"].flatten(2))
             x = _convolve(x, weight, params[f"{layer.name}_bias"], layer)
             last = layer is stack[-1]
             x = fake("conv.last" if last else layer.name, x if last else torch.relu(x))
-        level = fake("input", lvl.expand(self.size, -1, -1))
-        level = fake("level", torch.matmul(level, fake.weight(params["level_weight"]).transpose(1, 2)))
-        return [fake("state", torch.relu(x[:, :, 0] + level))]
+        recent = fake("input", level.expand(self.size, -1, -1))
+        recent = fake("level", torch.matmul(recent, fake.weight(params["level_weight"]).transpose(1, 2)))
+        return [fake("state", torch.relu(x[:, :, 0] + recent))]
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor, layer: Layer) -> Tensor:

@@ -75,10 +75,10 @@ def _expected(chosen: Chosen, windows: int) -> tuple[F32, NDArray[np.integer[Any
     test = prepared.windows["test"].raw
     raw = test[np.linspace(0, len(test) - 1, min(windows, len(test))).astype(int)]
     preprocess = Preprocess.from_json(load_model(chosen.model).preprocess)
-    rel, lvl, base = preprocess.transform(raw)
+    relative, level, anchor_value = preprocess.transform(raw)
     forecaster = integer_forecaster(chosen.model, "twin")
-    integers = forecaster.integers(rel, lvl)
-    return raw, integers, preprocess.inverse(forecaster.real(integers), base)
+    integers = forecaster.integers(relative, level)
+    return raw, integers, preprocess.decode(forecaster.real(integers), anchor_value)
 
 
 def stream(

@@ -42,11 +42,11 @@ class Prepared:
         """What the networks learn from: features and encoded targets of one part."""
         use = preprocess or self.preprocess
         windows = self.windows[part]
-        rel, lvl, base = use.transform(windows.raw)
-        target = use.encode_target(windows.target, base)
+        relative, level, anchor_value = use.transform(windows.raw)
+        target = use.encode_target(windows.target, anchor_value)
         return Examples(
-            rel=torch.from_numpy(rel),
-            lvl=torch.from_numpy(lvl),
+            relative=torch.from_numpy(relative),
+            level=torch.from_numpy(level),
             target=torch.from_numpy(target),
             mask=torch.from_numpy(windows.mask.astype(np.float32)),
         )

@@ -86,14 +86,14 @@ class Forecaster:
         self._state = _input(head, 0)
         self._output = head.tensors[head.outputs[0]]
 
-    def integers(self, rel: F32, lvl: F32) -> Integers:
-        """What the head puts out: rel [B, N, F] and lvl [B, F] -> [B, O]."""
+    def integers(self, relative: F32, level: F32) -> Integers:
+        """What the head puts out: relative [B, N, F] and level [B, F] -> [B, O]."""
         if "cell" not in self._runners:
-            joined = np.concatenate([rel.reshape(len(rel), -1), lvl], axis=1)
+            joined = np.concatenate([relative.reshape(len(relative), -1), level], axis=1)
             return self._runners["head"]([quantize(joined, self._input)])[0]
-        h = initial_state(self._state, len(rel))
+        h = initial_state(self._state, len(relative))
         for n in range(self.model.steps):
-            x = quantize(np.concatenate([rel[:, n], lvl], axis=1), self._input)
+            x = quantize(np.concatenate([relative[:, n], level], axis=1), self._input)
             h = self._runners["cell"]([x, h])[0]
         return self._runners["head"]([h])[0]
 
@@ -101,18 +101,18 @@ class Forecaster:
         """Outputs of the head as real numbers, [B, O]."""
         return dequantize(integers, self._output)
 
-    def __call__(self, rel: F32, lvl: F32) -> F32:
-        """The network's output as real numbers: rel [B, N, F] and lvl [B, F] -> float32 [B, O]."""
-        return self.real(self.integers(rel, lvl))
+    def __call__(self, relative: F32, level: F32) -> F32:
+        """The network's output as real numbers: relative [B, N, F] and level [B, F] -> float32 [B, O]."""
+        return self.real(self.integers(relative, level))
 
 
-def unroll(cell: Runner | None, head: Runner, units: int, rel: F32, lvl: F32) -> F32:
-    """The same loop on float graphs, `units` wide: rel [B, N, F] and lvl [B, F] -> float32 [B, O]."""
+def unroll(cell: Runner | None, head: Runner, units: int, relative: F32, level: F32) -> F32:
+    """The same loop on float graphs, `units` wide: relative [B, N, F] and level [B, F] -> float32 [B, O]."""
     if cell is None:
-        return head([np.concatenate([rel.reshape(len(rel), -1), lvl], axis=1)])[0]
-    h = np.zeros((len(rel), units), dtype=np.float32)
-    for n in range(rel.shape[1]):
-        h = cell([np.concatenate([rel[:, n], lvl], axis=1), h])[0]
+        return head([np.concatenate([relative.reshape(len(relative), -1), level], axis=1)])[0]
+    h = np.zeros((len(relative), units), dtype=np.float32)
+    for n in range(relative.shape[1]):
+        h = cell([np.concatenate([relative[:, n], level], axis=1), h])[0]
     return head([h])[0]
 
 

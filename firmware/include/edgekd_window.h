@@ -13,8 +13,8 @@
  *     if (edgekd_window_ready(&config, &window)) {
  *         edgekd_window_level(&config, &window, ring, scratch, level);
  *         edgekd_window_patch(&config, &window, ring, n, x);      for n = 0 .. T / p - 1, the oldest first
- *         edgekd_window_relative(&config, level, x);              x is rel[n]
- *         edgekd_window_standardize(&config, level, lvl);
+ *         edgekd_window_relative(&config, level, x);              x is relative[n]
+ *         edgekd_window_standardize(&config, level, features);
  *         forecast = edgekd_window_forecast(&config, level, y);   for each output y of the network
  *     }
  */
@@ -46,7 +46,7 @@ typedef struct {
     uint32_t patch;               /* p, divides T */
     uint32_t level;               /* k, odd, at most T */
     float patch_scale;            /* 1 / p */
-    int32_t anchor;               /* column whose level the forecast starts from, -1: target_mean */
+    int32_t target_column;        /* column whose level the forecast starts from, -1: target_mean */
     float target_mean;
     float target_gain;
 } edgekd_window_config;
@@ -81,8 +81,8 @@ void edgekd_window_patch(const edgekd_window_config *config, const edgekd_window
 /** Patch means, float[F] -> features relative to the level, in place. */
 void edgekd_window_relative(const edgekd_window_config *config, const float *level, float *mean);
 
-/** Level, float[F] -> features of the level, lvl float[F]. lvl may be level. */
-void edgekd_window_standardize(const edgekd_window_config *config, const float *level, float *lvl);
+/** Level, float[F] -> features of the level, float[F]. features may be level. */
+void edgekd_window_standardize(const edgekd_window_config *config, const float *level, float *features);
 
 /** Forecast of one output of the network, y, in the target's unit. */
 float edgekd_window_forecast(const edgekd_window_config *config, const float *level, float y);

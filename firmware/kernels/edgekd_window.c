@@ -211,14 +211,14 @@ void edgekd_window_relative(const edgekd_window_config *config, const float *lev
     }
 }
 
-void edgekd_window_standardize(const edgekd_window_config *config, const float *level, float *lvl) {
+void edgekd_window_standardize(const edgekd_window_config *config, const float *level, float *features) {
     uint32_t f;
     for (f = 0; f < config->inputs; f++) {
-        lvl[f] = edgekd_product(level[f] - config->columns[f].level_mean, config->columns[f].level_gain);
+        features[f] = edgekd_product(level[f] - config->columns[f].level_mean, config->columns[f].level_gain);
     }
 }
 
 float edgekd_window_forecast(const edgekd_window_config *config, const float *level, float y) {
-    float base = config->anchor >= 0 ? level[config->anchor] : config->target_mean;
-    return base + edgekd_product(y, config->target_gain);
+    float anchor_value = config->target_column >= 0 ? level[config->target_column] : config->target_mean;
+    return anchor_value + edgekd_product(y, config->target_gain);
 }

@@ -2,12 +2,13 @@
 #include "edgekd_window.h"
 
 int window_features(const float *columns, const int32_t *sizes, const float *samples, float *memory, float *features);
-void window_forecast(const float *constants, int32_t anchor, const float *y, float *forecast, int32_t count);
+void window_forecast(const float *constants, int32_t target_column, const float *y, float *forecast, int32_t count);
 void window_grid(const float *scale, const int32_t *limits, const float *real, int32_t *integers, float *back);
 
 /*
  * columns [F, 5] in the order of edgekd_column; sizes F, T, p, k, number of samples; samples [count, F];
- * memory float[T * F + k]; features: rel [T / p, F], lvl [F], level [F]. Returns whether the window is full.
+ * memory float[T * F + k]; features: relative [T / p, F], level [F] standardized and raw. Returns whether
+ * the window is full.
  */
 int window_features(const float *columns, const int32_t *sizes, const float *samples, float *memory, float *features) {
     edgekd_window_config config = {0, 0, 0, 0, 0, 0, -1, 0, 1};
@@ -39,10 +40,10 @@ int window_features(const float *columns, const int32_t *sizes, const float *sam
 }
 
 /* constants: target_mean, target_gain, then level [F]. */
-void window_forecast(const float *constants, int32_t anchor, const float *y, float *forecast, int32_t count) {
+void window_forecast(const float *constants, int32_t target_column, const float *y, float *forecast, int32_t count) {
     edgekd_window_config config = {0, 1, 5, 1, 1, 1, -1, 0, 1};
     int32_t i;
-    config.anchor = anchor;
+    config.target_column = target_column;
     config.target_mean = constants[0];
     config.target_gain = constants[1];
     for (i = 0; i < count; i++) {

@@ -45,7 +45,7 @@ static void once(void) {
     config.patch = patch;
     config.level = level;
     config.patch_scale = 1.0f / (float)patch;
-    config.anchor = (int32_t)draw(inputs + 1u) - 1;
+    config.target_column = (int32_t)draw(inputs + 1u) - 1;
     edgekd_window_init(&config, &window, ring);
     for (i = 0; i < 3u * length; i++) {
         for (n = 0; n < inputs; n++) {
