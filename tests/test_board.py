@@ -38,7 +38,7 @@ def test_nano33ble_is_as_documented():
 
 def test_board_of_your_own(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text(GOOD.replace("64_000_000", "48_000_000"))
+    path.write_text(GOOD.replace("64000000", "48000000"))
     board = load_board(str(path))
     assert (board.name, board.clock_hz) == ("mine", 48_000_000)
 
@@ -50,11 +50,13 @@ def test_board_of_your_own(tmp_path):
             ("clock_hz:", "clok_hz:"),
             ["2 problems", "clok_hz: unknown key, did you mean 'clock_hz'?", "clock_hz: required"],
         ),
-        (("262_144", "-5"), ["1 problem\n", "ram_bytes: must be a whole number from 0 to 4294967295 (got -5)"]),
-        (("262_144", "many"), ["ram_bytes: must be a whole number", "(got 'many')"]),
-        (("262_144", "true"), ["ram_bytes: must be a whole number", "(got True)"]),
+        (("262144", "-5"), ["1 problem\n", "ram_bytes: must be a whole number from 0 to 4294967295 (got -5)"]),
+        (("262144", "many"), ["ram_bytes: must be a whole number", "(got 'many')"]),
+        (("262144", "true"), ["ram_bytes: must be a whole number", "(got True)"]),
         (("core: cortex-m4f", "core: cortex-m3"), ["core: must be one of", "(got 'cortex-m3')"]),
         (("3.3 ", ".nan "), ["active_current_ma: must be a number, 0 or more (got nan)"]),
+        (("262144", "010_000"), ["11:12: ram_bytes", "(got '010_000')"]),
+        (("clock_hz:", "clock_hz: 1\nclock_hz:"), ["clock_hz: the key occurs twice"]),
         (("fqbn: arduino:mbed_nano:nano33ble", "fqbn: 5"), ["fqbn: must be text (got 5)"]),
         (('["2341:805a", "2341:005a"]', "7"), ["usb_ids: must be a list of texts (got 7)"]),
     ],
@@ -66,6 +68,13 @@ def test_mistakes_in_a_board_file(tmp_path, change, words):
         load_board(str(path))
     for word in [str(path), *words]:
         assert word in str(caught.value)
+
+
+def test_numbers_and_words_are_read_as_in_a_configuration(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD.replace("262144", "010").replace("fqbn: arduino:mbed_nano:nano33ble", "fqbn: no"))
+    board = load_board(str(path))
+    assert (board.ram_bytes, board.fqbn) == (10, "no")
 
 
 @pytest.mark.parametrize("text", ["[1, 2", "- a\n- b\n", "", "\x00"])

@@ -3,16 +3,19 @@
 import math
 import os
 import threading
+from copy import deepcopy
+from itertools import combinations, product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from edgekd.contracts.config import TEMPLATE, ColumnSplit, Config, dump_config, load_config
+from edgekd.contracts.config import TEMPLATE, ColumnSplit, Config, check, dump_config, load_config
 from edgekd.contracts.errors import ConfigError
-from edgekd.contracts.yamlfile import LARGEST_FILE_BYTES, dump_yaml, read_yaml
+from edgekd.contracts.yamlfile import LARGEST_FILE_BYTES, Document, dump_yaml, read_yaml
 
 BATTERY = TEMPLATE.replace("NAME", "battery")
 
@@ -138,6 +141,52 @@ def test_rules_between_keys_are_checked_beside_all_other_mistakes(tmp_path: Path
         "split, window, horizon, stride, train_stride, patch, level, max_gap",
         "battery.yaml:18:3: data.stride: the key occurs twice",
     ]
+
+
+def keys(section: type[BaseModel], at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every key of the configuration by its path, sections included."""
+    found = []
+    for name, field in section.model_fields.items():
+        if not field.exclude:
+            found.append((*at, name))
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                found += keys(field.annotation, (*at, name))
+    return found
+
+
+def damaged(tree: dict[str, Any], key: tuple[str, ...], how: str) -> bool:
+    """Take a key out, or give it a value of a type that no key has; False when what holds it is damaged already."""
+    inner = at_path(tree, key[:-1])
+    if inner is None:
+        return False
+    if how == "missing":
+        inner.pop(key[-1], None)
+    else:
+        inner[key[-1]] = [[{"?": None}]]
+    return True
+
+
+def at_path(tree: Any, key: tuple[str, ...]) -> dict[str, Any] | None:
+    for part in key:
+        tree = tree.get(part) if isinstance(tree, dict) else None
+    return tree if isinstance(tree, dict) else None
+
+
+def test_every_key_missing_or_of_a_wrong_type_singly_and_in_pairs(tmp_path: Path) -> None:
+    """A rule between keys must not fail, nor hide other mistakes, where a key that it reads is not there."""
+    whole = load(tmp_path, BATTERY).model_dump(mode="json")
+    sections: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for key in keys(Config):
+        sections.setdefault(key[:-1], []).append(key)
+    tried = [[(key, how)] for key in keys(Config) for how in ("missing", "wrong")]
+    for section in sections.values():
+        tried += [list(pair) for pair in combinations(product(section, ("missing", "wrong")), 2)]
+    for changes in tried:
+        tree = deepcopy(whole)
+        wrong = [".".join(key) for key, how in changes if damaged(tree, key, how) and how == "wrong"]
+        told = [".".join(map(str, at)) for _, at, _ in check(Document(tree))[1]]
+        changed = {key for key, _ in changes}
+        assert len(changed) < len(changes) or all(any(at.startswith(key) for at in told) for key in wrong), changes
 
 
 BROKEN_FILES = {

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edgekd.contracts.errors import ConfigError, EdgekdError
+from edgekd.contracts.yamlfile import Document, Position, read_yaml
 
 CORES = ("cortex-m0plus", "cortex-m4f", "cortex-m7f", "host")
 
@@ -95,39 +96,40 @@ def load_board(name: str) -> Board:
 
 
 def _parse(path: Path) -> Board:
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from None
-    if not isinstance(values, dict):
+    document = read_yaml(path)
+    if not isinstance(document.value, dict):
         raise ConfigError(f"{path}: must hold `key: value` lines", hint="copy a file of edgekd's boards/")
-    problems, checked = _check(values)
+    problems, checked = _check(document)
     if problems:
-        raise ConfigError("\n  ".join([f"{path}: {len(problems)} problem{'s' * (len(problems) > 1)}", *problems]))
+        lines = [f"{line}:{column}: {what}" for (line, column), what in sorted(problems)]
+        raise ConfigError("\n  ".join([f"{path}: {len(lines)} problem{'s' * (len(lines) > 1)}", *lines]))
     return Board(name=path.stem, **checked)
 
 
-def _check(values: dict[Any, Any]) -> tuple[list[str], dict[str, Any]]:
-    """Return the problems found, and the values with their final types."""
+def _check(document: Document) -> tuple[list[tuple[Position, str]], dict[str, Any]]:
+    """Return the problems found with their positions, and the values with their final types."""
     fields = {field.name: str(field.type) for field in dataclasses.fields(Board) if field.name != "name"}
-    problems, checked = [], {}
+    values: dict[str, Any] = document.value
+    problems = [
+        (document.position(path, key=True), f"{'.'.join(map(str, path))}: {what}") for path, what in document.problems
+    ]
+    checked = {}
     for key, value in values.items():
         if key not in fields:
             close = difflib.get_close_matches(str(key), fields, n=1)
-            problems.append(f"{key}: unknown key" + (f", did you mean '{close[0]}'?" if close else ""))
+            meant = f", did you mean '{close[0]}'?" if close else ""
+            problems.append((document.position((key,), key=True), f"{key}: unknown key{meant}"))
             continue
         convert, wanted = _TYPES[fields[key]]
         try:
             checked[key] = convert(value)
         except (TypeError, ValueError):
-            problems.append(f"{key}: must be {wanted} (got {value!r})")
+            problems.append((document.position((key,)), f"{key}: must be {wanted} (got {value!r})"))
     core = checked.get("core")
     if core is not None and core not in CORES:
-        problems.append(f"core: must be one of {', '.join(CORES)} (got '{core}')")
+        problems.append((document.position(("core",)), f"core: must be one of {', '.join(CORES)} (got '{core}')"))
     needed = ["title", "core"] + ([] if core == "host" else _NEEDED_TO_EMULATE)
-    problems += [f"{key}: required key is missing" for key in needed if key not in values]
+    problems += [((1, 1), f"{key}: required key is missing") for key in needed if key not in values]
     return problems, checked
 
 

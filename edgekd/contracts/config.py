@@ -1,7 +1,8 @@
 """The configuration: one YAML file, checked whole, every mistake reported at once with its line."""
 
 import difflib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ Width = Annotated[int, Field(ge=1, le=512)]
 Bytes = Annotated[int, Field(ge=1, lt=2**32)]
 Text = Annotated[str, Field(min_length=1)]
 Loc = tuple[int | str, ...]
+Rule = Callable[[Any, Any, ValidationInfo], Any]
 
 SMALLEST_DIVISOR = 1e-9  # its inverse must be a float32
 C_HEADERS = (
@@ -29,6 +31,22 @@ C_HEADERS = (
     "math", "setjmp", "signal", "stdarg", "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "tgmath",
     "time", "wchar", "wctype",
 )  # fmt: skip
+
+
+def reads(*keys: str) -> Callable[[Rule], Rule]:
+    """Mark a rule between keys: it is skipped where a key that it reads is missing or wrong, which is reported itself.
+
+    Goes below `classmethod`; the rule finds the keys in `info.data`, so they must be declared before its own.
+    """
+
+    def decorate(rule: Rule) -> Rule:
+        @functools.wraps(rule)
+        def checked(cls: type, value: Any, info: ValidationInfo) -> Any:
+            return rule(cls, value, info) if all(key in info.data for key in keys) else value
+
+        return checked
+
+    return decorate
 
 
 class Section(BaseModel):
@@ -55,8 +73,9 @@ class FractionSplit(Section):
 
     @field_validator("test")
     @classmethod
+    @reads("val")
     def _leave_some(cls, test: float, info: ValidationInfo) -> float:
-        val = info.data.get("val", 0.0)
+        val = info.data["val"]
         if val + test >= 1:
             raise ValueError(f"val + test is {val + test:g}, nothing is left to train on")
         return test
@@ -72,11 +91,21 @@ class ColumnSplit(Section):
 
     @field_validator("test", "val")
     @classmethod
-    def _one_part_each(cls, value: Any, info: ValidationInfo) -> Any:
-        for part in ("train", "test"):
-            if part != info.field_name and str(info.data.get(part)) == str(value):
-                raise ValueError(f"is '{value}', as {part} is: a group is in one part only")
-        return value
+    @reads("train")
+    def _other_than_train(cls, value: Any, info: ValidationInfo) -> Any:
+        return _other_part(value, "train", info)
+
+    @field_validator("val")
+    @classmethod
+    @reads("test")
+    def _other_than_test(cls, value: Any, info: ValidationInfo) -> Any:
+        return _other_part(value, "test", info)
+
+
+def _other_part(value: Any, part: str, info: ValidationInfo) -> Any:
+    if str(info.data[part]) == str(value):
+        raise ValueError(f"is '{value}', as {part} is: a group is in one part only")
+    return value
 
 
 def _kind_of_split(fields: Any) -> str:
@@ -113,9 +142,10 @@ class Data(Section):
 
     @field_validator("order", "inputs", "target", "ignore")
     @classmethod
+    @reads("group")
     def _other_than_group(cls, value: Any, info: ValidationInfo) -> Any:
         named = value if isinstance(value, list) else [value]
-        if info.data.get("group") in named:
+        if info.data["group"] in named:
             raise ValueError(f"is '{info.data['group']}', the column that names the group")
         return value
 
@@ -128,21 +158,24 @@ class Data(Section):
 
     @field_validator("train_stride")
     @classmethod
+    @reads("stride")
     def _fifth_of_stride(cls, value: int, info: ValidationInfo) -> int:
-        return value or max(1, info.data.get("stride", 1) // 5)
+        return value or max(1, info.data["stride"] // 5)
 
     @field_validator("patch")
     @classmethod
+    @reads("window")
     def _divides_window(cls, patch: int, info: ValidationInfo) -> int:
-        window = info.data.get("window", patch)
+        window = info.data["window"]
         if window % patch:
             raise ValueError(f"{patch} does not divide window {window}")
         return patch
 
     @field_validator("level")
     @classmethod
+    @reads("window")
     def _has_a_middle(cls, level: int, info: ValidationInfo) -> int:
-        window = info.data.get("window", level)
+        window = info.data["window"]
         if level % 2 == 0 or level > window:
             raise ValueError(f"{level} must be odd and at most window {window}")
         return level
@@ -197,8 +230,9 @@ class Compress(Section):
 
     @field_validator("activation_bits")
     @classmethod
+    @reads("weight_bits")
     def _four_bits_need_eight(cls, values: list[int], info: ValidationInfo) -> list[int]:
-        if info.data.get("weight_bits") == [4] and 8 not in values:
+        if info.data["weight_bits"] == [4] and 8 not in values:
             raise ValueError("weights of 4 bits go with activations of 8 bits only")
         return values
 
@@ -269,8 +303,9 @@ class Config(Section):
 
     @field_validator("search")
     @classmethod
+    @reads("data")
     def _patches_divide_the_window(cls, search: Search, info: ValidationInfo) -> Search:
-        window = info.data["data"].window if "data" in info.data else 0
+        window = info.data["data"].window
         for patch in search.patch:
             if window % patch:
                 raise ValueError(f"patch {patch} does not divide window {window}")
@@ -298,15 +333,19 @@ def load_config(path: Path) -> Config:
     document = read_yaml(path)
     if not isinstance(document.value, dict):
         raise ConfigError(f"{path}:1:1: must be `key: value` lines", hint="edgekd init writes an example")
-    mistakes = [(document.position(at, key=True), at, what) for at, what in document.problems]
-    config: Config | None = None
-    try:
-        config = Config.model_validate(document.value)
-    except ValidationError as error:
-        mistakes += _mistakes(error, document)
+    config, mistakes = check(document)
     if mistakes or config is None:
         raise ConfigError(_listed(path, mistakes), hint=_hint(mistakes))
     return config.model_copy(update={"base_dir": path.resolve().parent})
+
+
+def check(document: Document) -> "tuple[Config | None, list[Mistake]]":
+    """The configuration, if there is any, and every mistake in it with its place."""
+    mistakes = [(document.position(at, key=True), at, what) for at, what in document.problems]
+    try:
+        return Config.model_validate(document.value), mistakes
+    except ValidationError as error:
+        return None, mistakes + list(_mistakes(error, document))
 
 
 def dump_config(config: Config) -> str:
