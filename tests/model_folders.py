@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgekd.contracts.candidate import Candidate
 from edgekd.data.preprocess import Preprocess
 from edgekd.export.model import member_ranges, write_model
-from edgekd.models.fake_quant import Fake
+from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.kinds import build
 from edgekd.models.population import Shape
 
@@ -58,20 +58,20 @@ def make_model_folder(
     name: str = "battery",
     *,
     weight_bits: int = 8,
-    substeps: int = 1,
+    euler_steps: int = 1,
     patch: int = PATCH,
 ) -> Path:
     """Write models/<candidate>/ with 6 units below `folder`."""
     constants = replace(preprocess(), patch=patch)
-    shape = Shape(patches=WINDOW // patch, columns=len(COLUMNS), outputs=HORIZON, rank=3, substeps=substeps)
+    shape = Shape(patches=WINDOW // patch, columns=len(COLUMNS), outputs=HORIZON, rank=3, euler_steps=euler_steps)
     population = build(kind, [6], [1], shape)
-    fake = Fake(torch.tensor([weight_bits]), torch.tensor([activation_bits]))
-    fake.observe()
+    quantizer = FakeQuantizer(torch.tensor([weight_bits]), torch.tensor([activation_bits]))
+    quantizer.observe()
     relative, level, _ = constants.transform(windows(64, seed=0))
     with torch.no_grad():
-        population(torch.from_numpy(relative), torch.from_numpy(level), fake)
+        population(torch.from_numpy(relative), torch.from_numpy(level), quantizer)
     candidate = Candidate(kind=kind, hidden=6, weight_bits=weight_bits, activation_bits=activation_bits, sparsity=0.0)
     path = folder / candidate.name
     path.mkdir(parents=True)
-    write_model(path, population, 0, candidate, member_ranges(fake, 0), name=name, preprocess=constants.to_json())
+    write_model(path, population, 0, candidate, member_ranges(quantizer, 0), name=name, preprocess=constants.to_json())
     return path

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekd.contracts.candidate import LOSSES, OPTIMISERS, Candidate
+from edgekd.contracts.candidate import LOSSES, OPTIMIZERS, Candidate
 from edgekd.contracts.errors import ConfigError
 
 candidates = st.builds(
@@ -12,21 +12,21 @@ candidates = st.builds(
     weight_bits=st.sampled_from([4, 8]),
     activation_bits=st.sampled_from([8, 16]),
     sparsity=st.integers(0, 99).map(lambda per_cent: per_cent / 100),
-    blocks=st.integers(0, 99).map(lambda per_cent: per_cent / 100),
+    block_sparsity=st.integers(0, 99).map(lambda per_cent: per_cent / 100),
     patch=st.none() | st.integers(1, 4096),
-    substeps=st.none() | st.integers(1, 16),
+    euler_steps=st.none() | st.integers(1, 16),
     rank=st.none() | st.integers(1, 512),
     loss=st.none() | st.sampled_from(sorted(LOSSES.values())),
     target_weight=st.none() | st.integers(0, 100).map(lambda per_cent: per_cent / 100),
-    optimiser=st.none() | st.sampled_from(OPTIMISERS),
-    fine=st.booleans(),
+    optimizer=st.none() | st.sampled_from(OPTIMIZERS),
+    finetuned=st.booleans(),
 )
 
 
 @given(candidates)
 def test_a_name_is_read_back(one: Candidate) -> None:
     assert Candidate.parse(one.name) == one
-    assert 1 <= one.kept <= one.hidden
+    assert 1 <= one.units_left <= one.hidden
 
 
 @pytest.mark.parametrize(

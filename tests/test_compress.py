@@ -28,7 +28,7 @@ def test_a_unit_nothing_reads_is_the_least_important() -> None:
     assert scores[0].argmin() == 2
     assert scores[0, 2] == 0
     prune(population, scores, [4])
-    assert population.live[0].tolist() == [1, 1, 0, 1, 1]
+    assert population.unit_mask[0].tolist() == [1, 1, 0, 1, 1]
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -43,10 +43,10 @@ def test_recovered_candidates_have_the_units_and_bits_of_their_names(kind: str) 
     ]
     population = pruned_members(students, [1, 1, 0, 1], wanted, train, 32)
     worse = unrecovered(population, wanted, train, val)
-    fake, errors = recover(population, wanted, train, val, supervised, recipe)
-    assert population.live.sum(1).tolist() == [4, 4, 4, 8]
-    assert fake.activation_bits.tolist() == [8, 16, 16, 8]
-    torch.testing.assert_close(errors, evaluate(population, val, fake))
+    quantizer, errors = recover(population, wanted, train, val, supervised, recipe)
+    assert population.unit_mask.sum(1).tolist() == [4, 4, 4, 8]
+    assert quantizer.activation_bits.tolist() == [8, 16, 16, 8]
+    torch.testing.assert_close(errors, evaluate(population, val, quantizer))
     assert (errors < worse).all()
 
 
@@ -54,7 +54,7 @@ def test_recovered_candidates_have_the_units_and_bits_of_their_names(kind: str) 
 def test_blocks_of_the_exported_matrices_are_zero_and_stay_so(kind: str) -> None:
     train, val = examples(), examples(32, seed=1)
     population = build(kind, [8, 8], [0, 1], SHAPE)
-    population.live[0, ::2] = 0
+    population.unit_mask[0, ::2] = 0
     prune_blocks(population, [0.5, 0.0])
     fit(population, train, val, supervised, Recipe(epochs=2, learning_rate=1e-2, batch=32, seed=0))
     for name, value in population.extract(0).items():

@@ -118,6 +118,13 @@ REFUSED = {
     "key of another section": (
         "board: nano33ble", "window: 5", "3:1: window: unknown key, did you mean 'data.window'?",
     ),
+    "a renamed key": (
+        "sparsity: [0.0, 0.5]", "blocks: [0.0]", "19:12: compress.blocks: unknown key, did you mean 'block_sparsity'?",
+    ),
+    "British spelling": (
+        "hidden: [4, 8, 16, 32]}", "optimiser: muon}",
+        "17:39: students.optimiser: unknown key, did you mean 'optimizer'?",
+    ),
     "nothing near": (
         "val: 0.15", "zzz: 0", "12:11: data.split.zzz: unknown key; known are val, test",
     ),

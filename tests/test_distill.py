@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from edgekd.distill import losses
-from edgekd.distill.optim import Optimiser, clipped, hidden_matrices, orthogonalised
+from edgekd.distill.optim import Optimizer, clipped, hidden_matrices, orthogonalized
 from edgekd.distill.trainer import Distillation, Examples, Recipe, fit, forecast, supervised
 from edgekd.models.kinds import KINDS, build
 from edgekd.models.population import Shape
@@ -100,13 +100,13 @@ def test_each_member_is_clipped_by_itself() -> None:
     torch.testing.assert_close(clipped(grad, 1.0), torch.tensor([[0.6, 0.8], [0.3, 0.4]]))
 
 
-def test_the_optimiser_is_torchs_adamw_with_its_one_cycle_rate() -> None:
+def test_the_optimizer_is_torchs_adamw_with_its_one_cycle_rate() -> None:
     """Five parameters of a member, 20 steps of a given gradient, against torch.optim."""
     population = build("mlp", [4], [0], SHAPE)
     theirs = [torch.nn.Parameter(p.detach().clone()) for p in population.parameters()]
     adam = torch.optim.AdamW(theirs, lr=0.02, weight_decay=1e-2)
     rate = torch.optim.lr_scheduler.OneCycleLR(adam, 0.02, total_steps=20, pct_start=0.1)
-    ours = Optimiser(population, torch.tensor([0.02]), 20, weight_decay=1e-2, clip=1e9, muon=[False])
+    ours = Optimizer(population, torch.tensor([0.02]), 20, weight_decay=1e-2, clip=1e9, muon=[False])
     for _ in range(20):
         adam.zero_grad()
         torch.stack([(p - 0.3).square().sum() for p in theirs]).sum().backward()
@@ -121,10 +121,10 @@ def test_the_optimiser_is_torchs_adamw_with_its_one_cycle_rate() -> None:
 def test_newton_schulz_makes_singular_values_about_one(rows: int, columns: int) -> None:
     matrix = torch.randn(3, rows, columns, generator=torch.Generator().manual_seed(0))
     matrix[2, 3:] = 0  # a padded member: the rows it has, alone
-    found = orthogonalised(matrix)
+    found = orthogonalized(matrix)
     values = torch.linalg.svdvals(found[0]) / max(1, rows / columns) ** 0.5
     assert 0.6 < values.min() < values.max() < 1.3
-    torch.testing.assert_close(found[2, :3], orthogonalised(matrix[2:, :3])[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found[2, :3], orthogonalized(matrix[2:, :3])[0], rtol=1e-4, atol=1e-5)
 
 
 def test_muon_moves_hidden_matrices_and_leaves_heads_to_adamw() -> None:
@@ -139,7 +139,7 @@ def test_muon_moves_hidden_matrices_and_leaves_heads_to_adamw() -> None:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_members_with_options_of_their_own_train_as_they_would_alone(kind: str) -> None:
-    """Rates, losses, weights of the target, optimisers, ranks and widths differ in one batch."""
+    """Rates, losses, weights of the target, optimizers, ranks and widths differ in one batch."""
     train, val = examples(), examples(24, seed=1)
     shape = Shape(patches=4, columns=1, outputs=3, rank=3)
     widths, ranks, rates, muon = [3, 6, 5], [3, 1, 2], [1e-2, 3e-2, 1e-3], [True, False, True]

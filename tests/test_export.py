@@ -12,7 +12,7 @@ from model_folders import make_model_folder, preprocess, windows
 from edgekd.contracts.errors import ModelError
 from edgekd.export.model import graphs, load_member, onnx_runner
 from edgekd.export.tflite import float_tflite, quantized_tflite
-from edgekd.models.fake_quant import Fake
+from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.kinds import KINDS, build
 from edgekd.models.population import Population, Shape
 from edgekd.program import reference
@@ -31,7 +31,7 @@ def model_folder(kind: str, bits: int) -> Path:
 
 def by_torch(population: Population) -> np.ndarray:
     with torch.no_grad():
-        y: np.ndarray = population(torch.from_numpy(REL), torch.from_numpy(LVL), Fake.off())[0][0].numpy()
+        y: np.ndarray = population(torch.from_numpy(REL), torch.from_numpy(LVL), FakeQuantizer.off())[0][0].numpy()
     return y
 
 
@@ -46,7 +46,7 @@ def test_the_twin_equals_tflite_micro_over_whole_windows(kind: str, bits: int) -
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-@pytest.mark.parametrize("options", [{"weight_bits": 4}, {"substeps": 2}, {"patch": 2}, {"patch": 20}])
+@pytest.mark.parametrize("options", [{"weight_bits": 4}, {"euler_steps": 2}, {"patch": 2}, {"patch": 20}])
 def test_the_twin_equals_tflite_micro_for_every_option(kind: str, options: dict[str, int], tmp_path: Path) -> None:
     model = load_model(make_model_folder(tmp_path, kind, 8, **options))  # type: ignore[arg-type]
     constants = replace(preprocess(), patch=options.get("patch", preprocess().patch))
@@ -74,7 +74,7 @@ def test_the_integer_model_is_near_the_float_one(kind: str, bits: int) -> None:
 def test_float_engines_agree(kind: str, bits: int) -> None:
     folder = model_folder(kind, bits)
     member = load_member(folder)
-    units = int(member.live.sum())
+    units = int(member.unit_mask.sum())
     wanted = by_torch(member)
     for runner in (
         lambda name: onnx_runner(folder / f"{name}.onnx"),
@@ -86,17 +86,17 @@ def test_float_engines_agree(kind: str, bits: int) -> None:
 
 @pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.parametrize("bits", [8, 16])
-def test_fake_quantisation_is_the_grid_of_the_export(kind: str, bits: int) -> None:
+def test_fake_quantization_is_the_grid_of_the_export(kind: str, bits: int) -> None:
     """Training on the grid sees what the chip computes, to a few steps of the output's grid."""
     shape = Shape(patches=5, columns=2, outputs=7, rank=3)
     population = build(kind, [6], [1], shape)
-    fake = Fake(torch.tensor([8]), torch.tensor([bits]))
-    fake.observe()
+    quantizer = FakeQuantizer(torch.tensor([8]), torch.tensor([bits]))
+    quantizer.observe()
     relative, level, _ = preprocess().transform(windows(64, seed=0))
     with torch.no_grad():
-        population(torch.from_numpy(relative), torch.from_numpy(level), fake)
-        fake.freeze()
-        seen = population(torch.from_numpy(REL), torch.from_numpy(LVL), fake)[0][0].numpy()
+        population(torch.from_numpy(relative), torch.from_numpy(level), quantizer)
+        quantizer.freeze()
+        seen = population(torch.from_numpy(REL), torch.from_numpy(LVL), quantizer)[0][0].numpy()
     integer = Forecaster(load_model(model_folder(kind, bits)), lambda content: TfliteMicro(content).run)
     step = float(integer._output.quantization.scale[0])
     away = np.abs(integer(REL, LVL) - seen)
@@ -111,7 +111,7 @@ def test_two_exports_are_equal_byte_for_byte(tmp_path: Path) -> None:
 
 def test_pruned_units_are_gone_from_the_matrices() -> None:
     population = build("gru", [8], [0], Shape(patches=5, columns=2, outputs=7, rank=3))
-    population.live[0, 4:] = 0
+    population.unit_mask[0, 4:] = 0
     sizes = {i.name: list(i.dims) for i in graphs(population, 0)["cell"].graph.initializer}
     assert sizes["cell.update.weight"] == [4, 4 + 4]
     assert sizes["cell.new.bias"] == [4]

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from edgekd.models.dlnet import Dlnet
-from edgekd.models.fake_quant import Fake, activation_grid
+from edgekd.models.fake_quant import FakeQuantizer, activation_grid
 from edgekd.models.kinds import KINDS, build, load, save, select
 from edgekd.models.liquid import Liquid
 from edgekd.models.population import Population, Shape
@@ -19,9 +19,9 @@ def windows(count: int = 7, seed: int = 0) -> tuple[Tensor, Tensor]:
     return torch.randn(count, 6, 2, generator=generator), torch.randn(count, 2, generator=generator)
 
 
-def run(population: Population, fake: Fake | None = None) -> Tensor:
+def run(population: Population, quantizer: FakeQuantizer | None = None) -> Tensor:
     with torch.no_grad():
-        y: Tensor = population(*windows(), fake or Fake.off(population.size))[0]
+        y: Tensor = population(*windows(), quantizer or FakeQuantizer.off(population.size))[0]
     return y
 
 
@@ -45,11 +45,11 @@ def test_equal_seeds_give_equal_bits(kind: str) -> None:
 @KIND
 def test_extracted_matrices_hold_live_units_only_and_compute_the_same(kind: str) -> None:
     population = build(kind, [4, 6], [0, 1], SHAPE)
-    population.live[1] = torch.tensor([1.0, 0, 1, 0, 0, 1])
+    population.unit_mask[1] = torch.tensor([1.0, 0, 1, 0, 0, 1])
     params = population.extract(1)
     assert params["down_weight"].shape == (3, 3)
     small = build(kind, [3], [0], SHAPE)
-    small.load_state_dict({name: value[None] for name, value in params.items()} | {"live": small.live})
+    small.load_state_dict({name: value[None] for name, value in params.items()} | {"unit_mask": small.unit_mask})
     torch.testing.assert_close(run(small)[0], run(population)[1], rtol=1e-5, atol=1e-6)
 
 
@@ -57,7 +57,7 @@ def test_extracted_matrices_hold_live_units_only_and_compute_the_same(kind: str)
 def test_pruning_every_unit_changes_the_forecast(kind: str) -> None:
     population = build(kind, [4], [0], SHAPE)
     before = run(population)
-    population.live.zero_()
+    population.unit_mask.zero_()
     after = run(population)
     assert not torch.allclose(before, after)
     torch.testing.assert_close(after[0], after[0, :1].expand_as(after[0]))  # no unit left: the same for every window
@@ -71,7 +71,7 @@ def test_saved_and_selected_members_are_the_same(kind: str, tmp_path: Path) -> N
     assert torch.equal(run(load(build(kind, [3, 8, 5], [7, 7, 7], SHAPE), path)), run(population))
     chosen = select(population, [2, 0, 2])
     assert chosen.widths == (5, 3, 5)
-    assert chosen.live.shape == (3, 5)
+    assert chosen.unit_mask.shape == (3, 5)
     torch.testing.assert_close(run(chosen), run(population)[[2, 0, 2]], rtol=1e-5, atol=1e-6)
 
 
@@ -93,7 +93,7 @@ def test_the_liquid_state_is_bounded_by_its_targets() -> None:
         for value in population.parameters():
             value.copy_(10 * torch.randn(value.shape, generator=torch.Generator().manual_seed(1)))
         relative, level = windows()
-        states = population(100 * relative, level, Fake.off())[1]
+        states = population(100 * relative, level, FakeQuantizer.off())[1]
     target = population.target.detach()[0]
     for h in states:
         assert (h <= target.clamp(min=0) + 1e-5).all()
@@ -111,7 +111,7 @@ def test_the_liquid_step_is_the_euler_step_of_the_published_equation() -> None:
         for n in range(6):
             f = torch.sigmoid(torch.cat([relative[:, n], level, h], 1) @ params["gate_weight"].T + params["gate_bias"])
             h = h - leak * h + rate * f * (params["target"] - h)
-        states = population(relative, level, Fake.off())[1]
+        states = population(relative, level, FakeQuantizer.off())[1]
     torch.testing.assert_close(states[-1][0], h)
 
 
@@ -128,7 +128,7 @@ def test_the_gru_is_the_published_cell() -> None:
             r = torch.sigmoid(torch.nn.functional.linear(torch.cat([x, h], 1), p["reset_weight"], p["reset_bias"]))
             new = torch.tanh(torch.nn.functional.linear(torch.cat([x, r * h], 1), p["new_weight"], p["new_bias"]))
             h = (1 - z) * new + z * h
-        states = population(relative, level, Fake.off())[1]
+        states = population(relative, level, FakeQuantizer.off())[1]
     torch.testing.assert_close(states[-1][0], h)
 
 
@@ -138,7 +138,7 @@ def test_dlnet_has_the_published_size(student: bool, width: int, params: int | N
     level_input = 256  # DLNet has no level: one more input of its first layer
     count = sum(value.numel() for value in population.parameters())
     assert params is None or count == params + level_input
-    y, _ = population(torch.randn(3, 100, 1), torch.randn(3, 1), Fake.off())
+    y, _ = population(torch.randn(3, 100, 1), torch.randn(3, 1), FakeQuantizer.off())
     assert y.shape == (1, 3, 100)
 
 
@@ -151,16 +151,16 @@ def test_grids_are_those_of_tflite() -> None:
 
 
 @KIND
-def test_fake_quantisation_rounds_and_keeps_the_gradient(kind: str) -> None:
+def test_fake_quantization_rounds_and_keeps_the_gradient(kind: str) -> None:
     population = build(kind, [4, 4], [0, 0], SHAPE)
-    fake = Fake(torch.tensor([8, 8]), torch.tensor([8, 16]))
-    fake.observe()
-    plain = run(population, fake)
-    fake.freeze()
-    y, _ = population(*windows(), fake)
+    quantizer = FakeQuantizer(torch.tensor([8, 8]), torch.tensor([8, 16]))
+    quantizer.observe()
+    plain = run(population, quantizer)
+    quantizer.freeze()
+    y, _ = population(*windows(), quantizer)
     coarse, fine = (y.detach() - plain).abs().amax((1, 2))
     assert 0 < fine < coarse
     y.square().sum().backward()
     assert all(value.grad is not None and value.grad.abs().sum() > 0 for value in population.parameters())
-    steps = y.detach()[0] / fake._grid("head.y").scale[0]
+    steps = y.detach()[0] / quantizer._grid("head.y").scale[0]
     torch.testing.assert_close(steps, steps.round(), rtol=0, atol=1e-3)

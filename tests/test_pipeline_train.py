@@ -75,7 +75,7 @@ def test_of_several_seeds_the_best_on_validation_stays(lessons: Lessons, tmp_pat
             errors.append(float(lessons._stage2(students, [0], members, 1)[2]))
         assert chosen[one.name] == batch.seeds[errors.index(min(errors))]
     found = lessons.load(batch, tmp_path)
-    assert [int(live.sum()) for live in found.compressed.live] == [4, 2]
+    assert [int(live.sum()) for live in found.compressed.unit_mask] == [4, 2]
     assert [found.stage1.seeds[at] for at in found.stage1_of] == [chosen[one.name] for one in batch.candidates]
 
 

@@ -36,10 +36,10 @@ def searched(**changes: Any) -> dict[str, Any]:
     report = example(**changes)
     rng = random.Random(1)
     for index, one in enumerate(report["candidates"]):
-        one |= {"generation": index // 4, "seconds": 2.5 * index + 1, "blocks": 0.0}
+        one |= {"generation": index // 4, "seconds": 2.5 * index + 1, "block_sparsity": 0.0}
         one["parameters"] = {"kind": one["kind"], "hidden": one["hidden"], "rank": 8, "target_weight": rng.random()}
         if one["kind"] == "liquid":
-            one["parameters"]["substeps"] = rng.choice([1, 2])
+            one["parameters"]["euler_steps"] = rng.choice([1, 2])
         if one["on_front"]:
             one["test"] = {"mae": 0.00267}
     report["budget"] = {"flash_bytes": 12_000, "ram_bytes": 900, "latency_ms": 1.3}
@@ -82,10 +82,10 @@ def test_importance_is_low_for_noise_and_whole_for_what_decides() -> None:
 
 def test_a_parameter_that_only_some_have_is_weighed_among_those() -> None:
     some = candidates(
-        [{"kind": "liquid", "substeps": 1}] * 2 + [{"kind": "liquid", "substeps": 2}] * 2 + [{"kind": "mlp"}]
+        [{"kind": "liquid", "euler_steps": 1}] * 2 + [{"kind": "liquid", "euler_steps": 2}] * 2 + [{"kind": "mlp"}]
     )
-    assert parameters(some)["substeps"] == [1, 1, 2, 2, None]
-    assert importance(some, [1.0, 2.0, 3.0, 4.0, 0.0])["substeps"] == pytest.approx(0.7)
+    assert parameters(some)["euler_steps"] == [1, 1, 2, 2, None]
+    assert importance(some, [1.0, 2.0, 3.0, 4.0, 0.0])["euler_steps"] == pytest.approx(0.7)
 
 
 def test_older_reports_have_the_parameters_of_their_fields() -> None:

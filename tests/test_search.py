@@ -47,20 +47,20 @@ def test_the_space_holds_every_point_once_and_a_sample_treats_kinds_alike() -> N
 
 
 def test_four_bits_of_weights_go_with_eight_of_activations() -> None:
-    found = space(weight_bits=[8, 4], blocks=[0.0, 0.5])
+    found = space(weight_bits=[8, 4], block_sparsity=[0.0, 0.5])
     assert len(found) == 3 * 4 * 2 * 3 * 2
     assert all(c.activation_bits == 8 for c in found if c.weight_bits == 4)
 
 
 def test_sparsities_that_leave_equal_units_are_one_point() -> None:
     assert len(space(hidden=[1], sparsity=[0.0, 0.3, 0.9])) == 3 * 2
-    assert all(c.kept == 1 for c in space(hidden=[1], sparsity=[0.0, 0.9]))
+    assert all(c.units_left == 1 for c in space(hidden=[1], sparsity=[0.0, 0.9]))
 
 
 def test_what_has_no_meaning_for_a_kind_is_not_varied() -> None:
-    found = space(substeps=[1, 2], loss=["output_l1", "memory"], patch=[5, 10])
-    assert {c.substeps for c in found if c.kind != "liquid"} == {None}
-    assert {c.substeps for c in found if c.kind == "liquid"} == {1, 2}
+    found = space(euler_steps=[1, 2], loss=["output_l1", "memory"], patch=[5, 10])
+    assert {c.euler_steps for c in found if c.kind != "liquid"} == {None}
+    assert {c.euler_steps for c in found if c.kind == "liquid"} == {1, 2}
     assert {c.loss for c in found if c.kind == "mlp"} == {"output_l1"}
     assert len(found) == 16 * 2 * (4 + 2 + 1)
 
@@ -72,8 +72,8 @@ def test_a_space_too_large_is_refused() -> None:
 
 def measured(one: Candidate) -> tuple[Objectives, Objectives]:
     """Wider is better and larger; only one kind is good."""
-    error = 1 / one.kept + (one.kind != "gru") * 0.5 + 0.01 * (one.weight_bits == 4)
-    return (error, 100.0 * one.kept * one.weight_bits, float(one.kept)), (one.kept / 40 - 1,)
+    error = 1 / one.units_left + (one.kind != "gru") * 0.5 + 0.01 * (one.weight_bits == 4)
+    return (error, 100.0 * one.units_left * one.weight_bits, float(one.units_left)), (one.units_left / 40 - 1,)
 
 
 def searched(points: list[Candidate], wanted: int, seed: int, size: int = 8) -> list[str]:
@@ -90,7 +90,7 @@ def wide() -> list[Candidate]:
 
 
 def test_a_search_asks_for_nothing_twice_and_ends_when_all_is_known() -> None:
-    for points in (space(weight_bits=[8, 4]), space(hidden=[8], substeps=[1, 2], loss=["output_l1", "memory"])):
+    for points in (space(weight_bits=[8, 4]), space(hidden=[8], euler_steps=[1, 2], loss=["output_l1", "memory"])):
         names = searched(points, 10_000, 0)
         assert sorted(names) == sorted(one.name for one in points)
 

@@ -1,1 +1,1 @@
-"""Structured pruning and quantisation-aware recovery."""
+"""Structured pruning and quantization-aware recovery."""

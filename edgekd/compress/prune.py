@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from edgekd.models.fake_quant import Fake
+from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.population import Population
 
 BLOCK = 4
@@ -18,33 +18,33 @@ def importance(
     """First-order importance of each unit, [P, H]: the squared change of the error if the unit were gone
     (Molchanov et al. 2019), summed over batches. The mask of live units carries the gradient.
     """
-    live = population.live
-    total = torch.zeros_like(live)
+    unit_mask = population.unit_mask
+    total = torch.zeros_like(unit_mask)
     for rows in torch.arange(len(relative)).split(batch):
-        population.live = live.clone().requires_grad_()
-        y, _ = population(relative[rows], level[rows], Fake.off(population.size))
+        population.unit_mask = unit_mask.clone().requires_grad_()
+        y, _ = population(relative[rows], level[rows], FakeQuantizer.off(population.size))
         error = ((y - target[rows]).abs() * mask[rows]).sum((1, 2)) / mask[rows].sum().clamp(min=1)
-        (grad,) = torch.autograd.grad(error.sum(), population.live)
-        total += (grad * live).square()
-    population.live = live
+        (grad,) = torch.autograd.grad(error.sum(), population.unit_mask)
+        total += (grad * unit_mask).square()
+    population.unit_mask = unit_mask
     return total
 
 
 @torch.no_grad()
 def prune(population: Population, scores: Tensor, keep: Sequence[int]) -> None:
-    """Leave `keep[p]` live units in member p, those of the highest score [P, H]; the others are masked for good."""
-    live = population.live
+    """Leave `keep[p]` units in member p, those of the highest score [P, H]; the others are masked for good."""
+    unit_mask = population.unit_mask
     for member, count in enumerate(keep):
-        ranked = torch.where(live[member] > 0, scores[member], -1.0).argsort(descending=True, stable=True)
-        live[member] = 0
-        live[member, ranked[:count]] = 1
+        ranked = torch.where(unit_mask[member] > 0, scores[member], -1.0).argsort(descending=True, stable=True)
+        unit_mask[member] = 0
+        unit_mask[member, ranked[:count]] = 1
 
 
 @torch.no_grad()
 def prune_blocks(population: Population, shares: Sequence[float]) -> None:
     """Hold shares[p] of the 1 x 4 blocks of each weight matrix of member p at zero: those of the smallest norm.
 
-    A block is four neighbours in a row of the matrix as it is exported, without the units that were pruned before.
+    A block is four neighbors in a row of the matrix as it is exported, without the units that were pruned before.
     """
     if not any(shares):
         return
@@ -57,7 +57,7 @@ def prune_blocks(population: Population, shares: Sequence[float]) -> None:
             all_of = [places.get(axis, torch.arange(size)) for axis, size in enumerate(value[member].shape)]
             at = torch.meshgrid(*all_of, indexing="ij")
             kept[member][at] = _kept_blocks(value[member][at], share)
-        population.kept_weights[name] = kept
+        population.weight_mask[name] = kept
 
 
 def _kept_blocks(matrix: Tensor, share: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pruned and quantised students: take units away, let the rest recover, then train on the export's integer grid."""
+"""Pruned and quantized students: take units away, let the rest recover, then train on the export's integer grid."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from torch import Tensor
 from edgekd.compress.prune import importance, prune, prune_blocks
 from edgekd.contracts.candidate import Candidate
 from edgekd.distill.trainer import Examples, Loss, Recipe, evaluate, fit, forecast
-from edgekd.models.fake_quant import Fake
+from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.kinds import select
 from edgekd.models.population import Population
 
@@ -22,7 +22,7 @@ def recover(
     loss: Loss,
     recipe: Recipe,
     each_epoch: Callable[[int], None] = lambda epoch: None,
-) -> tuple[Fake, Tensor]:
+) -> tuple[FakeQuantizer, Tensor]:
     """Train pruned members again, candidates[p] is member p: half of the epochs float, the other half on the integer
     grid, whose ranges are those of the recovered float members over all training windows.
 
@@ -30,10 +30,12 @@ def recover(
     """
     half = recipe.epochs // 2
     fit(pruned, train, val, loss, replace(recipe, epochs=half), each_epoch=each_epoch)
-    fake = integer_grid(pruned, candidates, train)
+    quantizer = integer_grid(pruned, candidates, train)
     quiet = replace(recipe.slower(), epochs=recipe.epochs - half)
-    errors = fit(pruned, train, val, loss, quiet, fake=fake, each_epoch=lambda epoch: each_epoch(half + epoch))
-    return fake, errors
+    errors = fit(
+        pruned, train, val, loss, quiet, quantizer=quantizer, each_epoch=lambda epoch: each_epoch(half + epoch)
+    )
+    return quantizer, errors
 
 
 def pruned_members(
@@ -42,19 +44,19 @@ def pruned_members(
     """Candidates from the stage-1 students made_from[p], without the units and blocks they lose; not trained again."""
     population = select(stage1, made_from)
     scores = importance(population, train.relative, train.level, train.target, train.mask, batch)
-    prune(population, scores, [c.kept for c in candidates])
-    prune_blocks(population, [c.blocks for c in candidates])
+    prune(population, scores, [c.units_left for c in candidates])
+    prune_blocks(population, [c.block_sparsity for c in candidates])
     return population
 
 
-def integer_grid(population: Population, candidates: Sequence[Candidate], train: Examples) -> Fake:
+def integer_grid(population: Population, candidates: Sequence[Candidate], train: Examples) -> FakeQuantizer:
     """The grids of the members' tensors, from the ranges they have over all training windows."""
     bits = [[c.weight_bits for c in candidates], [c.activation_bits for c in candidates]]
-    fake = Fake(*torch.tensor(bits, device=train.relative.device))
-    fake.observe()
-    forecast(population, train, fake)
-    fake.freeze()
-    return fake
+    quantizer = FakeQuantizer(*torch.tensor(bits, device=train.relative.device))
+    quantizer.observe()
+    forecast(population, train, quantizer)
+    quantizer.freeze()
+    return quantizer
 
 
 def unrecovered(pruned: Population, candidates: Sequence[Candidate], train: Examples, val: Examples) -> Tensor:

@@ -14,7 +14,7 @@ from edgekd.contracts.yamlfile import Document, Position, dump_yaml, read_yaml
 
 Kind = Literal["liquid", "gru", "mlp", "tcn"]
 LossName = Literal["output_l1", "output_mse", "output_cosine", "memory"]
-Optimiser = Literal["adamw", "muon"]
+Optimizer = Literal["adamw", "muon"]
 Objective = Literal["error", "flash", "latency", "ram", "energy"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -199,7 +199,7 @@ class Students(Section):
     epochs: Count = 40
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
     batch: Count = 256
-    optimiser: Optimiser = "adamw"
+    optimizer: Optimizer = "adamw"
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:[0-9]+)?)$")] = "cpu"
     """Where everything is trained."""
 
@@ -224,7 +224,7 @@ class Compress(Section):
     sparsity: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)] = [0.0, 0.5]
     weight_bits: Annotated[list[Literal[4, 8]], Field(min_length=1)] = [8]
     activation_bits: Annotated[list[Literal[8, 16]], Field(min_length=1)] = [8, 16]
-    blocks: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)] = [0.0]
+    block_sparsity: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)] = [0.0]
     """Shares of the 1 x 4 blocks of weights that are pruned, beside whole units."""
     epochs: Annotated[int, Field(ge=2, le=1_000_000)] = 20
 
@@ -236,7 +236,7 @@ class Compress(Section):
             raise ValueError("weights of 4 bits go with activations of 8 bits only")
         return values
 
-    @field_validator("sparsity", "blocks")
+    @field_validator("sparsity", "block_sparsity")
     @classmethod
     def _named_in_per_cents(cls, values: list[float]) -> list[float]:
         return _whole_per_cents(values)
@@ -255,11 +255,11 @@ class Search(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     objectives: Annotated[list[Objective], Field(min_length=1, max_length=4)] = ["error", "flash", "latency"]
     patch: list[Length] = []
-    substeps: list[Annotated[int, Field(ge=1, le=16)]] = []
+    euler_steps: list[Annotated[int, Field(ge=1, le=16)]] = []
     rank: list[Width] = []
     loss: list[LossName] = []
     target_weight: list[Annotated[float, Field(ge=0, le=1)]] = []
-    optimiser: list[Optimiser] = []
+    optimizer: list[Optimizer] = []
     refine: Annotated[int, Field(ge=0, le=64)] = 4
     refine_epochs: Annotated[int, Field(ge=1, le=100)] = 2
     refine_seeds: Annotated[int, Field(ge=1, le=32)] = 3
@@ -394,10 +394,16 @@ def _mistakes(error: ValidationError, document: Document) -> Iterator[Mistake]:
             yield document.position(loc), loc, f"{_WORDS.get(kind, _lower(one['msg']))} (got {_short(one['input'])})"
 
 
+RENAMED = {"blocks": "block_sparsity", "optimiser": "optimizer", "substeps": "euler_steps"}
+"""Keys of release 0.1 under their present names."""
+
+
 def _unknown(loc: Loc) -> str:
     """Name the nearest key of the section, or the section that has such a key."""
     section = next(section for section, at in _sections() if at == loc[:-1])
-    near = difflib.get_close_matches(str(loc[-1]), section.model_fields, n=1)
+    near = [
+        new for old, new in RENAMED.items() if old == loc[-1] and new in section.model_fields
+    ] or difflib.get_close_matches(str(loc[-1]), section.model_fields, n=1)
     elsewhere = [".".join(map(str, (*at, loc[-1]))) for other, at in _sections() if loc[-1] in other.model_fields]
     if near or elsewhere:
         return f"unknown key, did you mean '{(near or elsewhere)[0]}'?"

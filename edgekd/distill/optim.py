@@ -1,4 +1,4 @@
-"""Optimisers of a population: every member has its own rate, clipping and method, all in a few calls on one matrix.
+"""Optimizers of a population: every member has its own rate, clipping and method, all in a few calls on one matrix.
 
 The parameters of member p are row p of a matrix [P, D]; the network's tensors are views of it. Tiny networks are bound
 by the number of calls, so what is done per member is done for all entries at once.
@@ -28,7 +28,7 @@ class Matrix:
     rows: int
 
 
-class Optimiser:
+class Optimizer:
     """AdamW (Loshchilov and Hutter 2019), and Muon (Jordan et al. 2024) for the hidden matrices of some members.
 
     rates [P]: the highest learning rates of a one-cycle schedule (Smith and Topin 2018) over `total` steps; muon [P]
@@ -86,7 +86,7 @@ class Optimiser:
         moved = moved.clone()
         for one in self.matrices:
             matrix = ahead[:, one.start : one.stop].reshape(len(ahead), one.rows, -1)
-            moved[:, one.start : one.stop] = orthogonalised(matrix).flatten(1)
+            moved[:, one.start : one.stop] = orthogonalized(matrix).flatten(1)
         return moved
 
 
@@ -102,7 +102,7 @@ def hidden_matrices(population: Population) -> list[Matrix]:
     return found
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
+def orthogonalized(matrix: Tensor) -> Tensor:
     """The nearest matrices with equal singular values to [P, rows, columns], by five Newton-Schulz steps.
 
     Scaled by sqrt(max(1, rows / columns)), in which rows and columns of zeros, that pad a member, do not count.

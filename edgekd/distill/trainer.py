@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from edgekd.distill import losses
-from edgekd.distill.optim import Optimiser
-from edgekd.models.fake_quant import Fake
+from edgekd.distill.optim import Optimizer
+from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.population import Population
 
 
@@ -126,53 +126,55 @@ def fit(
     loss: Loss,
     recipe: Recipe,
     *,
-    fake: Fake | None = None,
+    quantizer: FakeQuantizer | None = None,
     each_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> Tensor:
     """Train every member and leave it at its epoch of lowest validation error; returns those errors [P].
 
     The members share nothing but the order of the windows.
     """
-    fake = fake or Fake.off(population.size)
+    quantizer = quantizer or FakeQuantizer.off(population.size)
     total = max(4, recipe.epochs * -(-len(train) // recipe.batch))  # the rate has a way up and a way down
     rates = torch.as_tensor(recipe.learning_rate, dtype=torch.float32).expand(population.size)
     muon = [recipe.muon] * population.size if isinstance(recipe.muon, bool) else recipe.muon
-    optimiser = Optimiser(population, rates, total, weight_decay=recipe.weight_decay, clip=recipe.clip, muon=muon)
+    optimizer = Optimizer(population, rates, total, weight_decay=recipe.weight_decay, clip=recipe.clip, muon=muon)
     order = torch.Generator().manual_seed(recipe.seed)
     best = torch.full((population.size,), torch.inf, device=train.relative.device)
-    kept = optimiser.flat.clone()
+    kept = optimizer.flat.clone()
     for epoch in range(recipe.epochs):
         for rows in torch.randperm(len(train), generator=order).to(train.relative.device).split(recipe.batch):
             batch = train[rows]
-            y, states = population(batch.relative, batch.level, fake)
-            optimiser.step(loss(y, states, batch, rows, epoch / recipe.epochs))
-        now = evaluate(population, val, fake)
-        kept[now < best] = optimiser.flat[now < best]
+            y, states = population(batch.relative, batch.level, quantizer)
+            optimizer.step(loss(y, states, batch, rows, epoch / recipe.epochs))
+        now = evaluate(population, val, quantizer)
+        kept[now < best] = optimizer.flat[now < best]
         best = torch.fmin(now, best)
         each_epoch(epoch + 1)
-    optimiser.flat.copy_(kept)
+    optimizer.flat.copy_(kept)
     return best.cpu()
 
 
 @torch.no_grad()
-def forecast(population: Population, examples: Examples, fake: Fake | None = None, chunk: int = 2048) -> Tensor:
-    """Forecasts [P, n, O] for all windows, in normalised units."""
-    fake = fake or Fake.off(population.size)
+def forecast(
+    population: Population, examples: Examples, quantizer: FakeQuantizer | None = None, chunk: int = 2048
+) -> Tensor:
+    """Forecasts [P, n, O] for all windows, in normalized units."""
+    quantizer = quantizer or FakeQuantizer.off(population.size)
     rows = torch.arange(len(examples)).split(chunk)
-    return torch.cat([population(examples.relative[i], examples.level[i], fake)[0] for i in rows], dim=1)
+    return torch.cat([population(examples.relative[i], examples.level[i], quantizer)[0] for i in rows], dim=1)
 
 
-def evaluate(population: Population, examples: Examples, fake: Fake) -> Tensor:
-    """Masked mean absolute error of each member, [P], in normalised units."""
-    return losses.masked_l1(forecast(population, examples, fake), examples.target, examples.mask)
+def evaluate(population: Population, examples: Examples, quantizer: FakeQuantizer) -> Tensor:
+    """Masked mean absolute error of each member, [P], in normalized units."""
+    return losses.masked_l1(forecast(population, examples, quantizer), examples.target, examples.mask)
 
 
 @torch.no_grad()
 def state_changes(population: Population, examples: Examples, pairs: Tensor, chunk: int = 512) -> Tensor:
     """Relative state changes of a teacher, mean over its members: [1, n, K]."""
-    fake = Fake.off(population.size)
+    quantizer = FakeQuantizer.off(population.size)
     parts = []
     for rows in torch.arange(len(examples)).split(chunk):
-        states = population(examples.relative[rows], examples.level[rows], fake)[1]
+        states = population(examples.relative[rows], examples.level[rows], quantizer)[1]
         parts.append(losses.relative_change(states, pairs).mean(0, keepdim=True))
     return torch.cat(parts, dim=1)

@@ -166,10 +166,10 @@ def _tested(folder: Path, prepared: Prepared) -> dict[str, Any]:
 
 def _named(name: str) -> dict[str, Any]:
     one = Candidate.parse(name)
-    own = ("kind", "hidden", "sparsity", "weight_bits", "activation_bits", "blocks", "fine")
+    own = ("kind", "hidden", "sparsity", "weight_bits", "activation_bits", "block_sparsity", "finetuned")
     fields = dataclasses.asdict(one)
-    parameters = {key: value for key, value in fields.items() if key != "fine" and value is not None}
-    return {"name": name, **{key: fields[key] for key in own}, "kept": one.kept, "parameters": parameters}
+    parameters = {key: value for key, value in fields.items() if key != "finetuned" and value is not None}
+    return {"name": name, **{key: fields[key] for key in own}, "units_left": one.units_left, "parameters": parameters}
 
 
 def _parity_totals(parity: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -79,11 +79,11 @@ def torch_engine(population: "Population") -> Engine:
     """A population of one, in float."""
     import torch
 
-    from edgekd.models.fake_quant import Fake
+    from edgekd.models.fake_quant import FakeQuantizer
 
     def run(relative: F32, level: F32) -> F32:
         with torch.no_grad():
-            y: F32 = population(torch.from_numpy(relative), torch.from_numpy(level), Fake.off())[0][0].numpy()
+            y: F32 = population(torch.from_numpy(relative), torch.from_numpy(level), FakeQuantizer.off())[0][0].numpy()
         return y
 
     return run

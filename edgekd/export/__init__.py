@@ -1,1 +1,1 @@
-"""torch -> ONNX -> TFLite. Value names in the graphs are the names used for quantisation ranges in training."""
+"""torch -> ONNX -> TFLite. Value names in the graphs are the names used for quantization ranges in training."""

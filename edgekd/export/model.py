@@ -15,7 +15,7 @@ from edgekd import __version__
 from edgekd.contracts.candidate import Candidate
 from edgekd.export import onnx_graph
 from edgekd.export.tflite import float_tflite, quantized_tflite
-from edgekd.models.fake_quant import UNIT_RANGES, Fake
+from edgekd.models.fake_quant import FIXED_OUTPUT_RANGES, FakeQuantizer
 from edgekd.models.kinds import build
 from edgekd.models.liquid import constants
 from edgekd.models.population import Population, Shape
@@ -52,9 +52,9 @@ def write_model(
         "name": name,
         "candidate": candidate.name,
         "kind": population.kind,
-        "units": len(population.live[member].nonzero()),
+        "units": len(population.unit_mask[member].nonzero()),
         "steps": population.shape.patches,
-        "substeps": population.shape.substeps,
+        "euler_steps": population.shape.euler_steps,
         "recurrent": population.recurrent,
         "preprocess": dict(preprocess),
     }
@@ -70,10 +70,12 @@ def load_member(folder: Path, weights: str = "weights.safetensors", units: int |
         columns=len(info["preprocess"]["columns"]),
         outputs=len(params["out_bias"]),
         rank=len(params["down_weight"]) if "down_weight" in params else 0,
-        substeps=info["substeps"],
+        euler_steps=info["euler_steps"],
     )
     population = build(info["kind"], [units or info["units"]], [0], shape)
-    population.load_state_dict({name: value[None] for name, value in params.items()} | {"live": population.live})
+    population.load_state_dict(
+        {name: value[None] for name, value in params.items()} | {"unit_mask": population.unit_mask}
+    )
     return population
 
 
@@ -81,7 +83,7 @@ def graphs(population: Population, member: int) -> dict[str, onnx.ModelProto]:
     """The ONNX graphs of one member, live units only: `cell` (recurrent kinds) and `head`."""
     tensors = population.extract(member)
     params = {key: value.numpy() for key, value in tensors.items()}
-    shape, units = population.shape, len(population.live[member].nonzero())
+    shape, units = population.shape, len(population.unit_mask[member].nonzero())
     if population.kind == "mlp":
         return {"head": onnx_graph.mlp_head(params, population.features)}
     if population.kind == "tcn":
@@ -89,21 +91,21 @@ def graphs(population: Population, member: int) -> dict[str, onnx.ModelProto]:
     head = onnx_graph.head(params, units)
     if population.kind == "gru":
         return {"cell": onnx_graph.gru_cell(params, population.features), "head": head}
-    folded = zip(("keep", "rate", "drive"), constants(tensors, shape.substeps), strict=True)
+    folded = zip(("keep", "rate", "drive"), constants(tensors, shape.euler_steps), strict=True)
     params |= {key: value.numpy() for key, value in folded}
-    return {"cell": onnx_graph.liquid_cell(params, population.features, shape.substeps), "head": head}
+    return {"cell": onnx_graph.liquid_cell(params, population.features, shape.euler_steps), "head": head}
 
 
-def member_ranges(fake: Fake, member: int) -> Ranges:
+def member_ranges(quantizer: FakeQuantizer, member: int) -> Ranges:
     """The observed range of every named tensor of one member, in real units."""
-    return {name: (float(low[member]), float(high[member])) for name, (low, high) in sorted(fake.ranges.items())}
+    return {name: (float(low[member]), float(high[member])) for name, (low, high) in sorted(quantizer.ranges.items())}
 
 
 def costs(population: Population, member: int) -> dict[str, int]:
     """Parameters of one member, and multiply-adds of the matrix products of one forecast."""
     params, shape = population.extract(member), population.shape
     places = {f"{one.name}_weight": one.outputs for one in layers(shape.patches)} if population.kind == "tcn" else {}
-    repeats = shape.patches * shape.substeps if population.recurrent else 1
+    repeats = shape.patches * shape.euler_steps if population.recurrent else 1
     macs = 0
     for name, value in params.items():
         if name.endswith("_weight"):
@@ -131,7 +133,7 @@ def onnx_runner(path: Path) -> Runner:
 
 def _by_value(model: onnx.ModelProto, ranges: Ranges) -> Ranges:
     """Ranges by the values of a graph: those trained under another name, and TFLite's fixed ones, filled in."""
-    known = ranges | UNIT_RANGES
+    known = ranges | FIXED_OUTPUT_RANGES
     values = [one.name for one in model.graph.input] + [node.output[0] for node in model.graph.node]
     named = {value: onnx_graph.trained_name(value) for value in values}
     return {value: known[name] for value, name in named.items() if name in known}

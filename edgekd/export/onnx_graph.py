@@ -59,7 +59,7 @@ class Graph:
         return model
 
 
-def liquid_cell(params: Params, features: int, substeps: int) -> onnx.ModelProto:
+def liquid_cell(params: Params, features: int, euler_steps: int) -> onnx.ModelProto:
     """X [1, I], h [1, H] -> next [1, H]; params: those of `Liquid` and its folded keep, rate and drive, each [H].
 
     Euler steps after the first have their number at the end of their names; the weights are shared.
@@ -71,8 +71,8 @@ def liquid_cell(params: Params, features: int, substeps: int) -> onnx.ModelProto
     )
     keep, rate, drive = (graph.constant(name, params[name][None]) for name in ("keep", "rate", "drive"))
     h = "h"
-    for turn in range(substeps):
-        number, last = f"{SUBSTEP}{turn}" if turn else "", turn == substeps - 1
+    for turn in range(euler_steps):
+        number, last = f"{SUBSTEP}{turn}" if turn else "", turn == euler_steps - 1
         z = graph.add("Concat", ["x", h], f"cell.joined{number}", axis=1)
         pre = graph.add("Gemm", [z, weight, bias], f"cell.pre{number}", transB=1)
         gate = graph.add("Sigmoid", [pre], f"cell.gate{number}")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm
 
-from edgekd.models.fake_quant import Fake
+from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.population import Params, Population, Shape, linear, uniform
 
 ENCODER = 256
@@ -47,7 +47,7 @@ class Dlnet(Population):
     def _seeded(self, width: int, seed: int, rank: int) -> dict[str, Tensor]:
         return self.member(width, torch.Generator().manual_seed(seed))
 
-    def forward(self, relative: Tensor, level: Tensor, fake: Fake) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, relative: Tensor, level: Tensor, quantizer: FakeQuantizer) -> tuple[Tensor, list[Tensor]]:
         """Rel [B, N, F], level [B, F] -> forecasts [P, B, O] and h after each step."""
         params = dict(self.named_parameters())
         x = torch.cat([relative.flatten(1), level], dim=1).expand(self.size, -1, -1)

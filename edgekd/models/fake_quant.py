@@ -1,8 +1,8 @@
-"""Fake quantisation on the integer grid of the export, per member of a population.
+"""Fake quantization on the integer grid of the export, per member of a population.
 
-A tensor of the exported graph is named where it is computed: `fake("cell.pre", t)`. One `Fake` sees every such tensor
-and, by its mode, lets it pass, records its range, or rounds it to the grid the exported graph will have. Tensors that
-must share a scale (a concatenation and its parts, the state before and after a step) carry the same name.
+A tensor of the exported graph is named where it is computed: `quantizer("cell.pre", t)`. One `FakeQuantizer` sees every
+such tensor and, by its mode, passes it through, records its range, or rounds it to the grid of the exported graph.
+Tensors that must share a scale (a concatenation and its parts, the state before and after a step) carry the same name.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 # TFLite fixes the output scale of these two: LOGISTIC 1/256 from -128 (int8) or 1/32768 (int16), TANH 1/128 or 1/32768.
-UNIT_RANGES = {"logistic": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+FIXED_OUTPUT_RANGES = {"logistic": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 
 @dataclass(frozen=True)
-class Grid:
+class QuantParams:
     """scale [P] and the clamps [P] of (integer - zero_point): value = scale * clamp(round(real / scale), low, high)."""
 
     scale: Tensor
@@ -23,7 +23,7 @@ class Grid:
     high: Tensor
 
 
-def activation_grid(low: Tensor, high: Tensor, bits: Tensor) -> Grid:
+def activation_grid(low: Tensor, high: Tensor, bits: Tensor) -> QuantParams:
     """The grid for real ranges [low, high] (each [P]) and bits [P] in {8, 16}.
 
     8 bits: asymmetric, 255 steps, the range is widened to hold zero. 16 bits: symmetric around 0, zero point 0.
@@ -34,7 +34,7 @@ def activation_grid(low: Tensor, high: Tensor, bits: Tensor) -> Grid:
     wide = bits == 16
     zero_point = torch.where(wide, torch.zeros_like(low), torch.round(-128 - low / scale8))
     first, last = torch.where(wide, -32768.0, -128.0), torch.where(wide, 32767.0, 127.0)
-    return Grid(torch.where(wide, scale16, scale8), first - zero_point, last - zero_point)
+    return QuantParams(torch.where(wide, scale16, scale8), first - zero_point, last - zero_point)
 
 
 def weight_scale(weight: Tensor, bits: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class _RoundUnit(torch.autograd.Function):
         return grad[0], None, None, None
 
 
-class Fake:
+class FakeQuantizer:
     """What happens to the named tensors of a population: mode is "off", "observe" or "quantize".
 
     weight_bits and activation_bits are [P]. `ranges[name]` is (low [P], high [P]) in real units.
@@ -84,22 +84,22 @@ class Fake:
         self.weight_bits, self.activation_bits = weight_bits, activation_bits
         self.mode = "off"
         self.ranges: dict[str, tuple[Tensor, Tensor]] = {}
-        self._grids: dict[str, Grid] = {}
+        self._grids: dict[str, QuantParams] = {}
 
     @staticmethod
-    def off(size: int = 1) -> "Fake":
+    def off(size: int = 1) -> "FakeQuantizer":
         bits = torch.full((size,), 8)
-        return Fake(bits, bits)
+        return FakeQuantizer(bits, bits)
 
     def __call__(self, name: str, x: Tensor) -> Tensor:
-        """X [P, ...] under the range called `name`; the names of UNIT_RANGES have TFLite's fixed range."""
+        """X [P, ...] under the range called `name`; the names of FIXED_OUTPUT_RANGES have TFLite's fixed range."""
         if self.mode == "off":
             return x
         if self.mode == "observe":
             self._observe(name, x)
             return x
         grid = self._grid(name)
-        if name in UNIT_RANGES:
+        if name in FIXED_OUTPUT_RANGES:
             rounded: Tensor = _RoundUnit.apply(x, *_shaped(grid, x))
             return rounded
         return self._round(x, grid)
@@ -116,7 +116,9 @@ class Fake:
         if key not in self._grids:
             grids = (self._grid(first), self._grid(second))
             sides = zip(*((g.scale, g.low, g.high) for g in grids), strict=True)
-            self._grids[key] = Grid(*(torch.stack(side, 1).repeat_interleave(half, 1).unsqueeze(1) for side in sides))
+            self._grids[key] = QuantParams(
+                *(torch.stack(side, 1).repeat_interleave(half, 1).unsqueeze(1) for side in sides)
+            )
         grid = self._grids[key]
         rounded: Tensor = _RoundToGrid.apply(x, grid.scale, grid.low, grid.high)
         return rounded
@@ -130,7 +132,7 @@ class Fake:
         return rounded
 
     def constant(self, x: Tensor) -> Tensor:
-        """X [P, H], a constant operand of an element-wise operator: quantised as a tensor of its own."""
+        """X [P, H], a constant operand of an element-wise operator: quantized as a tensor of its own."""
         if self.mode != "quantize":
             return x
         flat = x.detach()
@@ -152,30 +154,30 @@ class Fake:
             low, high = torch.minimum(low, self.ranges[name][0]), torch.maximum(high, self.ranges[name][1])
         self.ranges[name] = (low, high)
 
-    def _grid(self, name: str) -> Grid:
+    def _grid(self, name: str) -> QuantParams:
         if name not in self._grids:
             self._grids[name] = (
                 self._unit_grid(name)
-                if name in UNIT_RANGES
+                if name in FIXED_OUTPUT_RANGES
                 else activation_grid(*self.ranges[name], self.activation_bits)
             )
         return self._grids[name]
 
-    def _unit_grid(self, name: str) -> Grid:
-        low, _ = UNIT_RANGES[name]
+    def _unit_grid(self, name: str) -> QuantParams:
+        low, _ = FIXED_OUTPUT_RANGES[name]
         wide = self.activation_bits == 16
         steps8, first8 = (256, 0) if low == 0.0 else (128, -128)
         scale = torch.where(wide, 1 / 32768, 1 / steps8)
         first = torch.where(wide, -32768, first8).float()
-        return Grid(scale, first, torch.where(wide, 32767, first8 + 255).float())
+        return QuantParams(scale, first, torch.where(wide, 32767, first8 + 255).float())
 
     @staticmethod
-    def _round(x: Tensor, grid: Grid) -> Tensor:
+    def _round(x: Tensor, grid: QuantParams) -> Tensor:
         rounded: Tensor = _RoundToGrid.apply(x, *_shaped(grid, x))
         return rounded
 
 
-def _shaped(grid: Grid, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _shaped(grid: QuantParams, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """A grid's scale, low and high, each [P, 1, ...] with as many axes as x."""
     shape = (-1,) + (1,) * (x.dim() - 1)
     return grid.scale.view(shape), grid.low.view(shape), grid.high.view(shape)

@@ -6,7 +6,7 @@ z = sigmoid(Wz [x, h]), r = sigmoid(Wr [x, h]), n = tanh(Wn [x, r * h]), h' = n 
 import torch
 from torch import Tensor
 
-from edgekd.models.fake_quant import Fake
+from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.population import Params, Population, steps, uniform
 
 GATES = ("update", "reset", "new")
@@ -26,21 +26,23 @@ class Gru(Population):
         params["update_bias"] += 1.0  # start by remembering (Jozefowicz et al. 2015)
         return params
 
-    def states(self, params: Params, relative: Tensor, level: Tensor, fake: Fake) -> list[Tensor]:
-        x = steps(self, relative, level, fake)
-        weights = [fake.weight(params[f"{gate}_weight"]) for gate in GATES]
+    def states(self, params: Params, relative: Tensor, level: Tensor, quantizer: FakeQuantizer) -> list[Tensor]:
+        x = steps(self, relative, level, quantizer)
+        weights = [quantizer.weight(params[f"{gate}_weight"]) for gate in GATES]
         outer = torch.matmul(x, torch.cat(weights, 1)[:, :, : self.features].transpose(1, 2).unsqueeze(1))
         outer = outer + torch.cat([params[f"{gate}_bias"] for gate in GATES], 1)[:, None, None]
-        units = self.live.shape[1]
+        units = self.unit_mask.shape[1]
         to_gates = torch.cat(weights[:2], 1)[:, :, self.features :].transpose(1, 2)
         to_new = weights[2][:, :, self.features :].transpose(1, 2)
         h = torch.zeros_like(outer[:, 0, :, :units])
         states = []
         for patch in outer.unbind(1):
             pre = torch.baddbmm(patch[..., : 2 * units], h, to_gates)
-            z, r = fake("logistic", torch.sigmoid(fake.halves("cell.update", "cell.reset", pre))).split(units, -1)
-            pre = torch.baddbmm(patch[..., 2 * units :], fake("state", r * h), to_new)
-            n = fake("tanh", torch.tanh(fake("cell.new", pre)))
-            h = fake("state", n + fake("cell.mixed", z * fake("cell.apart", h - n)))
+            z, r = quantizer("logistic", torch.sigmoid(quantizer.halves("cell.update", "cell.reset", pre))).split(
+                units, -1
+            )
+            pre = torch.baddbmm(patch[..., 2 * units :], quantizer("state", r * h), to_new)
+            n = quantizer("tanh", torch.tanh(quantizer("cell.new", pre)))
+            h = quantizer("state", n + quantizer("cell.mixed", z * quantizer("cell.apart", h - n)))
             states.append(h)
         return states

@@ -47,7 +47,7 @@ def load(population: Population, path: Path) -> Population:
 @torch.no_grad()
 def select(population: Population, members: Sequence[int]) -> Population:
     """A new population of the given members, copied; one may be taken several times."""
-    rows = torch.tensor(list(members), device=population.live.device)
+    rows = torch.tensor(list(members), device=population.unit_mask.device)
     chosen = build(
         population.kind,
         [population.widths[m] for m in members],
@@ -55,18 +55,18 @@ def select(population: Population, members: Sequence[int]) -> Population:
         population.shape,
         ranks=[population.ranks[m] for m in members],
     ).to(rows.device)
-    width = chosen.live.shape[1]
+    width = chosen.unit_mask.shape[1]
     state = {name: _narrow(population, name, value, width)[rows] for name, value in population.state_dict().items()}
     chosen.load_state_dict(state)
-    for name, kept in population.kept_weights.items():
-        chosen.kept_weights[name] = _narrow(population, name, kept, width)[rows]
+    for name, kept in population.weight_mask.items():
+        chosen.weight_mask[name] = _narrow(population, name, kept, width)[rows]
     return chosen
 
 
 def _narrow(population: Population, name: str, value: torch.Tensor, width: int) -> torch.Tensor:
     """Cut the padding of units that none of the chosen members has."""
-    units = population.live.shape[1]
-    axes = (0,) if name == "live" else population.axes(name)
+    units = population.unit_mask.shape[1]
+    axes = (0,) if name == "unit_mask" else population.axes(name)
     for axis in axes:
         value = value.narrow(axis + 1, 0, value.shape[axis + 1] - units + width)
     return value

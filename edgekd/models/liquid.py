@@ -9,7 +9,7 @@ and rate divided by their number.
 import torch
 from torch import Tensor
 
-from edgekd.models.fake_quant import Fake
+from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.population import Params, Population, steps, uniform
 
 
@@ -30,25 +30,25 @@ class Liquid(Population):
             "target": 3 * torch.randn(width, generator=generator),
         }
 
-    def states(self, params: Params, relative: Tensor, level: Tensor, fake: Fake) -> list[Tensor]:
-        x = steps(self, relative, level, fake)
-        weight = fake.weight(params["gate_weight"])
+    def states(self, params: Params, relative: Tensor, level: Tensor, quantizer: FakeQuantizer) -> list[Tensor]:
+        x = steps(self, relative, level, quantizer)
+        weight = quantizer.weight(params["gate_weight"])
         inner = weight[:, :, self.features :].transpose(1, 2)
         outer = torch.matmul(x, weight[:, :, : self.features].transpose(1, 2).unsqueeze(1))
         outer = outer + params["gate_bias"][:, None, None]
-        keep, rate, drive = (fake.constant(c).unsqueeze(1) for c in constants(params, self.shape.substeps))
+        keep, rate, drive = (quantizer.constant(c).unsqueeze(1) for c in constants(params, self.shape.euler_steps))
         h = torch.zeros_like(outer[:, 0])
         states = []
         for patch in outer.unbind(1):
-            for _ in range(self.shape.substeps):
-                f = fake("logistic", torch.sigmoid(fake("cell.pre", torch.baddbmm(patch, h, inner))))
-                pull = fake("cell.pull", drive - fake("cell.scaled", rate * h))
-                h = fake("state", fake("cell.kept", keep * h) + fake("cell.pushed", f * pull))
+            for _ in range(self.shape.euler_steps):
+                f = quantizer("logistic", torch.sigmoid(quantizer("cell.pre", torch.baddbmm(patch, h, inner))))
+                pull = quantizer("cell.pull", drive - quantizer("cell.scaled", rate * h))
+                h = quantizer("state", quantizer("cell.kept", keep * h) + quantizer("cell.pushed", f * pull))
             states.append(h)
         return states
 
 
-def constants(params: Params, substeps: int) -> tuple[Tensor, Tensor, Tensor]:
+def constants(params: Params, euler_steps: int) -> tuple[Tensor, Tensor, Tensor]:
     """keep, rate and drive, each [..., H]: what each step of the exported cell multiplies by and adds."""
-    rate = 0.5 * torch.sigmoid(params["rate"]) / substeps
-    return 1 - 0.5 * torch.sigmoid(params["leak"]) / substeps, rate, rate * params["target"]
+    rate = 0.5 * torch.sigmoid(params["rate"]) / euler_steps
+    return 1 - 0.5 * torch.sigmoid(params["leak"]) / euler_steps, rate, rate * params["target"]

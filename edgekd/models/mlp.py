@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from edgekd.models.fake_quant import Fake
+from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.population import Params, Population, linear, uniform
 
 
@@ -20,8 +20,8 @@ class Mlp(Population):
             "hidden_bias": uniform((width,), self.features, generator),
         }
 
-    def states(self, params: Params, relative: Tensor, level: Tensor, fake: Fake) -> list[Tensor]:
+    def states(self, params: Params, relative: Tensor, level: Tensor, quantizer: FakeQuantizer) -> list[Tensor]:
         x = torch.cat([relative.flatten(1), level], dim=1)
-        x = fake("input", x.expand(self.size, -1, -1))
-        hidden = torch.relu(linear(x, fake.weight(params["hidden_weight"]), params["hidden_bias"]))
-        return [fake("state", hidden)]
+        x = quantizer("input", x.expand(self.size, -1, -1))
+        hidden = torch.relu(linear(x, quantizer.weight(params["hidden_weight"]), params["hidden_bias"]))
+        return [quantizer("state", hidden)]

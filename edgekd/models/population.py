@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from edgekd.models.fake_quant import Fake
+from edgekd.models.fake_quant import FakeQuantizer
 
 Params = Mapping[str, Tensor]
 
@@ -19,7 +19,7 @@ Params = Mapping[str, Tensor]
 class Shape:
     """What all members share: N patches of F columns in, O values out, and R, the highest rank of a head (0: full).
 
-    substeps: Euler steps of a liquid cell per patch. Without `feedback` the gates of a recurrent cell do not see its
+    euler_steps: Euler steps of a liquid cell per patch. Without `feedback` the gates of a recurrent cell do not see its
     state: an ablation.
     """
 
@@ -27,7 +27,7 @@ class Shape:
     columns: int
     outputs: int
     rank: int
-    substeps: int = 1
+    euler_steps: int = 1
     feedback: bool = True
 
 
@@ -43,8 +43,8 @@ class Population(nn.Module):
     recurrent: bool
     unit_axes: dict[str, tuple[int, ...]]
 
-    live: Tensor
-    code: Tensor
+    unit_mask: Tensor
+    rank_mask: Tensor
 
     def __init__(
         self,
@@ -57,15 +57,15 @@ class Population(nn.Module):
         super().__init__()
         self.widths, self.seeds, self.shape = tuple(widths), tuple(seeds), shape
         self.ranks = tuple(ranks or [shape.rank] * len(self.widths))
-        self.kept_weights: dict[str, Tensor] = {}
+        self.weight_mask: dict[str, Tensor] = {}
         members = [
             self._padded(self._seeded(width, seed, rank), width, rank)
             for width, seed, rank in zip(self.widths, self.seeds, self.ranks, strict=True)
         ]
         for name in members[0]:
             self.register_parameter(name, nn.Parameter(torch.stack([member[name] for member in members])))
-        self.register_buffer("live", _first(self.widths, max(self.widths)))
-        self.register_buffer("code", _first(self.ranks, shape.rank), persistent=False)
+        self.register_buffer("unit_mask", _first(self.widths, max(self.widths)))
+        self.register_buffer("rank_mask", _first(self.ranks, shape.rank), persistent=False)
 
     @property
     def size(self) -> int:
@@ -82,15 +82,15 @@ class Population(nn.Module):
         """Fresh parameters of one member, without the leading axis."""
         raise NotImplementedError
 
-    def states(self, params: Params, relative: Tensor, level: Tensor, fake: Fake) -> list[Tensor]:
+    def states(self, params: Params, relative: Tensor, level: Tensor, quantizer: FakeQuantizer) -> list[Tensor]:
         """The hidden state [P, B, H] after each step; a feed-forward kind has one."""
         raise NotImplementedError
 
-    def forward(self, relative: Tensor, level: Tensor, fake: Fake) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, relative: Tensor, level: Tensor, quantizer: FakeQuantizer) -> tuple[Tensor, list[Tensor]]:
         """Rel [B, N, F], level [B, F] -> forecasts [P, B, O] and the states."""
         params = self.masked()
-        states = self.states(params, relative, level, fake)
-        return self._head(params, states[-1], fake), states
+        states = self.states(params, relative, level, quantizer)
+        return self._head(params, states[-1], quantizer), states
 
     def masked(self) -> dict[str, Tensor]:
         """The parameters, zero where they belong to a unit or a rank that does not exist, or to a pruned block."""
@@ -99,11 +99,11 @@ class Population(nn.Module):
             value: Tensor = parameter
             axes = self.axes(name)
             for axis in axes:
-                value = value * _along(_unit_mask(self.live, value.shape[axis + 1]), axis, value.dim())
-            if name in self.code_axes and self.mixed_ranks:
-                value = value * _along(self.code, self.code_axes[name], value.dim())
-            if name in self.kept_weights:
-                value = value * self.kept_weights[name]
+                value = value * _along(_unit_mask(self.unit_mask, value.shape[axis + 1]), axis, value.dim())
+            if name in self.rank_axes and self.mixed_ranks:
+                value = value * _along(self.rank_mask, self.rank_axes[name], value.dim())
+            if name in self.weight_mask:
+                value = value * self.weight_mask[name]
             if self.recurrent and not self.shape.feedback and axes == (0, 1):
                 value = torch.cat([value[..., : self.features], torch.zeros_like(value[..., self.features :])], -1)
             params[name] = value
@@ -121,17 +121,17 @@ class Population(nn.Module):
 
     def places(self, name: str, value: Tensor, index: int) -> dict[int, Tensor]:
         """By axis of a parameter (P not counted), the places that member `index` has; other axes it has whole."""
-        keep = torch.nonzero(self.live[index]).flatten()
+        keep = torch.nonzero(self.unit_mask[index]).flatten()
         found = {}
         for axis in self.axes(name):
-            before = value.shape[axis] - self.live.shape[1]  # a matrix over [inputs, units] keeps its inputs
+            before = value.shape[axis] - self.unit_mask.shape[1]  # a matrix over [inputs, units] keeps its inputs
             found[axis] = torch.cat([torch.arange(before, device=keep.device), before + keep])
-        if name in self.code_axes:
-            found[self.code_axes[name]] = torch.arange(self.ranks[index], device=keep.device)
+        if name in self.rank_axes:
+            found[self.rank_axes[name]] = torch.arange(self.ranks[index], device=keep.device)
         return found
 
     @property
-    def code_axes(self) -> dict[str, int]:
+    def rank_axes(self) -> dict[str, int]:
         """The axes that run over the rank of the head, the leading P not counted."""
         return {"down_weight": 0, "out_weight": 1} if self.shape.rank else {}
 
@@ -144,7 +144,7 @@ class Population(nn.Module):
         """The parameters of one member with zeros for the units and ranks that only others have."""
         more, deeper = max(self.widths) - width, self.shape.rank - rank
         padded = {name: _pad(value, self.axes(name), more) for name, value in params.items()}
-        return padded | {name: _pad(padded[name], (axis,), deeper) for name, axis in self.code_axes.items()}
+        return padded | {name: _pad(padded[name], (axis,), deeper) for name, axis in self.rank_axes.items()}
 
     def _seeded(self, width: int, seed: int, rank: int) -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(seed)
@@ -163,11 +163,11 @@ class Population(nn.Module):
             return (1,)
         return self.unit_axes.get(name, ())
 
-    def _head(self, params: Params, h: Tensor, fake: Fake) -> Tensor:
+    def _head(self, params: Params, h: Tensor, quantizer: FakeQuantizer) -> Tensor:
         if self.shape.rank:
             # No bias: what follows is linear, and the converter would fold it away from under the recorded range.
-            h = fake("head.code", torch.matmul(h, fake.weight(params["down_weight"]).transpose(1, 2)))
-        return fake("head.y", linear(h, fake.weight(params["out_weight"]), params["out_bias"]))
+            h = quantizer("head.code", torch.matmul(h, quantizer.weight(params["down_weight"]).transpose(1, 2)))
+        return quantizer("head.y", linear(h, quantizer.weight(params["out_weight"]), params["out_bias"]))
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -180,16 +180,16 @@ def uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> 
     return (2 * torch.rand(shape, generator=generator) - 1) / fan_in**0.5
 
 
-def steps(population: Population, relative: Tensor, level: Tensor, fake: Fake) -> Tensor:
+def steps(population: Population, relative: Tensor, level: Tensor, quantizer: FakeQuantizer) -> Tensor:
     """The inputs of all steps on the grid they share with the state: [P, N, B, 2F]."""
     patches = relative.shape[1]
     x = torch.cat([relative.transpose(0, 1), level.expand(patches, -1, -1)], dim=2)
-    return fake("state", x.expand(population.size, -1, -1, -1))
+    return quantizer("state", x.expand(population.size, -1, -1, -1))
 
 
-def _unit_mask(live: Tensor, length: int) -> Tensor:
+def _unit_mask(unit_mask: Tensor, length: int) -> Tensor:
     """[P, length]: ones for leading inputs, then the units."""
-    return torch.nn.functional.pad(live, (length - live.shape[1], 0), value=1.0)
+    return torch.nn.functional.pad(unit_mask, (length - unit_mask.shape[1], 0), value=1.0)
 
 
 def _first(counts: Sequence[int], length: int) -> Tensor:

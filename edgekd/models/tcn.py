@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from edgekd.models.fake_quant import Fake
+from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.population import Params, Population, linear, uniform
 
 STRIDE = 2
@@ -61,20 +61,20 @@ class Tcn(Population):
         columns = self.shape.columns
         return params | {"level_weight": uniform((width, columns), columns, generator)}
 
-    def states(self, params: Params, relative: Tensor, level: Tensor, fake: Fake) -> list[Tensor]:
-        fake(
+    def states(self, params: Params, relative: Tensor, level: Tensor, quantizer: FakeQuantizer) -> list[Tensor]:
+        quantizer(
             "input", torch.cat([relative.flatten(1), level], dim=1).expand(self.size, -1, -1)
         )  # one tensor when deployed
-        x = fake("input", relative.expand(self.size, -1, -1, -1))
+        x = quantizer("input", relative.expand(self.size, -1, -1, -1))
         stack = layers(self.shape.patches)
         for layer in stack:
-            weight = fake.weight(params[f"{layer.name}_weight"].flatten(2))
+            weight = quantizer.weight(params[f"{layer.name}_weight"].flatten(2))
             x = _convolve(x, weight, params[f"{layer.name}_bias"], layer)
             last = layer is stack[-1]
-            x = fake("conv.last" if last else layer.name, x if last else torch.relu(x))
-        recent = fake("input", level.expand(self.size, -1, -1))
-        recent = fake("level", torch.matmul(recent, fake.weight(params["level_weight"]).transpose(1, 2)))
-        return [fake("state", torch.relu(x[:, :, 0] + recent))]
+            x = quantizer("conv.last" if last else layer.name, x if last else torch.relu(x))
+        recent = quantizer("input", level.expand(self.size, -1, -1))
+        recent = quantizer("level", torch.matmul(recent, quantizer.weight(params["level_weight"]).transpose(1, 2)))
+        return [quantizer("state", torch.relu(x[:, :, 0] + recent))]
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor, layer: Layer) -> Tensor:

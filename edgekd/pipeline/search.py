@@ -183,7 +183,7 @@ class Search:
     def _refine(self) -> None:
         """Points of the front again, longer and from several seeds, of which the best stays: further candidates."""
         settings = self.config.search
-        again = [replace(one, fine=True) for one in self._picked(settings.refine)]
+        again = [replace(one, finetuned=True) for one in self._picked(settings.refine)]
         seeds = [settings.seed + more for more in range(settings.refine_seeds)]
         if again:
             self.run.progress.start("refine", len(again))
@@ -193,7 +193,7 @@ class Search:
 
     def _picked(self, count: int) -> list[Candidate]:
         """At most `count` points of the front, spread along it from the most accurate, none of them refined."""
-        plain = {name: score for name, score in self.scores().items() if not Candidate.parse(name).fine}
+        plain = {name: score for name, score in self.scores().items() if not Candidate.parse(name).finetuned}
         names = front_of(self.config, plain)
         count = min(count, len(names))
         places = {round(at * (len(names) - 1) / max(1, count - 1)) for at in range(count)}
@@ -256,8 +256,8 @@ class Search:
         """Train a batch, then export and measure its candidates."""
         lessons, run = self.lessons, self.run
         settings = [train.training_key(self.config), self.config.distill.model_dump(), self.config.compress.epochs]
-        key = [settings, [one.name for one in batch.candidates], batch.seeds, batch.longer]
-        steps = batch.longer * (self.config.students.epochs + self.config.compress.epochs)
+        key = [settings, [one.name for one in batch.candidates], batch.seeds, batch.epoch_factor]
+        steps = batch.epoch_factor * (self.config.students.epochs + self.config.compress.epochs)
         build = partial(lessons.train, batch, tick=run.progress.advance)
         folder = run.piece(batch.name, key, build, steps=steps, needs=("data", "teacher"))
         trained = lessons.load(batch, folder)
@@ -357,13 +357,13 @@ def _choices(config: Config) -> dict[str, Sequence[Any]]:
         "weight_bits": config.compress.weight_bits,
         "activation_bits": config.compress.activation_bits,
         "sparsity": config.compress.sparsity,
-        "blocks": config.compress.blocks,
+        "block_sparsity": config.compress.block_sparsity,
         "patch": settings.patch or [None],
-        "substeps": settings.substeps or [None],
+        "euler_steps": settings.euler_steps or [None],
         "rank": settings.rank or [None],
         "loss": settings.loss or [None],
         "target_weight": settings.target_weight or [None],
-        "optimiser": settings.optimiser or [None],
+        "optimizer": settings.optimizer or [None],
     }
 
 

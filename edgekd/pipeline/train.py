@@ -18,7 +18,7 @@ from edgekd.distill.losses import masked_mse, memory_pairs
 from edgekd.distill.trainer import Distillation, Examples, Recipe, fit, forecast, state_changes, supervised
 from edgekd.export.model import Ranges, member_ranges
 from edgekd.models.dlnet import Dlnet
-from edgekd.models.fake_quant import Fake
+from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.kinds import build, load, save, select
 from edgekd.models.population import Population, Shape
 from edgekd.pipeline.prepare import Prepared
@@ -37,13 +37,13 @@ class Batch:
     """Candidates that train together: of one kind, patch and number of Euler steps.
 
     name: of the piece of the run that keeps them; seeds: every candidate is trained from each, the best one stays;
-    longer: times as many epochs as the configuration says.
+    epoch_factor: times as many epochs as the configuration says.
     """
 
     name: str
     candidates: tuple[Candidate, ...]
     seeds: tuple[int, ...]
-    longer: int = 1
+    epoch_factor: int = 1
 
     @property
     def members(self) -> list[tuple[Candidate, int]]:
@@ -52,7 +52,7 @@ class Batch:
 
     @property
     def students(self) -> list[tuple[Candidate, int]]:
-        """What stage 1 trains: members that differ before anything is pruned or quantised."""
+        """What stage 1 trains: members that differ before anything is pruned or quantized."""
         return list(dict.fromkeys((student_of(one), seed) for one, seed in self.members))
 
     @property
@@ -76,15 +76,18 @@ class Trained:
     stage1_mae: list[float]
 
 
-def batches(candidates: Sequence[Candidate], label: str, seeds: Sequence[int], longer: int = 1) -> list[Batch]:
+def batches(candidates: Sequence[Candidate], label: str, seeds: Sequence[int], epoch_factor: int = 1) -> list[Batch]:
     """Divide candidates into what can be one tensor program, by widths so that training takes the least time."""
     groups: dict[str, list[Candidate]] = {}
     for one in candidates:
-        more = (f"_p{one.patch}" if one.patch else "") + (f"_e{one.substeps}" if one.substeps else "")
+        more = (f"_p{one.patch}" if one.patch else "") + (f"_e{one.euler_steps}" if one.euler_steps else "")
         groups.setdefault(f"{one.kind}{more}", []).append(one)
     return [
         Batch(
-            name=f"search/{label}_{name}_{ours[-1].hidden}", candidates=tuple(ours), seeds=tuple(seeds), longer=longer
+            name=f"search/{label}_{name}_{ours[-1].hidden}",
+            candidates=tuple(ours),
+            seeds=tuple(seeds),
+            epoch_factor=epoch_factor,
         )
         for name, group in sorted(groups.items())
         for ours in _by_width(sorted(group, key=lambda one: (one.hidden, one.name)), len(seeds))
@@ -105,8 +108,8 @@ def _by_width(ours: Sequence[Candidate], seeds: int) -> list[Sequence[Candidate]
 
 
 def student_of(one: Candidate) -> Candidate:
-    """The candidate before pruning and quantisation: equal for all that are made from one student."""
-    return replace(one, weight_bits=8, activation_bits=8, sparsity=0.0, blocks=0.0)
+    """The candidate before pruning and quantization: equal for all that are made from one student."""
+    return replace(one, weight_bits=8, activation_bits=8, sparsity=0.0, block_sparsity=0.0)
 
 
 def shape_of(config: Config, prepared: Prepared, one: Candidate | None = None) -> Shape:
@@ -117,7 +120,7 @@ def shape_of(config: Config, prepared: Prepared, one: Candidate | None = None) -
         columns=len(preprocess.columns),
         outputs=preprocess.horizon,
         rank=max(config.search.rank, default=config.students.rank),
-        substeps=(one and one.substeps) or 1,
+        euler_steps=(one and one.euler_steps) or 1,
     )
 
 
@@ -135,11 +138,11 @@ class Lessons:
 
     def train(self, batch: Batch, folder: Path, tick: Tick = lambda epoch: None) -> None:
         """Stage 1, then pruning and stage 2 of a batch, into `folder`."""
-        students, found = self._stage1(batch.students, batch.longer, tick)
-        done = batch.longer * self.config.students.epochs
+        students, found = self._stage1(batch.students, batch.epoch_factor, tick)
+        done = batch.epoch_factor * self.config.students.epochs
         made_from = batch.made_from
-        compressed, fake, errors = self._stage2(
-            students, made_from, batch.members, batch.longer, lambda epoch: tick(done + epoch)
+        compressed, quantizer, errors = self._stage2(
+            students, made_from, batch.members, batch.epoch_factor, lambda epoch: tick(done + epoch)
         )
         best = [_best_seed(errors, at * len(batch.seeds), len(batch.seeds)) for at in range(len(batch.candidates))]
         save(students, folder / STAGE1)
@@ -149,7 +152,7 @@ class Lessons:
                 "seed": batch.members[member][1],
                 "stage1": made_from[member],
                 "stage1_mae": float(found[made_from[member]]) * self.gain,
-                "ranges": member_ranges(fake, member),
+                "ranges": member_ranges(quantizer, member),
             }
             for one, member in zip(batch.candidates, best, strict=True)
         }
@@ -173,18 +176,18 @@ class Lessons:
         """What distillation and stage 2 are worth to each candidate: validation errors on the integer grid, in the
         target's unit, one per seed, by candidate and by what is left out (`nothing`, `stage 2`, `distillation`).
 
-        Without stage 2 a student is pruned and quantised and not trained again; without distillation both stages learn
+        Without stage 2 a student is pruned and quantized and not trained again; without distillation both stages learn
         from the measured target alone.
         """
         parts = self._parts(batch.candidates[0])
-        students, _ = self._stage1(batch.students, batch.longer)
+        students, _ = self._stage1(batch.students, batch.epoch_factor)
         candidates = [one for one, _ in batch.members]
         pruned = pruned_members(students, batch.made_from, candidates, parts[0], self.config.students.batch)
         errors = {"stage 2": unrecovered(pruned, candidates, *parts)}
-        errors["nothing"] = self._stage2(students, batch.made_from, batch.members, batch.longer)[2]
+        errors["nothing"] = self._stage2(students, batch.made_from, batch.members, batch.epoch_factor)[2]
         alone = replace(batch, candidates=tuple(replace(one, target_weight=1.0) for one in batch.candidates))
-        students, _ = self._stage1(alone.students, batch.longer)
-        errors["distillation"] = self._stage2(students, alone.made_from, alone.members, batch.longer)[2]
+        students, _ = self._stage1(alone.students, batch.epoch_factor)
+        errors["distillation"] = self._stage2(students, alone.made_from, alone.members, batch.epoch_factor)[2]
         count = len(batch.seeds)
         return {
             one.name: {
@@ -193,12 +196,14 @@ class Lessons:
             for at, one in enumerate(batch.candidates)
         }
 
-    def _stage1(self, students: Members, longer: int, tick: Tick = lambda epoch: None) -> tuple[Population, Tensor]:
+    def _stage1(
+        self, students: Members, epoch_factor: int, tick: Tick = lambda epoch: None
+    ) -> tuple[Population, Tensor]:
         """Students learn from the teacher and from the measured target; with their validation errors [P]."""
         config, (train, val) = self.config, self._parts(students[0][0])
         population = self._empty(students).to(config.students.device)
         loss = self._loss(students, config.distill.stage1, self.soft)
-        recipe = _recipe(config, longer * config.students.epochs, students)
+        recipe = _recipe(config, epoch_factor * config.students.epochs, students)
         return population, fit(population, train, val, loss, recipe, each_epoch=tick)
 
     def _stage2(
@@ -206,10 +211,10 @@ class Lessons:
         students: Population,
         made_from: Sequence[int],
         members: Members,
-        longer: int,
+        epoch_factor: int,
         tick: Tick = lambda epoch: None,
-    ) -> tuple[Population, Fake, Tensor]:
-        """Members recover from pruning and quantisation; soft target: the mean of the teacher and their student.
+    ) -> tuple[Population, FakeQuantizer, Tensor]:
+        """Members recover from pruning and quantization; soft target: the mean of the teacher and their student.
 
         Returns them, their grids and their validation errors on these [P].
         """
@@ -218,7 +223,7 @@ class Lessons:
         pruned = pruned_members(students, made_from, candidates, train, config.students.batch)
         soft = (forecast(students, train)[list(made_from)] + self.soft) / 2
         loss = self._loss(members, config.distill.stage2, soft)
-        recipe = _recipe(config, longer * config.compress.epochs, members).slower()
+        recipe = _recipe(config, epoch_factor * config.compress.epochs, members).slower()
         return pruned, *recover(pruned, candidates, train, val, loss, recipe, each_epoch=tick)
 
     def without_recurrence(self, best: Candidate) -> float:
@@ -322,9 +327,9 @@ def _best_seed(errors: Tensor, first: int, count: int) -> int:
 
 
 def _recipe(config: Config, epochs: int, members: Members = ()) -> Recipe:
-    muon: bool | list[bool] = config.students.optimiser == "muon"
-    if any(one.optimiser for one, _ in members):
-        muon = [(one.optimiser or config.students.optimiser) == "muon" for one, _ in members]
+    muon: bool | list[bool] = config.students.optimizer == "muon"
+    if any(one.optimizer for one, _ in members):
+        muon = [(one.optimizer or config.students.optimizer) == "muon" for one, _ in members]
     return Recipe(
         epochs=epochs,
         learning_rate=config.students.learning_rate,

@@ -37,13 +37,14 @@ def _from_fields(one: Candidate) -> dict[str, Value]:
     """What a report says that does not list parameters."""
     return {
         "kind": one.kind, "hidden": one.hidden, "weight_bits": one.weight_bits, "activation_bits": one.activation_bits,
-        "sparsity": one.sparsity, "blocks": one.blocks,
+        "sparsity": one.sparsity, "block_sparsity": one.block_sparsity,
     }  # fmt: skip
 
 
 def _rank(name: str) -> tuple[int, str]:
     """The kind first, then the network, then how it was made small, then the rest by name."""
-    order = ("kind", "hidden", "rank", "patch", "substeps", "sparsity", "blocks", "weight_bits", "activation_bits")
+    order = ("kind", "hidden", "rank", "patch", "euler_steps", "sparsity", "block_sparsity", "weight_bits",
+             "activation_bits")  # fmt: skip
     return (order.index(name) if name in order else len(order)), name
 
 

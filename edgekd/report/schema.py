@@ -106,7 +106,7 @@ class Candidate(Section):
     meets_budget: bool
     native: Native | None = None
     test: Score | None = None
-    blocks: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    block_sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.0
     generation: Count | None = None
     seconds: Error | None = None
     parameters: dict[str, str | int | float] = {}

@@ -28,14 +28,14 @@ def grid(choices: Mapping[str, Sequence[Any]]) -> list[Candidate]:
     for values in product(*(sorted(v) if name == "sparsity" else v for name, v in choices.items())):
         point = applicable(Candidate(**dict(zip(choices, values, strict=True))))
         if point.weight_bits == 8 or point.activation_bits == 8:
-            seen.setdefault((point.kept, replace(point, sparsity=0.0)), point)
+            seen.setdefault((point.units_left, replace(point, sparsity=0.0)), point)
     return list(seen.values())
 
 
 def applicable(point: Candidate) -> Candidate:
     """The same point without what has no meaning for its kind: Euler steps, and a loss on a memory."""
     if point.kind != "liquid":
-        point = replace(point, substeps=None)
+        point = replace(point, euler_steps=None)
     if point.kind not in RECURRENT and point.loss == "memory":
         point = replace(point, loss="output_l1")
     return point

@@ -14,7 +14,7 @@ from edgekd.search.space import applicable
 
 ATTEMPTS = 20
 """Proposals per wanted candidate before one that was not seen yet is taken from the grid."""
-DIMENSIONS = tuple(field.name for field in fields(Candidate) if field.name != "fine")
+DIMENSIONS = tuple(field.name for field in fields(Candidate) if field.name != "finetuned")
 Objectives = tuple[float, ...]
 
 
