@@ -184,7 +184,7 @@ def test_the_example_and_the_sketch_check_themselves(tmp_path: Path) -> None:
     assert "self-test PASS, " in sketch.send("")
     vectors = tmp_path / "code" / "product_vectors.h"
     text = vectors.read_text()
-    start = text.index("{", text.index("y0[")) + 1
+    start = text.index("{", text.index("test_output_0[")) + 1
     vectors.write_text(text[:start] + text[start:].replace(",", " ^ 1,", 1))
     subprocess.run(["gcc", "-std=c99", *sources, "-o", program], check=True)
     assert subprocess.run([program], check=False).returncode == 1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekd.codegen.write import array_literal, comment, float_literal, identifier, render, write
+from edgekd.codegen.write import array_literal, comment, float_literal, render, write
 from edgekd.contracts.errors import ConfigError, EdgekdError
 
 
@@ -36,24 +36,21 @@ def test_the_smallest_integers_keep_their_type() -> None:
     assert array_literal(np.array([-(2**31), 5], dtype=np.int32), 0) == "(-2147483647 - 1), 5,"
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("battery", "battery"),
-        ("Cell 1/b", "cell_1_b"),
-        ("18650", "model_18650"),
-        ("float", "model_float"),
-        ("edgekd", "model_edgekd"),
-        ("__x__", "x"),
-        ("äö", "model"),
-    ],
-)
-def test_names_become_prefixes(name: str, expected: str) -> None:
-    assert identifier(name) == expected
-
-
 def test_a_comment_cannot_be_closed_from_inside() -> None:
     assert comment("a */ int x;\n/* b") == "a * / int x; / * b"
+
+
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from("*/\\? \n\r\x1b\u202e"), max_size=40))
+def test_a_comment_is_one_line_of_what_can_be_seen(text: str) -> None:
+    line = comment(text)
+    assert line.isprintable()
+    assert not {"*/", "/*", "\\", "??"} & {line[i : i + size] for i in range(len(line)) for size in (1, 2)}
+
+
+@pytest.mark.parametrize("text", ["/*/", "*\\/", "/\\*", "????/", "a\\"])
+def test_what_c_would_put_together_is_taken_apart(text: str) -> None:
+    line = comment(text)
+    assert "*/" not in line and "/*" not in line and "\\" not in line and "??" not in line
 
 
 def test_a_name_the_template_needs_and_does_not_get_is_an_error() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd import __version__
+from edgekd.codegen.c_names import TensorNames, constant, element, variable
 from edgekd.codegen.constants import grid_values
 from edgekd.codegen.ir import Array, Buffer, Call, Graph, Index, Kernel, Lane, Loop, Operand, Step, Struct
 from edgekd.codegen.lower import lower
@@ -80,7 +81,7 @@ class Code:
 
 
 def generate(program: Program, name: str, *, padded: bool = False, grids: bool = True) -> Code:
-    """Generate C for a program. `name`: prefix of all that is visible, an identifier; see `write.identifier`.
+    """Generate C for a program. `name`: prefix of all that is visible, an identifier; see `c_names.model_name`.
 
     padded: the caller's buffers are readable up to a multiple of four elements, which saves copies; grids: functions
     that turn real numbers into integers and back are generated, too. ModelError names the operator that has no kernel.
@@ -120,7 +121,7 @@ class _Writer:
         self._graph, self._plan, self._program, self._name = graph, placed, program, name
         self._padded = padded
         self._workspace = max(placed.bytes, LEAST_WORKSPACE)
-        self._taken: set[str] = set()
+        self._names = TensorNames()
         self._arrays: dict[int, tuple[str, Array]] = {}
         self._structs: list[dict[str, Any]] = []
         self._loops: list[dict[str, Any]] = []
@@ -198,8 +199,8 @@ class _Writer:
             "values": [*map(self._value, self._graph.inputs), *map(self._value, self._graph.outputs)],
             "run_parameters": [
                 f"{self._name}_workspace *workspace",
-                *(f"const {one.c_type} {one.name}[{one.size}]" for one in self._graph.inputs),
-                *(f"{one.c_type} {one.name}[{one.size}]" for one in self._graph.outputs),
+                *(f"const {one.c_type} {variable(one.name)}[{one.size}]" for one in self._graph.inputs),
+                *(f"{one.c_type} {variable(one.name)}[{one.size}]" for one in self._graph.outputs),
             ],
         }
 
@@ -221,17 +222,10 @@ class _Writer:
 
     # -- names -----------------------------------------------------------------------------------------------------
 
-    def _unique(self, base: str) -> str:
-        name, number = base, 2
-        while name in self._taken:
-            name, number = f"{base}_{number}", number + 1
-        self._taken.add(name)
-        return name
-
     def _array(self, array: Array) -> str:
-        """Name of a constant array; `k_` keeps it apart from tensors."""
+        """Name of a constant array."""
         if id(array) not in self._arrays:
-            self._arrays[id(array)] = (self._unique(f"k_{array.name}"), array)
+            self._arrays[id(array)] = (constant(self._names.distinct(array.name)), array)
         return self._arrays[id(array)][0]
 
     def _pointer(self, source: Buffer | Array) -> str:
@@ -239,7 +233,7 @@ class _Writer:
             return self._array(source)
         if source.role == "inner" or source.base is not None:
             self._used[source] = None
-        return source.name
+        return variable(source.name)
 
     def _local(self, buffer: Buffer) -> dict[str, Any]:
         """A pointer to a buffer of the workspace, or to a part of an input or output."""
@@ -249,8 +243,13 @@ class _Writer:
             at = self._plan.offsets[root] + buffer.start * np.dtype(buffer.dtype).itemsize
             value = f"({buffer.c_type} *)(void *)(workspace->bytes + {at})" if at else _whole(buffer)
         else:
-            value = f"{root.name} + {buffer.start}"
-        return {"c_type": f"{const}{buffer.c_type}", "name": buffer.name, "value": value, "shape": list(buffer.shape)}
+            value = f"{variable(root.name)} + {buffer.start}"
+        return {
+            "c_type": f"{const}{buffer.c_type}",
+            "name": variable(buffer.name),
+            "value": value,
+            "shape": list(buffer.shape),
+        }
 
     def _title(self, step: Step) -> str:
         if isinstance(step, Call):
@@ -266,7 +265,7 @@ class _Writer:
         return f"{call.function}({', '.join(arguments)})", call.function
 
     def _layer(self, layer: Struct, call: Call) -> str:
-        name = self._unique(f"k_{call.out.name}_layer")
+        name = constant(self._names.distinct(f"{call.out.name}_layer"))
         members = [self._member(value) for value in layer.members.values()]
         names = comment(", ".join(layer.members))
         self._structs.append({"c_type": layer.c_type, "name": name, "members": members, "comment": names})
@@ -282,26 +281,31 @@ class _Writer:
         return "0" if value is None else array_literal(np.array([value]), 0).rstrip(",")
 
     def _loop(self, step: Loop) -> tuple[str, str]:
-        name = self._unique(f"{self._name}_{step.kept[-1].name}")
-        loads = {(load.source, load.index): f"v_{load.source.name}" for load in step.loads}
-        seen: set[str] = set()
-        for key, base in loads.items():
-            loads[key] = base if base not in seen else f"{base}_{len(seen)}"
-            seen.add(loads[key])
+        name = f"{self._name}_loop_{step.kept[-1].name}"
+        names = TensorNames()
+        for lane in step.lanes:
+            names.distinct(lane.out.name)
+        loads = {(load.source, load.index): element(names.distinct(load.source.name)) for load in step.loads}
         buffers = list(dict.fromkeys([*step.reads, *step.kept]))
         self._loops.append(
             {
                 "name": name,
                 "comment": f"{', '.join(lane.op for lane in step.lanes)}: {step.size} elements",
-                "parameters": [f"{'' if one in step.kept else 'const '}{one.c_type} *{one.name}" for one in buffers],
+                "parameters": [
+                    f"{'' if one in step.kept else 'const '}{one.c_type} *{variable(one.name)}" for one in buffers
+                ],
                 "size": step.size,
                 "loads": [
-                    {"name": loads[load.source, load.index], "value": f"{load.source.name}[{_at(load.index)}]"}
+                    {
+                        "name": loads[load.source, load.index],
+                        "value": f"{variable(load.source.name)}[{_at(load.index)}]",
+                    }
                     for load in step.loads
                 ],
                 "lanes": [self._lane(lane, loads) for lane in step.lanes],
                 "stores": [
-                    {"to": f"{one.name}[i]", "c_type": one.c_type, "value": f"v_{one.name}"} for one in step.kept
+                    {"to": f"{variable(one.name)}[i]", "c_type": one.c_type, "value": element(one.name)}
+                    for one in step.kept
                 ],
             }
         )
@@ -310,7 +314,7 @@ class _Writer:
     def _lane(self, lane: Lane, loads: Mapping[Any, str]) -> dict[str, Any]:
         constants = {key: self._constant(value) for key, value in lane.constants.items()}
         operands = [self._operand(one, loads) for one in lane.operands]
-        return constants | {"kind": lane.kind, "op": lane.op, "name": f"v_{lane.out.name}", "operands": operands}
+        return constants | {"kind": lane.kind, "op": lane.op, "name": element(lane.out.name), "operands": operands}
 
     def _constant(self, value: Any) -> Any:
         """Arrays of one value per element are read at i; a table is named."""
@@ -325,7 +329,7 @@ class _Writer:
             return f"({operand})" if operand < 0 else str(operand)
         if isinstance(operand.source, Array):
             return f"{self._array(operand.source)}[{_at(operand.index)}]"
-        return loads.get((operand.source, operand.index), f"v_{operand.source.name}")
+        return loads.get((operand.source, operand.index), element(operand.source.name))
 
     # -- inputs and outputs ----------------------------------------------------------------------------------------
 
@@ -335,7 +339,7 @@ class _Writer:
         if quantization is not None and len(quantization.scale) == 1:
             text = f", real = {quantization.scale[0]:.9g} * (integer - {int(quantization.zero_point[0])})"
         return {
-            "name": buffer.name,
+            "name": variable(buffer.name),
             "is_input": buffer.role == "input",
             "c_type": buffer.c_type,
             "shape": list(buffer.shape),
@@ -349,7 +353,8 @@ class _Writer:
             quantization = _tensor(buffer).quantization
             if quantization is None or len(quantization.scale) != 1:
                 continue
-            names = {"name": buffer.name, "is_input": buffer.role == "input", "c_type": buffer.c_type}
+            quant = constant(self._names.distinct(f"{buffer.name}_quant"))
+            names = {"name": buffer.name, "quant": quant, "is_input": buffer.role == "input", "c_type": buffer.c_type}
             rows.append(names | grid_values(_tensor(buffer)))
         return rows
 
@@ -383,8 +388,8 @@ def examples(code: Code, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArr
     values = {
         "name": code.name,
         "version": __version__,
-        "inputs": _stored("x", code.inputs, inputs),
-        "outputs": _stored("y", code.outputs, outputs),
+        "inputs": _stored("input", code.inputs, inputs),
+        "outputs": _stored("output", code.outputs, outputs),
     }
     vectors = {f"{code.name}_vectors.h": render("native_vectors.h.j2", **values)}
     sketch = dict(code.files) | vectors | carried(CONSOLE)
@@ -393,11 +398,11 @@ def examples(code: Code, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArr
     return vectors | program | {f"{code.name}_native/{file}": content for file, content in sketch.items()}
 
 
-def _stored(letter: str, tensors: Sequence[Tensor], values: Sequence[NDArray[Any]]) -> list[dict[str, Any]]:
+def _stored(role: str, tensors: Sequence[Tensor], values: Sequence[NDArray[Any]]) -> list[dict[str, Any]]:
     """Constant arrays of the examples."""
     return [
         {
-            "name": f"{letter}{position}",
+            "name": f"test_{role}_{position}",
             "title": tensor.name,
             "c_type": f"{tensor.dtype}_t",
             "size": value.size,

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from edgekd import __version__
 from edgekd.codegen.c_graph import Code, firmware_file, generate_together
+from edgekd.codegen.c_names import model_name
 from edgekd.codegen.constants import network_values, preprocess_values
-from edgekd.codegen.write import identifier, render
+from edgekd.codegen.write import render
 from edgekd.program.package import Deployed
 from edgekd.program.reader import read_tflite
 
@@ -43,7 +44,7 @@ def generate_model(model: Deployed) -> ModelCode:
 
     Raises ModelError for an operator or type that has no kernel.
     """
-    name = identifier(model.name)
+    name = model_name(model.name)
     programs = {graph: read_tflite(content) for graph, content in model.graphs().items()}
     together = {f"{name}_{graph}": program for graph, program in programs.items()}
     codes = generate_together(together, padded=True, grids=False)

@@ -7,17 +7,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgekd.codegen import block_sparse, dense, elementwise, layout, pool, reduce, softmax
+from edgekd.codegen.c_names import TensorNames
 from edgekd.codegen.dense import Weighted
 from edgekd.codegen.elementwise import Lowering
 from edgekd.codegen.ir import Array, Buffer, Call, Graph, Lane, Loop, Step
 from edgekd.codegen.memory_plan import ALIGNMENT
 from edgekd.codegen.weight_packing import ROWS
-from edgekd.codegen.write import identifier
 from edgekd.contracts.errors import ModelError
 from edgekd.program.program import Op, Program, Tensor
 
 TYPES = ("int8", "int16")
-NAME_CHARS = 32
 CONVOLUTIONS = {"CONV_2D": dense.conv_2d, "DEPTHWISE_CONV_2D": dense.depthwise_conv_2d}
 ONE_OPERAND = {
     "AVERAGE_POOL_2D": pool.pool_2d,
@@ -55,7 +54,7 @@ class _Node:
 class _Lowerer:
     def __init__(self, program: Program, *, padded: bool, sparse: bool) -> None:
         self._program, self._padded, self._sparse = program, padded, sparse
-        self._names: set[str] = set()
+        self._names = TensorNames()
         self._buffers: dict[int, Buffer] = {}
         self._nodes: list[_Node] = []
         self._uses = [index for op in program.ops for index in op.inputs] + list(program.outputs)
@@ -77,12 +76,7 @@ class _Lowerer:
         return self._program.tensors[index]
 
     def _name(self, title: str) -> str:
-        base = identifier(title.split(";")[0].split(":")[0])[-NAME_CHARS:].strip("_")
-        name, number = base, 2
-        while name in self._names:
-            name, number = f"{base}_{number}", number + 1
-        self._names.add(name)
-        return name
+        return self._names.add(title)
 
     def _new(self, tensor: Tensor, role: str = "inner", name: str = "") -> Buffer:
         if tensor.dtype not in TYPES:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd import __version__
-from edgekd.codegen.write import identifier, render
+from edgekd.codegen.c_names import model_name
+from edgekd.codegen.write import render
 from edgekd.contracts.board import resource
 from edgekd.contracts.errors import EdgekdError
 from edgekd.program.package import Deployed
@@ -52,7 +53,7 @@ def common_values(model: Deployed, vectors: Vectors) -> dict[str, Any]:
     preprocess = model.preprocess
     values = {
         "version": __version__,
-        "name": identifier(model.name),
+        "name": model_name(model.name),
         "candidate": model.candidate,
         "sha256": model.sha256,
         "columns": [{"title": title} for title in preprocess["columns"]],

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from edgekd import __version__
+from edgekd.codegen.c_names import model_name
 from edgekd.codegen.constants import c_type, network_values, preprocess_values
 from edgekd.codegen.sketches import CONSOLE, Vectors, carried, check
-from edgekd.codegen.write import identifier, render, write
+from edgekd.codegen.write import render, write
 from edgekd.contracts.errors import ModelError
 from edgekd.program.package import Deployed, load_model
 from edgekd.program.program import Program
@@ -67,7 +68,7 @@ def write_sketch(out: Path, model_folder: Path, *, arena_bytes: int, vectors: Ve
     Raises ModelError for an operator or type that TFLite-Micro does not have, EdgekdError when shapes do not fit.
     """
     model = load_model(model_folder)
-    name = identifier(model.name)
+    name = model_name(model.name)
     write(out / f"{name}_tflm", carried(FIRMWARE) | _generated(model, name, arena_bytes, vectors))
 
 

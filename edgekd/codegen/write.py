@@ -1,4 +1,4 @@
-"""Text of generated C, and files on disk: literals, names, templates, and a folder that is never left half-written."""
+"""Text of generated C, and files on disk: literals, comments, templates; a folder is never left half-written."""
 
 import contextlib
 import functools
@@ -14,29 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.contracts.errors import ConfigError, EdgekdError
+from edgekd.contracts.text import printable
 
 LINE = 120
-# Words of C and C++, and the functions every sketch has.
-_TAKEN = {
-    "alignas", "alignof", "and", "asm", "auto", "bool", "break", "case", "catch", "char", "class", "const",
-    "constexpr", "continue", "default", "delete", "do", "double", "else", "enum", "explicit", "export", "extern",
-    "false", "float", "for", "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new",
-    "noexcept", "not", "nullptr", "operator", "or", "private", "protected", "public", "register", "restrict",
-    "return", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw", "true", "try",
-    "typedef", "typeid", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "while", "xor",
-    "loop", "main", "setup",
-}  # fmt: skip
-
-
-def identifier(name: str) -> str:
-    """`name` as a C and C++ identifier in lower case, fit to be a prefix: other characters become '_'.
-
-    'model_' comes before what starts with a digit, is a word of the language, or would look like edgekd's own names.
-    """
-    text = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    if not text or text[0].isdigit() or text in _TAKEN or text.startswith("edgekd"):
-        text = f"model_{text}".rstrip("_")
-    return text
+LONGEST_COMMENT = 4096
 
 
 def float_literal(value: float | np.float32) -> str:
@@ -56,8 +37,16 @@ def array_literal(values: NDArray[Any], indent: int = 4) -> str:
 
 
 def comment(text: str) -> str:
-    """Text for the inside of a C comment: what would begin or end one, or the line, is taken apart."""
-    return " ".join(text.replace("*/", "* /").replace("/*", "/ *").split())
+    """Text for the inside of a C comment, on one line.
+
+    What would begin or end a comment is taken apart, and so are trigraphs; a backslash, which may continue a line,
+    becomes a slash. What is not printable is shown as an escape.
+    """
+    line = printable(" ".join(text.split()), LONGEST_COMMENT).replace("\\", "/")
+    for pair in ("*/", "/*", "??"):
+        while pair in line:
+            line = line.replace(pair, " ".join(pair))
+    return line
 
 
 def word(text: str) -> str:

@@ -195,6 +195,17 @@ def compile_image(
     return image
 
 
+def check_syntax(source: Path, include: Sequence[Path], board: Board) -> None:
+    """Have a C source read by the board's compiler, without making code. EdgekdError with its first messages."""
+    compiler = find_compiler(board)
+    _run(
+        [*compiler.command, *_machine_flags(compiler, board, "speed"), "-std=c99", "-fsyntax-only"]
+        + [*_library_flags(compiler, resource("firmware") / "harness"), *(f"-I{folder}" for folder in include)]
+        + [str(source)],
+        what=f"{source.name} for {board.name}",
+    )
+
+
 def _object(common: Sequence[str], source: Path, board: Board, out: Path) -> Path:
     """Compile one C++ source; `-Werror` would not forgive its flags in a command that also has C sources."""
     target = out.with_name(f"{out.stem}.{source.name}.o")

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from edgekd import __version__
 from edgekd.codegen.c_graph import Code, LayerInfo, Place, examples, generate
-from edgekd.codegen.write import identifier, write
+from edgekd.codegen.c_names import model_name
+from edgekd.codegen.write import write
 from edgekd.contracts.board import Board, load_board
-from edgekd.contracts.errors import ConfigError, DataError, Disagreement, EdgekdError, ModelError
-from edgekd.emulate.compiler import Image, Profile, compile_image, find_compiler
+from edgekd.contracts.errors import ConfigError, DataError, Disagreement, EdgekdError, ModelError, ToolMissing
+from edgekd.emulate.compiler import Image, Profile, check_syntax, compile_image, find_compiler
 from edgekd.emulate.graph_harness import BoardGraph, HostGraph, run_calls
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
@@ -65,10 +66,10 @@ def write_code(model: Path, name: str | None, board: str, out: Path) -> Code:
 
     Raises ModelError for a file that cannot be read or an operator that has no kernel, ConfigError for the board.
     """
-    load_board(board)
+    target = load_board(board)
     content = _read(model)
     program = read_tflite(content)
-    prefix = identifier(name or model.stem)
+    prefix = model_name(name or model.stem)
     code = generate(program, prefix)
     window = random_inputs(program, 1)
     files = dict(code.files) | {
@@ -76,8 +77,27 @@ def write_code(model: Path, name: str | None, board: str, out: Path) -> Code:
         f"{prefix}.tflite": content,
         ABOUT: f'{{"edgekd": "{__version__}", "name": "{prefix}", "board": "{board}"}}\n',
     }
+    _require_c(code, target)
     write(out, files)
     return code
+
+
+def _require_c(code: Code, board: Board) -> None:
+    """EdgekdError unless a compiler takes the generated source; what cannot be compiled for is not checked."""
+    if not board.emulated:
+        return
+    with tempfile.TemporaryDirectory(prefix="edgekd-") as name:
+        folder = Path(name)
+        write(folder, code.files)
+        try:
+            check_syntax(folder / f"{code.name}.c", [folder], board)
+        except ToolMissing:
+            return
+        except EdgekdError as error:
+            raise EdgekdError(
+                f"the C generated for '{code.name}' cannot be compiled, nothing was written: {error}",
+                hint="this is a bug: please report it with the .tflite file",
+            ) from None
 
 
 def load_code(folder: Path, board: str | None = None) -> Generated:

@@ -1,0 +1,86 @@
+"""Names in generated C and C++: of models, and of what belongs to a tensor.
+
+The name of a model is followed by `_` and a word wherever it stands in C, so that only its files can collide: with
+headers, and with files beside it. What belongs to a tensor has a prefix of one letter and `_`, which no keyword, macro
+or function of the headers in use begins with. So a tensor may have any name.
+"""
+
+import re
+
+LONGEST_MODEL_NAME = 64
+LONGEST_TENSOR_NAME = 32
+
+_WORDS = """
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const consteval
+    constexpr constinit continue decltype default delete do double else enum explicit export extern false float for
+    friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private
+    protected public register reinterpret_cast requires restrict return short signed sizeof static struct switch
+    template this throw true try typedef typeid typename typeof union unsigned using virtual void volatile wchar_t
+    while xor xor_eq linux unix arm std null main setup loop
+"""
+"""Keywords of C and C++, macros that compilers predefine, and the functions that every sketch has."""
+
+_FILES = """
+    aio aliases alloca ar arduino argz arm_acle arm_bf16 arm_cde arm_cmse arm_fp16 arm_mve arm_mve_types arm_neon
+    assert avr binary byteswap client complex cpio crypt ctype devctl dirent dlfcn elf endian envlock envz err errno
+    error execinfo fastmath fcntl features fenv float fmtmsg fnmatch fts ftw gcov getdata getopt glob grp iconv
+    ieeefp ifaddrs inttypes iso646 itoa langinfo libgen limits link locale locks malloc math mbed mcheck memory
+    mmintrin model_data monetary mqueue ndbm netdb newlib nl_types nss paths pgmspace pins_arduino poll print
+    printable printf pthread pty pwd re_comp reent regdef regex regexp resolv rtos sched search self_test semaphore
+    sensor server setjmp sgtty shadow signal spawn spi stab stdalign stdarg stdatomic stdbit stdbool stddef stdfix
+    stdint stdio stdio_ext stdlib stdnoreturn stream string strings sys syslog tar termio termios tgmath threads
+    time uchar ucontext udp ulimit unctrl unistd unwind utime utmp utmpx values varargs variant wait wchar wctype
+    wire wordexp wprogram wstring
+"""
+"""Headers of C, POSIX, newlib and Arduino's cores, and files that edgekd writes beside the model's."""
+_RESERVED = frozenset(_WORDS.split()) | frozenset(_FILES.split())
+
+
+def model_name(text: str) -> str:
+    """`text` as the prefix of a model's functions and files: an identifier in lower case, other characters `_`.
+
+    'model_' comes before what starts with a digit, is a word of C, a header, or looks like edgekd's own names.
+    """
+    name = _stem(text, LONGEST_MODEL_NAME)
+    if not name or name[0].isdigit() or name in _RESERVED or name.startswith("edgekd"):
+        name = f"model_{name}".rstrip("_")
+    return name
+
+
+class TensorNames:
+    """Distinct names of the tensors of one graph, to be used behind a prefix only; see `variable` and its siblings."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def add(self, text: str) -> str:
+        """A name of its own, from the converter's first name of a tensor: 'a/b:0;c' gives 'a_b'."""
+        return self.distinct(_stem(text.split(";")[0].split(":")[0], LONGEST_TENSOR_NAME) or "tensor")
+
+    def distinct(self, name: str) -> str:
+        """`name`, with a number behind it where it is taken."""
+        unique, number = name, 2
+        while unique in self._taken:
+            unique, number = f"{name}_{number}", number + 1
+        self._taken.add(unique)
+        return unique
+
+
+def variable(tensor: str) -> str:
+    """The pointer to a tensor's elements."""
+    return f"t_{tensor}"
+
+
+def element(tensor: str) -> str:
+    """One element of a tensor, in a loop."""
+    return f"v_{tensor}"
+
+
+def constant(tensor: str) -> str:
+    """A constant that belongs to a tensor: an array, a layer, its quantization."""
+    return f"k_{tensor}"
+
+
+def _stem(text: str, longest: int) -> str:
+    """Letters and digits of ASCII in lower case, `_` for everything between them, the end of it."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[-longest:].strip("_")
