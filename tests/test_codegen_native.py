@@ -11,7 +11,7 @@ import pytest
 from dlnet_graph import dlnet
 from numpy.typing import NDArray
 from operator_cases import MAKERS, random_inputs
-from tflite_builder import Node, Spec, build, single
+from tflite_builder import Node, Spec, build, constant, single
 
 from edgekd.codegen.c_graph import Code, generate
 from edgekd.codegen.write import write
@@ -54,6 +54,17 @@ def whole() -> dict[str, bytes]:
         "an output that is an input": build(
             [x, y], [Node(kind="RELU", inputs=[0], outputs=[1], options={})], [0], [0, 1]
         ),
+        "outputs that repeat a tensor": build(
+            [x, y], [Node(kind="RELU", inputs=[0], outputs=[1], options={})], [0], [1, 1, 0, 0, 1]
+        ),
+        "outputs that are constants": build(
+            [x, y, constant(np.arange(6)[None], "int8", 0.5)],
+            [Node(kind="RELU", inputs=[0], outputs=[1], options={})],
+            [0],
+            [2, 1, 2],
+        ),
+        "no operators": build([x], [], [0], [0]),
+        "no operators, two outputs": build([x, y], [], [0, 1], [1, 0]),
         "a result nobody reads": build(
             [x, y, z],
             [

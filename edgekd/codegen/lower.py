@@ -63,7 +63,7 @@ class _Lowerer:
         """Lower every operator in order, then arrange."""
         program = self._program
         inputs = [self._buffer(index, "input") for index in program.inputs]
-        outputs = [self._output(index) for index in dict.fromkeys(program.outputs)]
+        outputs = [self._output(index) for index in program.outputs]
         for position, op in _needed(program):
             self._lower(op, f"operator {position} ({op.kind})", position)
         for index, buffer in outputs:
@@ -95,7 +95,7 @@ class _Lowerer:
         return self._buffers[index]
 
     def _output(self, index: int) -> tuple[int, Buffer]:
-        """An output's buffer. Where the output is an input or a constant, it gets a copy of its own."""
+        """An output's buffer. What is an input, a constant, or an output already, gets a copy of its own."""
         if index in self._buffers or self._tensor(index).data is not None:
             return index, self._new(self._tensor(index), "output", f"{self._tensor(index).name}_out")
         return index, self._buffer(index, "output")
