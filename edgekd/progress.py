@@ -70,8 +70,11 @@ class Quiet:
 
 
 @contextmanager
-def show() -> Iterator[Progress]:
-    """Progress for the terminal that standard error is, or lines for a file."""
+def show(quiet: bool = False) -> Iterator[Progress]:
+    """Progress for the terminal that standard error is, or lines for a file; none when `quiet`."""
+    if quiet:
+        yield Quiet()
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _Lines()

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import small_run
 
-from edgekd.cli import _seconds
+from edgekd.cli.options import length_of_time
 from edgekd.contracts.errors import ConfigError
 
 EDGEKD = [sys.executable, "-m", "edgekd"]
@@ -50,9 +51,11 @@ def test_the_template_is_a_configuration_that_check_accepts(tmp_path: Path) -> N
     assert result.returncode == 0
     result = edgekd("check", "My Battery.yaml", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "name: my_battery" in result.stdout
+    assert result.stdout.startswith("My Battery.yaml: no mistakes")
     assert "48 groups" in result.stdout
     assert "train" in result.stdout
+    assert "name: my_battery" not in result.stdout
+    assert "name: my_battery" in edgekd("check", "My Battery.yaml", "--full", cwd=tmp_path).stdout
 
 
 def test_boards_as_table_and_json() -> None:
@@ -108,10 +111,120 @@ def test_bugs_ask_to_be_reported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200)])
 def test_lengths_of_time_are_read(text: str, seconds: float) -> None:
-    assert _seconds(text) == seconds
+    assert length_of_time(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "10x", "-5m", "1.5h"])
 def test_other_lengths_of_time_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="no length of time"):
-        _seconds(text)
+        length_of_time(text)
+
+
+def test_help_is_short_and_long() -> None:
+    assert edgekd("-h").stdout == edgekd("--help").stdout
+    assert edgekd("emulate", "-h").stdout == edgekd("emulate", "--help").stdout != ""
+
+
+@pytest.mark.parametrize("name", ["foo", "foo.yaml", "foo.yml"])
+def test_init_adds_the_suffix(name: str, tmp_path: Path) -> None:
+    result = edgekd("init", name, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^name: foo\b", (tmp_path / (name if "." in name else "foo.yaml")).read_text(), re.MULTILINE)
+    assert edgekd("init", name, cwd=tmp_path).returncode == 2
+
+
+def test_the_home_folder_is_expanded_where_the_shell_leaves_it(tmp_path: Path) -> None:
+    home = os.environ | {"HOME": str(tmp_path)}
+    assert edgekd("init", "~/foo", env=home).returncode == 0
+    assert (tmp_path / "foo.yaml").is_file()
+    result = edgekd("emulate", "~/none", env=home)
+    assert (result.returncode, result.stderr.splitlines()[0]) == (
+        2,
+        f"edgekd: {tmp_path}/none: No such file or directory",
+    )
+    assert edgekd("init", "~no-such-user/foo", env=home).returncode == 2
+
+
+def test_check_json(tmp_path: Path) -> None:
+    path = small_run.write(tmp_path)
+    found = json.loads(edgekd("check", str(path), "--json").stdout)
+    assert found["ok"] and found["config"]["name"] == "small"
+    assert found["plan"]["data"]["groups"] == 10
+    path.write_text(path.read_text().replace("rank: 2", "rank: two"))
+    result = edgekd("check", str(path), "--json")
+    assert result.returncode == 2
+    found = json.loads(result.stdout)
+    assert not found["ok"]
+    assert "students.rank" in "\n".join(found["problems"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "none"],
+        ["compress", "none"],
+        ["front", "none"],
+        ["report", "none"],
+        ["predict", ".", "none"],
+        ["compare", "none", "."],
+        ["codegen", "none", "--out", "x"],
+        ["emulate", "none"],
+        ["verify", "none"],
+        ["flash", "none"],
+        ["validate", "none"],
+        ["monitor", "none"],
+        ["stream", "none", "--group", "a"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_is_not_there_is_told_before_anything_is_loaded(words: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from edgekd.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    assert not {'torch', 'tensorflow', 'onnx', 'optuna', 'numpy', 'pandas', 'yaml'} & set(sys.modules)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith("edgekd: none: No such file or directory\n  hint: ")
+
+
+@pytest.mark.parametrize("words", [["boards"], ["boards", "--json"], ["--help"], ["--version"]])
+def test_closed_standard_output_is_no_error(words: list[str]) -> None:
+    closed = partial(os.close, 1)
+    result = subprocess.run([*EDGEKD, *words], stderr=subprocess.PIPE, text=True, preexec_fn=closed)
+    assert (result.returncode, result.stderr) == (0, "")
+    read, write = os.pipe()
+    os.close(read)
+    result = subprocess.run([*EDGEKD, *words], stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_files_are_not_written_into_closed_streams(tmp_path: Path) -> None:
+    """With its standard streams closed, the first file that a process opens would become its output."""
+    path = small_run.write(tmp_path)
+
+    def close_all() -> None:
+        for number in range(3):
+            os.close(number)
+
+    result = subprocess.run([*EDGEKD, "check", str(path), "--full"], preexec_fn=close_all)
+    assert result.returncode == 0
+    assert "mistakes" not in path.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_stop_as_ctrl_c_does(number: signal.Signals) -> None:
+    code = (
+        "import os, sys, edgekd.contracts.board\n"
+        f"edgekd.contracts.board.board_names = lambda: os.kill(os.getpid(), {int(number)}) or []\n"
+        "sys.argv = ['edgekd', 'boards']\n"
+        "from edgekd.cli import main\n"
+        "main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 130
+    assert "finished pieces are kept" in result.stderr

@@ -108,19 +108,37 @@ def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def plan(config: Config) -> str:
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """What a run would do with its table."""
+
+    description: Mapping[str, Any]
+    ignore: str | None
+    problems: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """Counts of rows, groups and windows, then what is wrong with rows."""
+        about = self.description
+        flagged = f", {about['ignored']} rows flagged by '{self.ignore}'" if self.ignore else ""
+        lines = [f"{about['rows']} rows, {about['groups']} groups{flagged}"]
+        lines += [
+            f"{part:<6} {counts['groups']:>4} groups {counts['windows']:>7} windows"
+            for part, counts in about["parts"].items()
+        ]
+        if about["left_out"]:
+            lines.append(f"too short for a window, left out: {', '.join(about['left_out'])}")
+        lines += [f"{count} x {kind.replace('_', ' ')}" for kind, count in about["problems"].items()]
+        return lines + [f"  {problem}" for problem in self.problems[:SHOWN_PROBLEMS]]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, as plain values."""
+        return {"data": dict(self.description), "rows_with_problems": list(self.problems)}
+
+
+def plan(config: Config) -> RunPlan:
     """Read the table and say what a run would do with it."""
     table = read_table(config.data, config.base_dir)
     split = split_groups(table, config.data.split, config.search.seed)
     windows = cut_split(table, split, config.data)
-    found = describe(table, split, windows)
-    lines = [
-        f"{found['rows']} rows, {found['groups']} groups, {found['ignored']} rows flagged by '{config.data.ignore}'"
-    ]
-    for part, one in found["parts"].items():
-        lines.append(f"{part:<6} {one['groups']:>4} groups {one['windows']:>7} windows")
-    if found["left_out"]:
-        lines.append(f"too short for a window, left out: {', '.join(found['left_out'])}")
-    lines += [f"{count} x {kind.replace('_', ' ')}" for kind, count in found["problems"].items()]
-    lines += [f"  {one.group}, row {one.row}: {one.message}" for one in table.problems[:SHOWN_PROBLEMS]]
-    return "\n".join(lines)
+    problems = tuple(f"{problem.group}, row {problem.row}: {problem.message}" for problem in table.problems)
+    return RunPlan(description=describe(table, split, windows), ignore=config.data.ignore, problems=problems)

@@ -1,0 +1,106 @@
+"""The command line: parse, call one function, print. Heavy packages are loaded by the command that needs them."""
+
+import os
+import select
+import signal
+import sys
+import traceback
+from typing import Annotated, NoReturn
+
+import typer
+
+from edgekd import __version__
+from edgekd.cli import board_commands, code_commands, run_commands
+from edgekd.cli.output import to_terminal
+from edgekd.contracts.errors import EdgekdError
+
+STOPPED = 130
+BUG = 70
+
+app = typer.Typer(
+    help="Distil a time-series model until it fits a microcontroller, and prove that the firmware computes it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for commands in (run_commands, code_commands, board_commands):
+    for command in commands.COMMANDS:
+        app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="print the version")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; every error ends in one message and a documented exit code."""
+    _open_standard_streams()
+    _stop_like_ctrl_c()
+    try:
+        if app(standalone_mode=False) == STOPPED:  # what typer makes of a KeyboardInterrupt
+            raise KeyboardInterrupt
+        sys.stdout.flush()
+    except EdgekdError as error:
+        _fail(str(error), error.exit_code, error.hint)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("stopped; finished pieces are kept, run the same command to go on", STOPPED)
+    except BrokenPipeError as error:
+        _reader_left(error)
+    except SystemExit as left:  # what typer makes of a broken pipe
+        if not isinstance(left.__context__, BrokenPipeError):
+            raise
+        _reader_left(left.__context__)
+    except Exception as error:
+        _unexpected(error)
+
+
+def _open_standard_streams() -> None:
+    """Give a process that was started with closed streams empty ones: else the next file opened becomes its output."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+
+
+def _stop_like_ctrl_c() -> None:
+    """End on SIGTERM and on a closed terminal as on Ctrl-C; nohup is respected."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+
+def _reader_left(error: BrokenPipeError) -> None:
+    """Be quiet when standard output was closed by its reader, as `head` does; any other broken pipe is an error."""
+    output = select.poll()
+    output.register(1, select.POLLOUT)
+    closed = any(events & (select.POLLERR | select.POLLHUP) for _, events in output.poll(0))
+    if not closed and not os.path.samestat(os.fstat(1), os.stat(os.devnull)):  # where rich has put it then
+        _unexpected(error)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is still in the buffer
+
+
+def _unexpected(error: Exception) -> NoReturn:
+    if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # wrong arguments, found by typer
+        _fail(error.format_message(), 2, "edgekd --help")
+    if isinstance(error, OSError):
+        _fail(f"{error.filename or 'file'}: {error.strerror or error}", 1)
+    if os.environ.get("EDGEKD_DEBUG"):
+        traceback.print_exc()
+    _fail(
+        f"internal error: {type(error).__name__}: {error}",
+        BUG,
+        "this is a bug: run again with EDGEKD_DEBUG=1 and report it",
+    )
+
+
+def _fail(message: str, code: int, hint: str | None = None) -> NoReturn:
+    print(f"edgekd: {to_terminal(message)}", file=sys.stderr)
+    if hint:
+        print(f"  hint: {to_terminal(hint)}", file=sys.stderr)
+    raise SystemExit(code)

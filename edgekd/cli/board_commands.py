@@ -1,0 +1,177 @@
+"""Commands about boards, real or virtual."""
+
+import contextlib
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgekd.cli.options import Candidate, Json, Port, Quiet, RunFolder, Table, path, run_folder
+from edgekd.cli.output import print_result, say, to_terminal
+
+if TYPE_CHECKING:
+    from edgekd.deploy.run_model import Chosen
+
+
+def flash(
+    folder: RunFolder,
+    board: Annotated[str | None, typer.Option(help="another than the run's; virtual: one in the emulator")] = None,
+    port: Port = None,
+    sketch: Annotated[str, typer.Option(help="native, stream, ble, or tflm for TFLite-Micro")] = "native",
+    model: Candidate = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would be run")] = False,
+    noise: Annotated[float, typer.Option(help="virtual board: share of the bytes that arrive damaged")] = 0.0,
+    reset_every: Annotated[
+        float | None, typer.Option(min=0.1, help="virtual board: it loses power each time so many seconds have passed")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Compile the run's sketch and put it on a board; or start a virtual board and print its port."""
+    from edgekd.deploy import flash as uploading
+    from edgekd.deploy.run_model import VIRTUAL, choose
+    from edgekd.progress import show
+
+    chosen = choose(folder, board, model)
+    if board == VIRTUAL and not dry_run:
+        _serve_virtual_board(folder, chosen, sketch, noise, reset_every)
+        return
+    staged = folder / "boards" / chosen.board.name
+    if dry_run:
+        say("\n".join(uploading.plan(chosen.sketch(sketch), chosen.board, staged, port)))
+        return
+    with show(quiet) as progress:
+        done = uploading.flash(
+            chosen.sketch(sketch), chosen.board, staged, port=port, progress=progress,
+            said=lambda line: print(to_terminal(line), file=sys.stderr),
+        )  # fmt: skip
+    device = done.port.device
+    say(f"{chosen.candidate} is on {device}; next: edgekd validate {folder} --port {device}")
+
+
+def _serve_virtual_board(
+    folder: Path, chosen: "Chosen", sketch: str, noise: float, reset_every_s: float | None
+) -> None:
+    """Serve until Ctrl-C or SIGTERM."""
+    from edgekd.pipeline.device import virtual_board
+
+    with virtual_board(chosen, sketch, noise=noise, reset_every_s=reset_every_s or math.inf) as virtual:
+        say(f"{chosen.candidate} on a virtual {chosen.board.title}: {virtual.port}")
+        say(f"next: edgekd validate {folder} --port {virtual.port} (here, Ctrl-C ends it)")
+        with contextlib.suppress(KeyboardInterrupt):
+            virtual.serve(lambda: False)
+
+
+def validate(
+    folder: RunFolder,
+    port: Port = None,
+    windows: Annotated[int, typer.Option(help="how many test windows", min=1)] = 100,
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Replay test windows on a board: equal to the last bit, or the first difference; and its cycles."""
+    from edgekd.contracts.errors import BoardUnreachable, Disagreement
+    from edgekd.pipeline.device import validate_run
+    from edgekd.progress import show
+
+    with show(quiet) as progress:
+        result = validate_run(folder, port, windows, progress)
+    print_result(result, json_, lambda: say(_validation(result, folder)))
+    if result["first_difference"]:
+        raise Disagreement(f"the board computes other numbers: {result['first_difference']}", hint="flash it again")
+    if result["lost"]:
+        raise BoardUnreachable(f"{result['lost']} of {result['windows']} windows were lost", hint="try another cable")
+
+
+def _validation(result: dict[str, Any], folder: Path) -> str:
+    link = result["line"]
+    lines = [
+        f"{result['candidate']} on {result['board']} ({result['serial']}): {result['windows']} windows,",
+        f"  {result['equal']} equal to the last bit, {result['lost']} lost",
+    ]
+    if result["ratio"]:
+        lines += [
+            f"  {result['cycles_measured']:,.0f} cycles measured, {result['cycles_predicted']:,.0f} predicted",
+            f"  {result['ms_measured']:.4g} ms a forecast",
+            f"  ratio {result['ratio']}, kept in {folder / 'boards'}/{result['serial']}.json",
+        ]
+    lines += [
+        f"  line: {link['requests']} requests, {link['unanswered']} sent again, {link['damaged']} damaged",
+        f"  board: {link['resets']} resets, {link['reloads']} windows sent again",
+    ]
+    return "\n".join(lines)
+
+
+def monitor(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(parser=run_folder, help="the run whose model it should carry", metavar="[RUN]"),
+    ] = None,
+    port: Port = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(parser=path, help="write a page that shows the forecasts, as live.html", metavar="FILE"),
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="stop after so long; default: Ctrl-C")] = None,
+) -> None:
+    """Show what a board says: forecasts as small pictures, damaged lines marked."""
+    from edgekd.deploy.monitor import describe, listen, numbers, tune_in
+    from edgekd.report.live import LivePage
+
+    with tune_in(folder, port) as (link, about):
+        page = LivePage(file=plot, **about) if plot else None
+        if page:
+            page.write(now=True)
+            print(f"page: {plot}", file=sys.stderr)
+        for line in listen(link, seconds):
+            if line:
+                say(describe(line))
+            if page and line:
+                page.hear(numbers(line), describe(line))
+            if page:
+                page.write()
+        if page:
+            page.write(now=True)
+
+
+def stream(
+    table: Table,
+    group: Annotated[str, typer.Option(help="which cell, machine or person")],
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            parser=run_folder,
+            help="folder of the run that the board carries; default: looked for below runs/",
+            metavar="RUN",
+        ),
+    ] = None,
+    port: Port = None,
+    every: Annotated[int, typer.Option(help="forecast after every so many samples", min=1)] = 1,
+) -> None:
+    """Feed a recorded group to a board sample by sample; prints each forecast as CSV."""
+    from edgekd.pipeline.device import stream as feed
+
+    runs = [run] if run else sorted(report.parent.parent for report in Path("runs").glob("*/report/report.json"))
+    for order, values in feed(runs, table, group, port, every):
+        print(f"{order},{','.join(f'{value:.9g}' for value in values)}", flush=True)
+
+
+def boards(json_: Json = False) -> None:
+    """List the boards edgekd knows."""
+    from dataclasses import asdict
+
+    from edgekd.contracts.board import board_names, load_board
+
+    known = [load_board(name) for name in board_names()]
+
+    def table() -> None:
+        say(f"{'name':<16} {'core':<14} {'clock':>8} {'flash':>10} {'RAM':>10}  title")
+        for board in known:
+            sizes = f"{board.clock_hz / 1e6:>4.0f} MHz {board.sketch_flash_bytes:>10} {board.ram_bytes:>10}"
+            say(f"{board.name:<16} {board.core:<14} {sizes if board.emulated else '':>30}  {board.title}")
+
+    print_result([asdict(board) for board in known], json_, table)
+
+
+COMMANDS = (flash, validate, monitor, stream, boards)

@@ -1,0 +1,56 @@
+"""What commands print: lines and tables for people, JSON for programs."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from edgekd.contracts.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LONGEST_LINE = 4096
+
+
+def to_terminal(text: str) -> str:
+    """Lines of text that hold names from outside (columns, groups, tensors, paths), safe to show."""
+    return "\n".join(printable(line, LONGEST_LINE) for line in text.split("\n"))
+
+
+def say(text: str) -> None:
+    """Print lines for people on standard output, safe to show."""
+    print(to_terminal(text), flush=True)
+
+
+def show_tables(tables: Iterable["RenderableType"]) -> None:
+    """Print rich tables, one after another."""
+    from rich.console import Console
+
+    console = Console()
+    for table in tables:
+        console.print(table)
+
+
+def print_result(value: Any, as_json: bool, for_people: Callable[[], None]) -> None:
+    """Print `value` as JSON, which keeps every name as it is, or call what prints it for people."""
+    if as_json:
+        print(json.dumps(value, indent=1, sort_keys=True))
+    else:
+        for_people()
+
+
+def front_table(points: list[dict[str, Any]]) -> str:
+    """Errors and measured costs of candidates, a line each; test errors where they are known."""
+    tested = any("test_mae" in point for point in points)
+    heads = f"{'name':<28} {'val MAE':>9} " + (f"{'test MAE':>9} " if tested else "")
+    serials = list(dict.fromkeys(serial for point in points for serial in point.get("ms_on", {})))
+    boards = "".join(f" {f'ms on {serial}':>15}" for serial in serials)
+    lines = [f"{heads}{'flash B':>8} {'RAM B':>7} {'ms':>8} {'uJ':>8}{boards}"]
+    for point in points:
+        costs = [point.get(name) for name in ("flash_bytes", "ram_bytes", "ms", "energy_uj")]
+        shown = ["-" if cost is None else f"{cost:.4g}" if cost < 1000 else f"{cost:.0f}" for cost in costs]
+        test = f"{point['test_mae']:>9.5f} " if tested else ""
+        line = " ".join(text.rjust(width) for text, width in zip(shown, (8, 7, 8, 8), strict=True))
+        line += "".join(f" {point['ms_on'][serial]:>{max(15, len(serial) + 6)}.4g}" for serial in serials)
+        lines.append(f"{point['name']:<28} {point['val_mae']:>9.5f} {test}{line}")
+    return "\n".join(lines)

@@ -1,0 +1,242 @@
+"""Commands about runs: from a configuration to a report, and what can be asked of a finished run."""
+
+import math
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgekd.cli.options import (
+    Candidate,
+    Candidates,
+    ConfigFile,
+    Json,
+    NewConfigFile,
+    Out,
+    Quiet,
+    RunFolder,
+    Storage,
+    Store,
+    Table,
+    Time,
+    Workers,
+    path,
+    run_folder,
+)
+from edgekd.cli.output import front_table, print_result, say, show_tables
+from edgekd.contracts.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edgekd.run import Progress
+
+
+def init(file: NewConfigFile) -> None:
+    """Write a commented configuration for the built-in sample."""
+    from edgekd.contracts.config import TEMPLATE
+    from edgekd.run import write_atomic
+
+    file = file if file.suffix in (".yaml", ".yml") else file.with_name(f"{file.name}.yaml")
+    if file.exists():
+        raise ConfigError(f"{file} exists and is left as it is", hint="choose another name, or remove it")
+    name = "".join(c if c.isalnum() and c.isascii() else "_" for c in file.stem.lower())
+    name = name if name[:1].isalpha() else f"run_{name}"
+    write_atomic(file, TEMPLATE.replace("NAME", name[:32]))
+    say(f"wrote {file}; next: edgekd check {file}, edgekd compress {file}")
+
+
+def check(
+    file: ConfigFile,
+    full: Annotated[bool, typer.Option("--full", help="print the whole configuration, with its defaults")] = False,
+    json_: Json = False,
+) -> None:
+    """Check a configuration and its table: every mistake at once, or what a run will do."""
+    from edgekd.contracts.config import dump_config, load_config
+
+    try:
+        config = load_config(file)
+        from edgekd.pipeline.prepare import plan
+
+        planned = plan(config)
+    except ConfigError as error:
+        if json_:
+            print_result({"ok": False, "problems": str(error).splitlines(), "hint": error.hint}, True, lambda: None)
+        raise
+
+    def lines() -> None:
+        say(f"{file}: no mistakes; edgekd compress {file} would make {config.search.candidates} candidates of this:")
+        say("\n".join(planned.lines()))
+        if full:
+            say(f"\n{dump_config(config)}")
+
+    result = {"ok": True, "plan": planned.to_json(), "config": config.model_dump(mode="json")}
+    print_result(result, json_, lines)
+
+
+def compress(
+    file: ConfigFile,
+    out: Out = None,
+    candidates: Candidates = None,
+    time: Time = None,
+    workers: Workers = None,
+    storage: Storage = "",
+    artifacts: Store = "",
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Distil, prune, quantize, export, verify and report: models, firmware and a report in runs/<name>/."""
+    from edgekd.api import limit_search
+    from edgekd.progress import show
+
+    config = limit_search(file, candidates, time)
+    folder = out or Path("runs") / config.name
+    with show(quiet) as progress:
+        options = _load(progress, workers, time, storage, artifacts)
+        from edgekd import pipeline
+
+        result = pipeline.compress(config, folder, progress, **options)
+    print_result(result, json_, lambda: _show_report(result))
+    if not json_:
+        say(f"report:   {folder / 'report' / 'report.html'}")
+        say(f"firmware: {folder / 'firmware' / result['chosen']['name']}")
+
+
+def search(
+    file: ConfigFile,
+    out: Out = None,
+    candidates: Candidates = None,
+    time: Time = None,
+    workers: Workers = None,
+    storage: Storage = "",
+    artifacts: Store = "",
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the search that the folder holds")] = False,
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Search alone: the Pareto front on validation; edgekd compress goes on from it."""
+    from edgekd.api import limit_search
+    from edgekd.progress import show
+
+    config = limit_search(file, candidates, time)
+    folder = out or Path("runs") / config.name
+    started = (folder / "search" / "study.db").exists()
+    if started and not (resume or storage):
+        raise ConfigError(f"{folder} holds a search", hint="--resume goes on with it; or use another --out")
+    if resume and not started and not storage:
+        raise ConfigError(f"{folder} holds no search to go on with", hint="leave out --resume, or name its --out")
+    with show(quiet) as progress:
+        options = _load(progress, workers, time, storage, artifacts)
+        from edgekd import pipeline
+
+        points = pipeline.explore(config, folder, progress, **options)
+    rows = [point | {"val_mae": point["val"]["mae"]} | point.get("native", {}) for point in points]
+    print_result(points, json_, lambda: say(front_table(rows)))
+    if not json_:
+        say(f"next: edgekd compress {file}, which verifies, chooses and reports")
+
+
+def _load(
+    progress: "Progress", workers: int | None, seconds: float | None, storage: str, artifacts: str
+) -> dict[str, Any]:
+    """Load what a search needs, and return its options."""
+    progress.start("loading", 1)
+    from edgekd.pipeline.search import Shared
+    from edgekd.pipeline.workers import most_workers
+
+    progress.finish()
+    return {
+        "workers": workers or most_workers(),
+        "seconds": math.inf if seconds is None else seconds,
+        "shared": Shared(storage, artifacts),
+    }
+
+
+def front(
+    folder: RunFolder,
+    export: Annotated[str | None, typer.Option(help="build the firmware of this candidate", metavar="NAME")] = None,
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Print the Pareto front of a finished run, or build the firmware of one of its points."""
+    from edgekd.pipeline import front
+    from edgekd.progress import show
+
+    if export:
+        with show(quiet) as progress:
+            place = front.export(folder, export, progress)
+        say(f"firmware: {place}")
+        return
+    points = front.front(folder)
+    print_result(points, json_, lambda: say(front_table(points)))
+
+
+def report(
+    folder: RunFolder,
+    open_: Annotated[bool, typer.Option("--open", help="show report.html in a browser")] = False,
+    json_: Json = False,
+) -> None:
+    """Print the tables of a finished run."""
+    from edgekd.run import read_json
+
+    result = read_json(folder / "report" / "report.json")
+    print_result(result, json_, lambda: _show_report(result))
+    if open_:
+        import webbrowser
+
+        webbrowser.open((folder / "report" / "report.html").resolve().as_uri())
+
+
+def _show_report(report: dict[str, Any]) -> None:
+    from edgekd.report import tables
+
+    show_tables(tables(report))
+
+
+def predict(
+    folder: RunFolder,
+    table: Table,
+    engine: Annotated[str, typer.Option(help="twin, tflm, host, board, tflite, onnx or torch")] = "twin",
+    out: Annotated[
+        Path | None, typer.Option(parser=path, help="write a .csv file instead of printing", metavar="FILE")
+    ] = None,
+    model: Candidate = None,
+) -> None:
+    """Forecast every group of a table from each of its windows."""
+    from edgekd.pipeline.predict import predict as predict_table
+    from edgekd.run import write_atomic
+
+    text = predict_table(folder, table, engine, model)
+    if out:
+        write_atomic(out, text)
+        say(f"wrote {out}")
+    else:
+        sys.stdout.write(text)
+
+
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(parser=run_folder, help="folders of two or more runs", metavar="RUN RUN ..."),
+    ],
+    out: Annotated[
+        Path, typer.Option(parser=path, help="folder for the pictures and the page", metavar="FOLDER")
+    ] = Path("compare"),
+    force: Annotated[bool, typer.Option("--force", help="also when their test data differ")] = False,
+    json_: Json = False,
+) -> None:
+    """Lay the Pareto fronts of several runs side by side: hypervolume, and which run owns which part."""
+    from edgekd.report import compare as comparison
+    from edgekd.report import comparison_tables
+    from edgekd.run import read_json
+
+    names = [run.resolve().name for run in runs]
+    labels = names if len(set(names)) == len(names) else [os.path.relpath(run) for run in runs]
+    reports = {label: read_json(run / "report" / "report.json") for label, run in zip(labels, runs, strict=True)}
+    result = comparison.write_comparison(reports, out, force=force)
+    print_result(result, json_, lambda: show_tables(comparison_tables(result)))
+    if not json_:
+        say(f"page: {out / 'comparison.html'}")
+
+
+COMMANDS = (init, check, compress, search, front, report, predict, compare)
