@@ -16,6 +16,9 @@ def codegen(
     board: Annotated[str, typer.Option(help="a name that edgekd boards lists")] = "nano33ble",
 ) -> None:
     """Turn any integer .tflite into plain C, equal to TFLite-Micro to the last bit."""
+    from edgekd.program.model_file import read_model_file
+
+    read_model_file(model)  # what is wrong with the file is said before what takes seconds to import
     from edgekd.pipeline.codegen import write_code
 
     code = write_code(model, name, board, out)

@@ -22,6 +22,7 @@ from edgekd.emulate.machine import Machine
 from edgekd.emulate.measure import Layer, Measurement, measure
 from edgekd.evaluate.firmware import firmware, measure_firmware
 from edgekd.program import interpreters, reference
+from edgekd.program.model_file import read_model_file
 from edgekd.program.package import quantize
 from edgekd.program.program import Program, Tensor
 from edgekd.program.reader import read_tflite
@@ -67,7 +68,7 @@ def write_code(model: Path, name: str | None, board: str, out: Path) -> Code:
     Raises ModelError for a file that cannot be read or an operator that has no kernel, ConfigError for the board.
     """
     target = load_board(board)
-    content = _read(model)
+    content = read_model_file(model)
     program = read_tflite(content)
     prefix = model_name(name or model.stem)
     code = generate(program, prefix)
@@ -107,7 +108,7 @@ def load_code(folder: Path, board: str | None = None) -> Generated:
         name, own = str(about["name"]), str(about["board"])
     except (KeyError, TypeError):
         raise DataError(f"{folder / ABOUT} is damaged", hint="run edgekd codegen again") from None
-    content = _read(folder / f"{name}.tflite")
+    content = read_model_file(folder / f"{name}.tflite")
     program = read_tflite(content)
     return Generated(
         folder=folder, program=program, content=content, code=generate(program, name), board=load_board(board or own)
@@ -304,10 +305,3 @@ def _holds(one: Generated, machine: Machine, place: Place, window: Batch) -> boo
         wanted = reference.run(replace(one.program, outputs=(index,)), window)[0]
     raw = machine.read(place.variable)[place.offset :][: int(np.prod(tensor.shape)) * np.dtype(tensor.dtype).itemsize]
     return bool(np.array_equal(np.frombuffer(raw, tensor.dtype), wanted.reshape(-1)))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None

@@ -84,10 +84,8 @@ class Table:
         return start + 4, count
 
 
-def root(content: bytes, identifier: bytes, what: str) -> Table:
-    """The root table of a file with this four-byte identifier. ModelError when it is something else."""
-    if len(content) < 8 or content[4:8] != identifier:
-        raise ModelError(f"not a {what} file: bytes 4 to 7 are {bytes(content[4:8])!r}, not {identifier!r}")
+def root(content: bytes, what: str) -> Table:
+    """The root table of a file."""
     return Table(content, int(_unpack(content, 0, "<I", what)), what)
 
 

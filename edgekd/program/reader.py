@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 
 from edgekd.contracts.errors import ModelError
 from edgekd.program.flatbuffer import Table, root
+from edgekd.program.model_file import require_tflite
 from edgekd.program.program import Op, Program, Quantization, Tensor
+from edgekd.program.schema import ACTIVATIONS, OPERATOR_NAMES, OTHER_TYPES, PADDINGS, TYPES, VERSION, operator_name
 from edgekd.program.validate import check
 
-# Numbers of the schema: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs
-TYPES = {0: "float32", 2: "int32", 4: "int64", 6: "bool", 7: "int16", 9: "int8", 17: "int4"}
-ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}
-PADDINGS = {0: "SAME", 1: "VALID"}
 OPERATORS = {
     0: "ADD", 1: "AVERAGE_POOL_2D", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 9: "FULLY_CONNECTED",
     14: "LOGISTIC", 17: "MAX_POOL_2D", 18: "MUL", 19: "RELU", 20: "RELU_N1_TO_1", 21: "RELU6", 22: "RESHAPE",
@@ -66,7 +64,10 @@ OPTION_TABLES = {
     "PACK": 59, "UNPACK": 64, "UNIDIRECTIONAL_SEQUENCE_LSTM": 71,
 }  # fmt: skip
 """Number of the options table that an operator with options must have."""
-VERSION = 3
+RECURRENT = frozenset(
+    ("WHILE", "IF", "CALL", "RNN", "LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN")
+    + ("BIDIRECTIONAL_SEQUENCE_LSTM", "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
+)
 DEFAULTS = {"dilation_w": 1, "dilation_h": 1}
 LARGEST_RANK = 8
 LARGEST_TENSOR_BYTES = 1 << 28  # of values that are computed, so that a short file cannot ask for much memory
@@ -74,7 +75,8 @@ LARGEST_TENSOR_BYTES = 1 << 28  # of values that are computed, so that a short f
 
 def read_tflite(content: bytes) -> Program:
     """Read the first graph of a .tflite file. ModelError names the operator or tensor that cannot be used, and why."""
-    model = root(content, b"TFL3", "TFLite")
+    require_tflite(content)
+    model = root(content, "TFLite")
     version = model.integer(0, "uint32")
     if version != VERSION:
         raise ModelError(f"the file has schema version {version}, {VERSION} is supported")
@@ -99,7 +101,7 @@ def _operator_name(code: Table) -> str:
     """The operator's name, or a description of one that is not supported; only those in use are refused."""
     number = max(code.integer(0, "int8"), code.integer(3, "int32"))
     custom = code.text(1)
-    return OPERATORS.get(number) or (f"custom operator '{custom}'" if custom else f"operator number {number}")
+    return operator_name(number, custom if OPERATOR_NAMES[number : number + 1] == ("CUSTOM",) else "")
 
 
 def _tensor(table: Table, buffers: list[Table]) -> Tensor:
@@ -107,7 +109,10 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
     what = f"{table.what} '{name}'"
     number = table.integer(1, "int8")
     if number not in TYPES:
-        raise ModelError(f"{what} has type number {number}", hint=f"supported: {', '.join(TYPES.values())}")
+        raise ModelError(
+            f"{what} is {OTHER_TYPES.get(number, f'of type number {number}')}",
+            hint=f"supported: {', '.join(TYPES.values())}",
+        )
     if table.table(6, what) is not None:
         raise ModelError(f"{what} is stored sparse, which is not supported")
     shape = _shape(table, what)
@@ -184,16 +189,24 @@ def _op(index: int, table: Table, codes: list[str], tensors: tuple[Tensor, ...])
     if kind not in OPERATORS.values():
         outputs = _indices(table, 2, len(tensors), what)
         result = f", which makes '{tensors[outputs[0]].name}'," if outputs else ""
-        raise ModelError(
-            f"operator {index}: {kind}{result} is not supported",
-            hint=f"supported: {', '.join(sorted(OPERATORS.values()))}",
-        )
+        raise ModelError(f"operator {index}: {kind}{result} is not supported", hint=_way_out(kind))
     return Op(
         kind=kind,
         inputs=_indices(table, 1, len(tensors), what, optional=True),
         outputs=_indices(table, 2, len(tensors), what),
         options=_options(kind, table, what),
     )
+
+
+def _way_out(kind: str) -> str:
+    """What to do about an operator that is not supported."""
+    if kind in RECURRENT:
+        return "build recurrent layers with unroll=True and a fixed batch size, or export one step of the cell"
+    if kind.startswith("custom operator 'Flex"):
+        return "convert with TFLITE_BUILTINS_INT8 instead of SELECT_TF_OPS"
+    if kind in ("DEQUANTIZE", "CAST", "FAKE_QUANT"):
+        return "the model computes in float there: quantize all of it to int8 or int16, inputs and outputs as well"
+    return f"supported: {', '.join(sorted(OPERATORS.values()))}"
 
 
 def _options(kind: str, operator: Table, what: str) -> dict[str, Any]:
