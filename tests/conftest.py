@@ -1,7 +1,61 @@
-from collections.abc import Iterator
+"""Fixtures that several test files use. What takes long is made once for all processes of a parallel run."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import small_run
+from browser import CHROMIUM, Browser
 from postgres import binaries, server
+
+
+MOST_PROCESSES = 8
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The whole suite runs on every core; single files run in one process, where a fixture is made once."""
+    files = [argument for argument in config.args if ".py" in argument]
+    return 0 if files else min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """A folder made by `build(folder)` in the first test process that asks for it; others wait. Tests only read it."""
+    base = factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = base / name
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (base / f"{name}.done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            build(folder)
+            (base / f"{name}.done").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with small.yaml, cells.csv and their finished run in out/. Not to be changed: copy it."""
+
+    def build(folder: Path) -> None:
+        from edgekd.contracts.config import load_config
+        from edgekd.pipeline import compress
+
+        compress(load_config(small_run.write(folder)), folder / "out", small_run.Log())
+
+    return made_once(tmp_path_factory, "finished_run", build)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    if not CHROMIUM:
+        pytest.skip("chromium is not installed")
+    with Browser(CHROMIUM) as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="module")

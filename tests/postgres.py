@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from processes import end
+
 ACCOUNT = "postgres"
 """The server refuses to run as root; Debian's package makes this account."""
 
@@ -45,6 +47,6 @@ def server() -> Iterator[str]:
             assert process.poll() is None, "the server ended"
         yield f"postgresql://edgekd@127.0.0.1:{port}/postgres"
     finally:
-        process.send_signal(signal.SIGINT)  # does not wait for clients to leave
-        process.wait()
+        process.send_signal(signal.SIGQUIT)  # does not wait for clients to leave
+        end(process)
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,8 @@
 """A configuration and a table small enough to compress in seconds: every stage runs, nothing is accurate."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from edgekd.data.table import SAMPLE
 
@@ -42,3 +44,40 @@ def write(folder: Path, **changes: str) -> Path:
     path = folder / "small.yaml"
     path.write_text(text)
     return path
+
+
+class Log:
+    """A Progress that remembers."""
+
+    def __init__(self) -> None:
+        self.built: list[str] = []
+        self.skipped: list[str] = []
+
+    def start(self, what: str, total: int) -> None:
+        self.built.append(what)
+
+    def advance(self, done: int) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def kept(self, what: str) -> None:
+        self.skipped.append(what)
+
+    def note(self, text: str) -> None: ...
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Everything a run leaves behind but the times it took."""
+    found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return {
+        name: content
+        for name, content in found.items()
+        if not name.startswith(("manifest.json", "report/", ".lock", ".manifest.lock", "search/study.db"))
+    }
+
+
+def without_times(folder: Path) -> Any:
+    report = json.loads((folder / "report" / "report.json").read_text())
+    for one in (report, *report["candidates"]):
+        del one["seconds"]
+    return report

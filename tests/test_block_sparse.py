@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from operator_cases import random_inputs
-from test_kernels import (
+from block_sparse_layer import TYPES, layer
+from kernel_cases import (
     Case,
     check_on_board,
     check_on_host,
@@ -16,6 +16,7 @@ from test_kernels import (
     needs_host_gcc,
     split_and_joined,
 )
+from operator_cases import random_inputs
 from tflite_builder import Spec, constant, single
 
 from edgekd.codegen import block_sparse
@@ -26,10 +27,7 @@ from edgekd.emulate.compiler import compile_image, empty_flash_bytes, find_compi
 from edgekd.program import reference
 from edgekd.program.reader import read_tflite
 
-TYPES = [("int8", "int8"), ("int16", "int8"), ("int8", "int4")]
-"""Of activations and weights."""
 SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
-ACTIVATIONS = ("NONE", "RELU", "RELU6")
 KERNELS = {"int8": "edgekd_block_sparse_s8", "int16": "edgekd_block_sparse_s16"}
 
 
@@ -44,25 +42,6 @@ def always(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(block_sparse, "pays", lambda *_: True)
     monkeypatch.setattr(block_sparse, "flash_bytes", fewest_dense)
     yield
-
-
-def layer(
-    rng: np.random.Generator, types: tuple[str, str], outputs: int, inputs: int, share: float, *, most: bool = False
-) -> bytes:
-    """A FULLY_CONNECTED, `share` of whose 1 x 4 blocks are zero. most: weights at the limits of their type."""
-    x_type, w_type = types
-    limit = 7 if w_type == "int4" else 127
-    w = rng.choice([-limit, limit], (outputs, inputs)) if most else rng.integers(-limit, limit + 1, (outputs, inputs))
-    zeros = rng.permutation(-(-inputs // 4) * outputs) < share * -(-inputs // 4) * outputs
-    w[np.repeat(zeros.reshape(outputs, -1), 4, axis=1)[:, :inputs]] = 0
-    scales = np.float32(rng.uniform(0.001, 0.01, outputs if w_type == "int8" else 1))
-    zero = int(rng.integers(-128, 128)) if x_type == "int8" else 0
-    x = Spec(shape=(1, inputs), dtype=x_type, scale=0.05, zero_point=zero)
-    bias = rng.integers(-1000, 1000, outputs)
-    b = constant(bias, "int32" if x_type == "int8" else "int64", scales * np.float32(0.05))
-    y = Spec(shape=(1, outputs), dtype=x_type, scale=0.3, zero_point=-zero if zero > -128 else 0)
-    weights = constant(w, w_type, scales)
-    return single("FULLY_CONNECTED", [x, weights, b], [y], activation=str(rng.choice(ACTIVATIONS)))
 
 
 def case(content: bytes, name: str, rng: np.random.Generator, windows: int = 6) -> Case:

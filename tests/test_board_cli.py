@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import arduino_stand_in
 import pytest
-import small_run
+from processes import running
 from typer.testing import CliRunner
 
 from edgekd.cli import app
@@ -39,13 +38,11 @@ def inside(*arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of one candidate, runs/small."""
+def folder(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of its own, runs/small."""
     folder = tmp_path_factory.mktemp("run")
-    students = "{kinds: [gru], hidden: [4], rank: 2, epochs: 2}"
-    small_run.write(folder, students=students, search="{candidates: 1, refine: 0, ablate: 0}")
-    done = edgekd(folder, "compress", "small.yaml", "--workers", "1")
-    assert done.returncode == 0, done.stderr
+    shutil.copy(finished_run / "cells.csv", folder)
+    shutil.copytree(finished_run / "out", folder / "runs" / "small")
     return folder
 
 
@@ -54,13 +51,13 @@ def port(folder: Path) -> Iterator[str]:
     """Where a virtual board with that run's sketch is."""
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     command = [*EDGEKD, "flash", "runs/small", "--board", "virtual"]
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with running(command, cwd=folder, env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         said = process.stdout.readline()
         found = re.search(r"/dev/pts/\d+", said)
         assert found, said
         yield found[0]
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         assert process.wait(timeout=30) == 0
 
 

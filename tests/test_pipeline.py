@@ -7,12 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import small_run
+from small_run import Log, files, without_times
 
 from edgekd.contracts.board import load_board
 from edgekd.contracts.config import load_config
@@ -23,49 +23,10 @@ from edgekd.pipeline import compress, front
 from edgekd.pipeline.predict import predict
 
 
-class Log:
-    """A Progress that remembers."""
-
-    def __init__(self) -> None:
-        self.built: list[str] = []
-        self.skipped: list[str] = []
-
-    def start(self, what: str, total: int) -> None:
-        self.built.append(what)
-
-    def advance(self, done: int) -> None: ...
-
-    def finish(self) -> None: ...
-
-    def kept(self, what: str) -> None:
-        self.skipped.append(what)
-
-    def note(self, text: str) -> None: ...
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """Everything a run leaves behind but the times it took."""
-    found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    return {
-        name: content
-        for name, content in found.items()
-        if not name.startswith(("manifest.json", "report/", ".lock", ".manifest.lock", "search/study.db"))
-    }
-
-
-def without_times(folder: Path) -> Any:
-    report = json.loads((folder / "report" / "report.json").read_text())
-    for one in (report, *report["candidates"]):
-        del one["seconds"]
-    return report
-
-
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run."""
-    folder = tmp_path_factory.mktemp("run")
-    compress(load_config(small_run.write(folder)), folder / "out", Log())
-    return folder
+def run(finished_run: Path) -> Path:
+    """A folder with small.yaml, cells.csv and a finished run in out/, which other tests read, too."""
+    return finished_run
 
 
 def test_a_run_leaves_models_firmware_and_a_report(run: Path) -> None:
@@ -180,12 +141,12 @@ def test_killed_at_any_time_it_goes_on_and_ends_the_same(run: Path, tmp_path: Pa
 
 
 def test_a_budget_nothing_meets_says_what_is_nearest(run: Path, tmp_path: Path) -> None:
-    text = (run / "small.yaml").read_text() + "budget: {flash_bytes: 100}\n"
-    (run / "tight.yaml").write_text(text)
+    shutil.copytree(run, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "tight.yaml").write_text((run / "small.yaml").read_text() + "budget: {flash_bytes: 100}\n")
     with pytest.raises(
         DoesNotFit, match=r"no candidate meets the budget of 100 bytes of flash.*the smallest, \w+, needs \d+ bytes"
     ):
-        compress(load_config(run / "tight.yaml"), run / "out", Log())
+        compress(load_config(tmp_path / "tight.yaml"), tmp_path / "out", Log())
 
 
 def test_a_difference_between_integer_engines_is_an_error() -> None:

@@ -1,13 +1,11 @@
 """The stored vectors of every operator: the twin computes them, and TFLite-Micro still does."""
 
 import base64
-import importlib.util
 import json
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import make_vectors
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -27,15 +25,6 @@ def array(packed: dict[str, Any]) -> NDArray[Any]:
     return raw.astype(packed["dtype"]).reshape(packed["shape"])
 
 
-def make_vectors() -> ModuleType:
-    loader = SourceFileLoader("make_vectors", str(ROOT / "scripts" / "make_vectors"))
-    spec = importlib.util.spec_from_loader("make_vectors", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("index", range(len(VECTORS)))
 def test_the_twin_computes_the_vector(index: int) -> None:
     case = VECTORS[index]
@@ -52,6 +41,5 @@ def test_every_operator_that_can_be_run_has_a_vector() -> None:
 
 def test_the_vectors_are_those_of_the_script() -> None:
     pytest.importorskip("tflite_micro")
-    script = make_vectors()
-    for index, (kind, dtype) in list(enumerate(script.MAKERS))[::5]:
-        assert script.operator(kind, dtype, 0) == VECTORS[script.OPERATORS_PER_KIND * index]
+    for index, (kind, dtype) in list(enumerate(make_vectors.MAKERS))[::5]:
+        assert make_vectors.operator(kind, dtype, 0) == VECTORS[make_vectors.OPERATORS_PER_KIND * index]

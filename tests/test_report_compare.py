@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from report_examples import Page, example
 from rich.console import Console
-from test_report import Page, example
 
 from edgekd.contracts.errors import ConfigError, DataError
 from edgekd.pareto import front, hypervolume

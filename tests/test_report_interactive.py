@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_report import example
+from report_examples import example, searched
 
 from edgekd.pareto import front
 from edgekd.report import schema, write
@@ -29,22 +29,6 @@ from edgekd.report.front import (
 )
 from edgekd.report.importance import importance, parameters
 from edgekd.report.interactive import front_page, fronts_page
-
-
-def searched(**changes: Any) -> dict[str, Any]:
-    """A report with all that a search writes down: generations, seconds, parameters, the board's limits."""
-    report = example(**changes)
-    rng = random.Random(1)
-    for index, one in enumerate(report["candidates"]):
-        one |= {"generation": index // 4, "seconds": 2.5 * index + 1, "block_sparsity": 0.0}
-        one["parameters"] = {"kind": one["kind"], "hidden": one["hidden"], "rank": 8, "target_weight": rng.random()}
-        if one["kind"] == "liquid":
-            one["parameters"]["euler_steps"] = rng.choice([1, 2])
-        if one["on_front"]:
-            one["test"] = {"mae": 0.00267}
-    report["budget"] = {"flash_bytes": 12_000, "ram_bytes": 900, "latency_ms": 1.3}
-    report["limits"] = {"flash_bytes": 13_000, "ram_bytes": 262_144}
-    return report
 
 
 def data_of(page: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_report_browser import Browser, browser  # noqa: F401  the fixture
+from browser import Browser
 
 from edgekd.report.live import DRAWN, KEPT, LivePage, live_chart
 

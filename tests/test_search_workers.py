@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import small_run
-from test_pipeline import Log, files, without_times
+from small_run import Log, files, without_times
 
 from edgekd.contracts.config import load_config
 from edgekd.pipeline import compress

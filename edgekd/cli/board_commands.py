@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,14 +54,15 @@ def flash(
 def _serve_virtual_board(
     folder: Path, chosen: "Chosen", sketch: str, noise: float, reset_every_s: float | None
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM."""
+    """Serve until Ctrl-C or SIGTERM, or until the process that started this one is gone."""
     from edgekd.pipeline.device import virtual_board
 
+    parent = os.getppid()
     with virtual_board(chosen, sketch, noise=noise, reset_every_s=reset_every_s or math.inf) as virtual:
         say(f"{chosen.candidate} on a virtual {chosen.board.title}: {virtual.port}")
         say(f"next: edgekd validate {folder} --port {virtual.port} (here, Ctrl-C ends it)")
         with contextlib.suppress(KeyboardInterrupt):
-            virtual.serve(lambda: False)
+            virtual.serve(lambda: os.getppid() != parent)
 
 
 def validate(

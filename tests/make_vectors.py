@@ -1,5 +1,6 @@
-#!/usr/bin/env python3
 """Rebuild tests/vectors: what TFLite-Micro computes, for tests in Python and C. Same bytes each time.
+
+    PYTHONPATH=. python tests/make_vectors.py
 
 requantize.json: rows of x, multiplier, shift, result; requantize for int32, requantize_wide for int64 accumulators.
 operators.json: per operator the .tflite file, inputs and outputs, in base64; arrays little-endian, [windows, ...].
@@ -7,22 +8,18 @@ operators.json: per operator the .tflite file, inputs and outputs, in base64; ar
 
 import base64
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from operator_cases import MAKERS, random_inputs
+from tflite_builder import Spec, constant, single
+
+from edgekd.program.interpreters import TfliteMicro
+from edgekd.program.reader import read_tflite
+from edgekd.program.requantize import quantize_multiplier
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from operator_cases import MAKERS, random_inputs  # noqa: E402
-from tflite_builder import Spec, constant, single  # noqa: E402
-
-from edgekd.program.interpreters import TfliteMicro  # noqa: E402
-from edgekd.program.reader import read_tflite  # noqa: E402
-from edgekd.program.requantize import quantize_multiplier  # noqa: E402
-
 ARENA = 1 << 20
 WINDOWS = 6
 ROWS = 60
