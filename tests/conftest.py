@@ -11,7 +11,6 @@ import small_run
 from browser import CHROMIUM, Browser
 from postgres import binaries, server
 
-
 MOST_PROCESSES = 8
 
 
