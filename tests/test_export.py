@@ -1,5 +1,6 @@
 import functools
 import json
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from edgekd.models.kinds import KINDS, build
 from edgekd.models.population import Population, Shape
 from edgekd.program import reference
 from edgekd.program.interpreters import Tflite, TfliteMicro
-from edgekd.program.package import Deployed, Forecaster, load_model, unroll
+from edgekd.program.package import TFLM, Deployed, Forecaster, Runner, load_model, unroll
 from edgekd.program.reader import read_tflite
 
 ALL = pytest.mark.parametrize(("kind", "bits"), [(k, b) for k in KINDS for b in (8, 16)])
@@ -43,6 +44,40 @@ def test_the_twin_equals_tflite_micro_over_whole_windows(kind: str, bits: int) -
     assert ours.dtype == f"int{bits}"
     assert np.array_equal(ours, theirs)
     assert len(np.unique(ours)) > 20  # not stuck
+
+
+def before_september_2024(content: bytes) -> Runner:
+    """FULLY_CONNECTED as TFLite-Micro computed it until September 2024: the first scale counts for all channels."""
+    program = read_tflite(content)
+    tensors = list(program.tensors)
+    for op in program.ops:
+        if op.kind == "FULLY_CONNECTED":
+            weight = tensors[op.inputs[1]]
+            assert weight.quantization is not None
+            first = replace(weight.quantization, scale=weight.quantization.scale[:1], zero_point=np.zeros(1, np.int64))
+            tensors[op.inputs[1]] = replace(weight, quantization=first)
+    return functools.partial(reference.run, replace(program, tensors=tuple(tensors)))
+
+
+@ALL
+def test_old_and_new_tflite_micro_agree_on_what_the_sketch_carries(kind: str, bits: int) -> None:
+    native, micro = (load_model(folder) for folder in (model_folder(kind, bits), model_folder(kind, bits) / TFLM))
+    new = Forecaster(micro, lambda content: TfliteMicro(content).run).integers(REL, LVL)
+    assert np.array_equal(Forecaster(micro, before_september_2024).integers(REL, LVL), new)
+    assert len(np.unique(new)) > 20  # not stuck
+    per_channel = Forecaster(native, lambda content: TfliteMicro(content).run).integers(REL, LVL)
+    assert not np.array_equal(Forecaster(native, before_september_2024).integers(REL, LVL), per_channel)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_what_the_sketch_carries_has_one_scale_for_each_fully_connected_matrix(bits: int, tmp_path: Path) -> None:
+    folder = make_model_folder(tmp_path, "gru", 8, weight_bits=bits)
+    for content in load_model(folder / TFLM).graphs().values():
+        program = read_tflite(content)
+        matrices = [program.tensors[op.inputs[1]] for op in program.ops if op.kind == "FULLY_CONNECTED"]
+        assert matrices
+        assert all(len(one.quantization.scale) == 1 for one in matrices if one.quantization)
+        assert {one.dtype for one in matrices} == {f"int{bits}"}
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
@@ -106,7 +141,11 @@ def test_fake_quantization_is_the_grid_of_the_export(kind: str, bits: int) -> No
 
 def test_two_exports_are_equal_byte_for_byte(tmp_path: Path) -> None:
     first, second = (make_model_folder(tmp_path / one, "liquid", 8) for one in "ab")
-    assert {p.name: p.read_bytes() for p in first.iterdir()} == {p.name: p.read_bytes() for p in second.iterdir()}
+    contents = [
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (first, second)
+    ]
+    assert contents[0] == contents[1]
 
 
 def test_pruned_units_are_gone_from_the_matrices() -> None:
@@ -126,10 +165,8 @@ def test_a_value_without_a_range_is_named() -> None:
 
 def test_damaged_folders_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    folder.mkdir()
     source = model_folder("gru", 16)
-    for path in source.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(source, folder)
     load_model(folder)
     (folder / "cell.tflite").write_bytes((model_folder("gru", 8) / "cell.tflite").read_bytes())
     with pytest.raises(ModelError, match="differ in shape, type or scale"):

@@ -73,7 +73,7 @@ def test_integer_engines_are_equal_on_every_window_of_every_point_of_the_front(r
     parts = report["data"]["parts"]
     windows = parts["val"]["windows"] + parts["test"]["windows"]
     for pairs in report["parity_by_candidate"].values():
-        for pair in ("twin_tflm", "twin_host", "twin_board"):
+        for pair in ("twin_tflm", "twin_host", "twin_board", "tflm_sketch"):
             assert pairs[pair]["windows"] == pairs[pair]["equal"] == windows
         assert pairs["torch_onnx"]["max_abs"] <= 1e-5
         assert pairs["onnx_tflite_float"]["max_abs"] <= 1e-5

@@ -25,7 +25,7 @@ from edgekd.contracts.errors import EdgekdError, ModelError
 from edgekd.emulate.host import HostLibrary
 from edgekd.program.arena import arena_bytes
 from edgekd.program.interpreters import TfliteMicro
-from edgekd.program.package import Forecaster, load_model
+from edgekd.program.package import TFLM, Forecaster, load_model
 from edgekd.program.reader import read_tflite
 
 F32 = NDArray[np.float32]
@@ -58,7 +58,7 @@ def one_case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 
 def make_case(folder: Path, kind: str, bits: int) -> Case:
-    path = make_model_folder(folder, kind, bits)
+    path = make_model_folder(folder, kind, bits) / TFLM
     arena = sum(arena_bytes(content) for content in load_model(path).graphs().values())
     return Case(path, arena, make_vectors(path, windows(2, seed=5)))
 

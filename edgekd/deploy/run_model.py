@@ -1,7 +1,7 @@
 """Which model of a finished run goes on which board, and what is known of boards that have run it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from edgekd.contracts.board import Board, load_board
 from edgekd.contracts.config import Config
 from edgekd.contracts.errors import BoardUnreachable, ConfigError
 from edgekd.deploy.device import Device
-from edgekd.program.package import load_model
+from edgekd.program.package import TFLM, load_model
 from edgekd.run import read_json
 
 VIRTUAL = "virtual"
@@ -23,10 +23,13 @@ class Chosen:
     candidate: str
     board: Board
     config: Config
+    micro: bool = False
+    """Whether it is the model as the TFLite-Micro sketch carries it."""
 
     @property
     def model(self) -> Path:
-        return self.run / "models" / self.candidate
+        folder = self.run / "models" / self.candidate
+        return folder / TFLM if self.micro else folder
 
     def sketch(self, kind: str) -> Path:
         """Folder of the native, stream, ble or tflm sketch. ConfigError when there is none."""
@@ -63,8 +66,11 @@ def chosen_on(device: Device, runs: Iterable[Path]) -> Chosen:
     known = list(runs)
     for run in known:
         folder = run / "models" / about.candidate
-        if (run / "report" / "report.json").is_file() and folder.is_dir() and load_model(folder).sha256 == about.sha256:
-            return choose(run, model=about.candidate)
+        if not (run / "report" / "report.json").is_file():
+            continue
+        for package in (folder, folder / TFLM):
+            if package.is_dir() and load_model(package).sha256 == about.sha256:
+                return replace(choose(run, model=about.candidate), micro=package != folder)
     others = ", ".join(map(str, known)) or "no run here"
     raise BoardUnreachable(
         f"the board at {device.link.device} runs {about.name} {about.candidate} ({about.sha256[:12]}), "

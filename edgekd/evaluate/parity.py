@@ -24,8 +24,8 @@ from edgekd.export.model import costs, write_model
 from edgekd.pipeline.prepare import Prepared
 from edgekd.pipeline.train import STAGE1, Trained
 from edgekd.program.arena import arena_bytes
-from edgekd.program.package import load_model
-from edgekd.run import read_json, write_json
+from edgekd.program.package import TFLM, load_model
+from edgekd.run import write_json
 
 F32 = NDArray[np.float32]
 FLOAT_TOLERANCE = 1e-5  # of the target's unit
@@ -38,6 +38,8 @@ PAIRS: dict[tuple[str, str], float | None] = {
     ("onnx", "tflite_float"): FLOAT_TOLERANCE,
 }
 SELF_TEST_WINDOWS = 5
+SKETCH = "tflm_sketch"
+"""Twin and TFLite-Micro on the graphs of the TFLite-Micro sketch, whose matrices have one scale each."""
 
 
 def export_candidate(config: Config, prepared: Prepared, trained: Trained, member: int, folder: Path) -> None:
@@ -92,9 +94,9 @@ def check_parity(folder: Path, prepared: Prepared, board: Board) -> dict[str, An
     """Compare engines on every validation and test window, from raw samples to the forecast in physical units.
 
     Per pair: windows, how many are equal, the largest difference, and the tolerance: 0, to the last bit, between the
-    twin, TFLite-Micro and the native code on this computer and on the emulated board; FLOAT_TOLERANCE between float
-    engines; none for desktop TFLite, which rounds matrix products once where TFLite-Micro rounds twice, so that it can
-    only be near.
+    twin, TFLite-Micro and the native code on this computer and on the emulated board, and between twin and TFLite-Micro
+    on the graphs of the TFLite-Micro sketch; FLOAT_TOLERANCE between float engines; none for desktop TFLite, which
+    rounds matrix products once where TFLite-Micro rounds twice, so that it can only be near.
     """
     raw, preprocess = np.concatenate([prepared.windows[part].raw for part in ("val", "test")]), preprocess_in(folder)
     relative, level, anchor_value = preprocess.transform(raw)
@@ -119,27 +121,47 @@ def check_parity(folder: Path, prepared: Prepared, board: Board) -> dict[str, An
             "max_abs": float(away.max()),
             "tolerance": tolerance,
         }
-    return result
+    return result | {SKETCH: _sketch_parity(folder / TFLM, raw)}
+
+
+def _sketch_parity(folder: Path, raw: F32) -> dict[str, Any]:
+    """Twin and TFLite-Micro on the model of the TFLite-Micro sketch, to the last bit."""
+    preprocess = preprocess_in(folder)
+    relative, level, anchor_value = preprocess.transform(raw)
+    forecaster = integer_forecaster(folder, "twin")
+    twin, micro = (integer_forecaster(folder, name).integers(relative, level) for name in ("twin", "tflm"))
+    away = np.abs(
+        preprocess.decode(forecaster.real(twin), anchor_value).astype(np.float64)
+        - preprocess.decode(forecaster.real(micro), anchor_value)
+    )
+    return {
+        "windows": len(raw),
+        "equal": int((twin == micro).all(axis=1).sum()),
+        "max_abs": float(away.max()),
+        "tolerance": 0.0,
+    }
 
 
 def write_firmware(model_folder: Path, prepared: Prepared, folder: Path) -> None:
     """The sketches of one model, with a self-test of a few validation windows."""
     val = prepared.windows["val"].raw
     raw = val[np.linspace(0, len(val) - 1, min(SELF_TEST_WINDOWS, len(val))).astype(int)]
-    preprocess = preprocess_in(model_folder)
-    relative, level, anchor_value = preprocess.transform(raw)
-    forecaster = integer_forecaster(model_folder, "twin")
-    vectors = Vectors(
-        raw=raw,
-        forecast=preprocess.decode(forecaster(relative, level), anchor_value),
-        output=forecaster.integers(relative, level),
-    )
-    arena = read_json(model_folder / "score.json")["arena_bytes"]
-    tflm.write_sketch(folder, model_folder, arena_bytes=arena, vectors=vectors)
-    model = load_model(model_folder)
+    micro = model_folder / TFLM
+    arena = sum(map(arena_bytes, load_model(micro).graphs().values()))
+    tflm.write_sketch(folder, micro, arena_bytes=arena, vectors=_vectors(micro, raw))
+    model, vectors = load_model(model_folder), _vectors(model_folder, raw)
     code = generate_model(model)
     for kind, sketch in (("native", native_sketch), ("stream", stream_sketch), ("ble", ble_sketch)):
         write(folder / f"{code.name}_{kind}", dict(code.files) | sketch(model, vectors))
+
+
+def _vectors(model_folder: Path, raw: F32) -> Vectors:
+    """Raw windows [B, T, F] with what the twin makes of them."""
+    preprocess = preprocess_in(model_folder)
+    relative, level, anchor_value = preprocess.transform(raw)
+    forecaster = integer_forecaster(model_folder, "twin")
+    integers = forecaster.integers(relative, level)
+    return Vectors(raw=raw, forecast=preprocess.decode(forecaster.real(integers), anchor_value), output=integers)
 
 
 def require_parity(parity: Mapping[str, Mapping[str, Any]], candidate: str) -> None:

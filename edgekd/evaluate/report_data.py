@@ -25,6 +25,7 @@ from edgekd.models.population import Population
 from edgekd.pipeline.prepare import Prepared, table_sha256
 from edgekd.pipeline.search import Search
 from edgekd.pipeline.train import STAGE1
+from edgekd.program.package import TFLM
 from edgekd.run import read_json
 
 F32 = NDArray[np.float32]
@@ -54,7 +55,7 @@ def assemble(search: Search, chosen: Candidate) -> dict[str, Any]:
         "config": config.model_dump(mode="json"),
         "versions": versions(),
         "hashes": {"table": table_sha256(config)}
-        | hashes(run.folder, [*(run.folder / "models" / chosen.name).iterdir(), *_files(firmware)]),
+        | hashes(run.folder, [*_files(run.folder / "models" / chosen.name), *_files(firmware)]),
         "target": config.data.target,
         "unit": prepared.preprocess.target_unit,
         "divide_by": config.data.divide_by,
@@ -160,8 +161,14 @@ def _mean_forecast(teacher: Population, prepared: Prepared, part: str) -> F32:
 
 
 def _tested(folder: Path, prepared: Prepared) -> dict[str, Any]:
-    """A point of the front on test groups: for the table, nothing is chosen by them any more."""
-    return {"test": errors(engine(folder, "twin"), preprocess_in(folder), prepared.windows["test"])}
+    """A point of the front on test groups, and what its TFLite-Micro sketch carries on validation and test groups: for
+    the table, nothing is chosen by them any more.
+    """
+    preprocess, micro = preprocess_in(folder), engine(folder / TFLM, "twin")
+    return {
+        "test": errors(engine(folder, "twin"), preprocess, prepared.windows["test"]),
+        "tflm": {part: errors(micro, preprocess, prepared.windows[part]) for part in ("val", "test")},
+    }
 
 
 def _named(name: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from edgekd.models.kinds import build
 from edgekd.models.liquid import constants
 from edgekd.models.population import Population, Shape
 from edgekd.models.tcn import layers
+from edgekd.program.package import TFLM
 
 Ranges = dict[str, tuple[float, float]]
 Runner = Any  # Callable[[Sequence[NDArray]], list[NDArray]], as edgekd.program.package calls it
@@ -38,15 +39,20 @@ def write_model(
     """Export one member into `folder`, which exists and is empty. `ranges` are those of `member_ranges`.
 
     Writes model.json, weights.safetensors and, for `head` and for the `cell` of a recurrent kind, <graph>.onnx,
-    <graph>_float.tflite and <graph>.tflite.
+    <graph>_float.tflite and <graph>.tflite. The folder `tflm` in it is the model as the TFLite-Micro sketch carries it:
+    model.json and graphs whose FULLY_CONNECTED matrices have one scale each.
     """
     save_file(population.extract(member), folder / "weights.safetensors")
+    micro = folder / TFLM
+    micro.mkdir()
     for graph, model in graphs(population, member).items():
         (folder / f"{graph}.onnx").write_bytes(model.SerializeToString(deterministic=True))
         content = float_tflite(model)
         (folder / f"{graph}_float.tflite").write_bytes(content)
         bits = (candidate.weight_bits, candidate.activation_bits)
-        (folder / f"{graph}.tflite").write_bytes(quantized_tflite(content, model, _by_value(model, ranges), bits))
+        by_value = _by_value(model, ranges)
+        (folder / f"{graph}.tflite").write_bytes(quantized_tflite(content, model, by_value, bits))
+        (micro / f"{graph}.tflite").write_bytes(quantized_tflite(content, model, by_value, bits, matrix_scales=True))
     info = {
         "edgekd": __version__,
         "name": name,
@@ -58,7 +64,8 @@ def write_model(
         "recurrent": population.recurrent,
         "preprocess": dict(preprocess),
     }
-    (folder / "model.json").write_text(json.dumps(info, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    for package in (folder, micro):
+        (package / "model.json").write_text(json.dumps(info, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def load_member(folder: Path, weights: str = "weights.safetensors", units: int | None = None) -> Population:

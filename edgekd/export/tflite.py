@@ -89,10 +89,18 @@ def _node(node: onnx.NodeProto, operands: list[Any]) -> Any:
 
 
 def quantized_tflite(
-    content: bytes, model: onnx.ModelProto, ranges: Mapping[str, Range], bits: tuple[int, int]
+    content: bytes,
+    model: onnx.ModelProto,
+    ranges: Mapping[str, Range],
+    bits: tuple[int, int],
+    *,
+    matrix_scales: bool = False,
 ) -> bytes:
     """Integers from the float flatbuffer of `model`. `ranges` holds every value of the graph by its ONNX name; bits are
     (weights, activations). ModelError when a value has no range.
+
+    matrix_scales: one scale for each matrix of FULLY_CONNECTED, instead of one for each of its output channels.
+    TFLite-Micro before September 2024 reads only the first scale of such a matrix.
     """
     order = [i.name for i in model.graph.input] + [node.output[0] for node in model.graph.node]
     values = {}
@@ -103,16 +111,17 @@ def quantized_tflite(
         low, high = ranges[value]
         values[name] = {key: np.full([1] * rank, v, np.float32) for key, v in (("min", low), ("max", high))}
     with _quiet():
-        result = quantizer.Quantizer(bytearray(content), _recipe(*bits)).quantize(values)
+        result = quantizer.Quantizer(bytearray(content), _recipe(*bits, matrix_scales)).quantize(values)
     return bytes(result.quantized_model)
 
 
-def _recipe(weight_bits: int, activation_bits: int) -> Any:
+def _recipe(weight_bits: int, activation_bits: int, matrix_scales: bool) -> Any:
     """Scales of 8-bit weights per output channel; of 4-bit weights per matrix, which is what TFLite-Micro takes."""
     recipe = recipe_manager.RecipeManager()
     every = {"regex": ".*", "activation_num_bits": activation_bits}
     recipe.add_static_config(operation_name=TFLOperationName.ALL_SUPPORTED, weight_num_bits=8, **every)
-    for operation in WITH_NARROW_WEIGHTS if weight_bits < 8 else ():
+    tensorwise: tuple[TFLOperationName, ...] = (TFLOperationName.FULLY_CONNECTED,) if matrix_scales else ()
+    for operation in WITH_NARROW_WEIGHTS if weight_bits < 8 else tensorwise:
         recipe.add_static_config(
             operation_name=operation,
             weight_num_bits=weight_bits,

@@ -47,7 +47,7 @@ def validate_run(run: Path, port: str | None, windows: int, progress: Progress) 
         raw, integers, forecast = _expected(chosen, windows)
         found = validate(device, raw, integers, forecast, progress)
         about = device.about
-    predicted = _predicted_cycles(chosen, raw) if found["cycles_measured"] else None
+    predicted = _predicted_cycles(chosen, raw) if found["cycles_measured"] and not chosen.micro else None
     found |= {
         "board": about.board,
         "serial": serial,

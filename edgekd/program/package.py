@@ -22,6 +22,8 @@ F32 = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
 Runner = Callable[[Sequence[NDArray[Any]]], list[NDArray[Any]]]
 """Runs a graph over a batch: inputs [B, ...] in the graph's order -> outputs [B, ...]."""
+TFLM = "tflm"
+"""Folder in models/<candidate>/ with the model as the TFLite-Micro sketch carries it."""
 
 
 @dataclass(frozen=True, kw_only=True)

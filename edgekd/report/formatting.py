@@ -130,6 +130,8 @@ def mean_and_range(one: Ablation, left_out: str, form: Format) -> str:
 
 def pair_name(pair: str) -> str:
     """`twin_tflm` -> `NumPy twin = TFLite-Micro`; a pair of unknown engines stays as it is."""
+    if pair == "tflm_sketch":
+        return f"TFLite-Micro sketch: {ENGINES['twin']} = {ENGINES['tflm']}"
     for cut in (at for at, letter in enumerate(pair) if letter == "_"):
         a, b = pair[:cut], pair[cut + 1 :]
         if a in ENGINES and b in ENGINES:

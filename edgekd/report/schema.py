@@ -36,6 +36,13 @@ class Validated(Section):
     val: Score
 
 
+class Tested(Section):
+    """Scored on validation and test."""
+
+    val: Score
+    test: Score
+
+
 class Baseline(Section):
     """`options`: what was chosen for it on validation, as the length of a line."""
 
@@ -83,7 +90,8 @@ class Native(Section):
 
 
 class Candidate(Section):
-    """`float_`: after pruning, before integers; `val`: the integer model; `test`: only where it was scored there.
+    """`float_`: after pruning, before integers; `val`: the integer model; `test`: only where it was scored there;
+    `tflm`: what its TFLite-Micro sketch carries, with one scale per matrix.
 
     tflite_bytes, arena_bytes: of the .tflite and of its arena. generation: of the search, from 0; seconds: from the
     search's start until all of this was known; parameters: what the search set, by name. Older reports lack these.
@@ -107,6 +115,7 @@ class Candidate(Section):
     native: Native | None = None
     test: Score | None = None
     block_sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    tflm: Tested | None = None
     generation: Count | None = None
     seconds: Error | None = None
     parameters: dict[str, str | int | float] = {}
