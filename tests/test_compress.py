@@ -4,7 +4,8 @@ import torch
 from edgekd.compress.prune import importance, prune, prune_blocks
 from edgekd.compress.recover import pruned_members, recover, unrecovered
 from edgekd.contracts.candidate import Candidate
-from edgekd.distill.trainer import Examples, Recipe, evaluate, fit, supervised
+from edgekd.distill.examples import Examples
+from edgekd.distill.trainer import Recipe, evaluate, fit, supervised
 from edgekd.models.kinds import KINDS, build
 from edgekd.models.population import Shape
 

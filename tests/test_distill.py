@@ -4,13 +4,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from edgekd.distill import losses
+from edgekd.contracts.declarations import distillation_losses
+from edgekd.distill.examples import Examples
+from edgekd.distill.losses.base import LossStep, TrainingStep, masked_l1, masked_mse
+from edgekd.distill.losses.memkd import Changes, memkd, relative_change, step_pairs
+from edgekd.distill.losses.output_cosine import output_cosine
 from edgekd.distill.optim import Optimizer, clipped, hidden_matrices, orthogonalized
-from edgekd.distill.trainer import Distillation, Examples, Recipe, fit, forecast, supervised
+from edgekd.distill.trainer import Distillation, Recipe, fit, forecast, supervised
 from edgekd.models.kinds import KINDS, build
 from edgekd.models.population import Shape
 
 SHAPE = Shape(patches=4, columns=1, outputs=3, rank=0)
+FORECASTING = [name for name, loss in distillation_losses().items() if "forecast" in loss.tasks]
 RECIPE = Recipe(epochs=3, learning_rate=1e-2, batch=16, seed=0)
 
 
@@ -23,45 +28,60 @@ def examples(count: int = 48, seed: int = 0) -> Examples:
     )
 
 
+def training_step(y: Tensor, data: Examples, rows: Tensor, progress: float) -> TrainingStep:
+    return TrainingStep(y=y, states=[y], windows=data, rows=rows, progress=progress, forward=lambda *features: y)
+
+
+def loss_step(y: Tensor, soft: Tensor) -> LossStep:
+    """A step for a loss that looks at outputs and soft targets alone."""
+    empty = torch.zeros(y.shape[1], 0)
+    windows = Examples(relative=empty, level=empty, target=empty, mask=empty)
+    rows = torch.arange(y.shape[1])
+    return LossStep(y=y, soft=soft, states=[], windows=windows, rows=rows, progress=0.0, forward=lambda *features: y)
+
+
 def test_losses_count_measured_points_only() -> None:
     y = torch.tensor([[[1.0, 5.0], [0.0, 2.0]], [[0.0, 0.0], [0.0, 0.0]]])
     target, mask = torch.tensor([[0.0, 0.0], [0.0, 0.0]]), torch.tensor([[1.0, 0.0], [1.0, 1.0]])
-    torch.testing.assert_close(losses.masked_l1(y, target, mask), torch.tensor([1.0, 0.0]))
-    torch.testing.assert_close(losses.masked_mse(y, target, mask), torch.tensor([5 / 3, 0.0]))
+    torch.testing.assert_close(masked_l1(y, target, mask), torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(masked_mse(y, target, mask), torch.tensor([5 / 3, 0.0]))
 
 
 def test_cosine_ignores_length_and_is_two_at_most() -> None:
     soft = torch.tensor([[[1.0, 2.0, 2.0]]])
     y = torch.cat([3 * soft, -soft])
-    torch.testing.assert_close(losses.output_cosine(y, soft.expand_as(y)), torch.tensor([0.0, 2.0]))
+    found = output_cosine(loss_step(y, soft.expand_as(y))).mean(1)
+    torch.testing.assert_close(found, torch.tensor([0.0, 2.0]))
 
 
-def test_memory_compares_relative_changes_of_the_state() -> None:
+def test_memkd_compares_relative_changes_of_the_state() -> None:
     states = [torch.tensor([[[3.0, 4.0]]]), torch.tensor([[[3.0, 9.0]]]), torch.tensor([[[3.0, 4.0]]])]
     pairs = torch.tensor([[0, 1, 0], [1, 2, 2]])
-    change = losses.relative_change(states, pairs)
+    change = relative_change(states, pairs)
     torch.testing.assert_close(change, torch.tensor([[[1.0, 5 / 90**0.5, 0.0]]]), rtol=1e-4, atol=1e-5)
-    assert losses.memory(change, change).tolist() == [0.0]
+    step = replace(loss_step(states[0], states[0]), states=states, prepared=Changes(change, pairs))
+    assert memkd(step).tolist() == [[[0.0, 0.0, 0.0]]]
 
 
 @pytest.mark.parametrize("steps", [2, 3, 20])
-def test_memory_pairs_go_forward_within_the_window(steps: int) -> None:
-    pairs = losses.memory_pairs(steps, torch.Generator().manual_seed(0))
+def test_memkd_pairs_go_forward_within_the_window(steps: int) -> None:
+    pairs = step_pairs(steps, torch.Generator().manual_seed(0))
     assert (pairs[0] < pairs[1]).all()
     assert pairs.min() == 0
     assert pairs.max() == steps - 1
 
 
-@pytest.mark.parametrize("name", losses.NAMES)
+@pytest.mark.parametrize("name", FORECASTING)
 def test_distillation_moves_from_the_soft_to_the_measured_target(name: str) -> None:
     data = examples()
     soft = data.target[None] + 1
     y = data.target[None].clone()
     rows = torch.arange(len(data))
     loss = Distillation(name, soft)
-    early, late = (loss(y, [y], data, rows, progress) for progress in (0.0, 1.0))
+    early, late = (loss(training_step(y, data, rows, progress)) for progress in (0.0, 1.0))
     assert late < early
-    assert float(Distillation(name, data.target[None])(y, [y], data, rows, 0.5)) == pytest.approx(0.0, abs=1e-6)
+    step = training_step(y, data, rows, 0.5)
+    assert float(Distillation(name, data.target[None])(step)) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_training_alone_and_in_a_batch_gives_the_same_student() -> None:
@@ -86,13 +106,13 @@ def test_two_runs_are_equal_to_the_last_bit() -> None:
 def test_training_learns_and_keeps_the_best_epoch() -> None:
     train, val = examples(256), examples(64, seed=1)
     population = build("mlp", [16], [0], SHAPE)
-    start = losses.masked_l1(forecast(population, val), val.target, val.mask)
+    start = masked_l1(forecast(population, val), val.target, val.mask)
     seen: list[int] = []
     recipe = Recipe(epochs=30, learning_rate=2e-2, batch=32, seed=0)
     best = fit(population, train, val, supervised, recipe, each_epoch=seen.append)
     assert seen == list(range(1, 31))
     assert float(best) < 0.3 * float(start)
-    torch.testing.assert_close(losses.masked_l1(forecast(population, val), val.target, val.mask), best)
+    torch.testing.assert_close(masked_l1(forecast(population, val), val.target, val.mask), best)
 
 
 def test_each_member_is_clipped_by_itself() -> None:
@@ -143,15 +163,16 @@ def test_members_with_options_of_their_own_train_as_they_would_alone(kind: str) 
     train, val = examples(), examples(24, seed=1)
     shape = Shape(patches=4, columns=1, outputs=3, rank=3)
     widths, ranks, rates, muon = [3, 6, 5], [3, 1, 2], [1e-2, 3e-2, 1e-3], [True, False, True]
-    names, weights = ["output_l1", "output_cosine", "memory"], torch.tensor([float("nan"), 0.4, 0.9])
+    names, weights = ["output_l1", "output_cosine", "memkd"], torch.tensor([float("nan"), 0.4, 0.9])
     soft = train.target[None] + 0.1
-    pairs = losses.memory_pairs(4, torch.Generator().manual_seed(0))
+    pairs = step_pairs(4, torch.Generator().manual_seed(0))
     changes = torch.rand(1, len(train), pairs.shape[1], generator=torch.Generator().manual_seed(0))
 
     def trained(members: list[int]) -> Tensor:
         population = build(kind, [widths[m] for m in members], members, shape, ranks=[ranks[m] for m in members])
         recipe = replace(RECIPE, learning_rate=[rates[m] for m in members], muon=[muon[m] for m in members])
-        loss = Distillation([names[m] for m in members], soft, changes, pairs, weights[members])
+        prepared = {"memkd": Changes(changes, pairs)}
+        loss = Distillation([names[m] for m in members], soft, prepared, weights[members])
         fit(population, train, val, loss, recipe)
         return forecast(population, val)
 

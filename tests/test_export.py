@@ -11,7 +11,7 @@ import torch
 from model_folders import make_model_folder, preprocess, windows
 
 from edgekd.contracts.errors import ModelError
-from edgekd.export.model import graphs, load_member, onnx_runner
+from edgekd.export.model import load_member, onnx_runner
 from edgekd.export.tflite import float_tflite, quantized_tflite
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.kinds import KINDS, build
@@ -151,14 +151,14 @@ def test_two_exports_are_equal_byte_for_byte(tmp_path: Path) -> None:
 def test_pruned_units_are_gone_from_the_matrices() -> None:
     population = build("gru", [8], [0], Shape(patches=5, columns=2, outputs=7, rank=3))
     population.unit_mask[0, 4:] = 0
-    sizes = {i.name: list(i.dims) for i in graphs(population, 0)["cell"].graph.initializer}
+    sizes = {i.name: list(i.dims) for i in population.graphs(0)["cell"].graph.initializer}
     assert sizes["cell.update.weight"] == [4, 4 + 4]
     assert sizes["cell.new.bias"] == [4]
 
 
 def test_a_value_without_a_range_is_named() -> None:
     population = build("mlp", [4], [0], Shape(patches=5, columns=2, outputs=7, rank=0))
-    model = graphs(population, 0)["head"]
+    model = population.graphs(0)["head"]
     with pytest.raises(ModelError, match="'state' of the graph has no range"):
         quantized_tflite(float_tflite(model), model, {"input": (-1, 1), "y": (-1, 1)}, (8, 8))
 

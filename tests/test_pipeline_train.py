@@ -90,7 +90,8 @@ def test_what_the_search_varies_trains_together_as_alone(lessons: Lessons) -> No
 
 
 def test_a_patch_of_another_length_has_the_memory_of_the_same_samples(lessons: Lessons) -> None:
-    changes, pairs = lessons.changes(10)
+    prepared = lessons.prepared_loss("memkd", 10)
+    changes, pairs = prepared.teacher, prepared.pairs
     assert pairs.max() == 4  # five steps of ten samples
     assert changes.shape[2] == pairs.shape[1]
     assert lessons.examples("train", 10).relative.shape[1] == 5

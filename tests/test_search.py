@@ -58,7 +58,7 @@ def test_sparsities_that_leave_equal_units_are_one_point() -> None:
 
 
 def test_what_has_no_meaning_for_a_kind_is_not_varied() -> None:
-    found = space(euler_steps=[1, 2], loss=["output_l1", "memory"], patch=[5, 10])
+    found = space(euler_steps=[1, 2], loss=["output_l1", "memkd"], patch=[5, 10])
     assert {c.euler_steps for c in found if c.kind != "liquid"} == {None}
     assert {c.euler_steps for c in found if c.kind == "liquid"} == {1, 2}
     assert {c.loss for c in found if c.kind == "mlp"} == {"output_l1"}
@@ -90,7 +90,7 @@ def wide() -> list[Candidate]:
 
 
 def test_a_search_asks_for_nothing_twice_and_ends_when_all_is_known() -> None:
-    for points in (space(weight_bits=[8, 4]), space(hidden=[8], euler_steps=[1, 2], loss=["output_l1", "memory"])):
+    for points in (space(weight_bits=[8, 4]), space(hidden=[8], euler_steps=[1, 2], loss=["output_l1", "memkd"])):
         names = searched(points, 10_000, 0)
         assert sorted(names) == sorted(one.name for one in points)
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from edgekd.compress.prune import importance, prune, prune_blocks
 from edgekd.contracts.candidate import Candidate
-from edgekd.distill.trainer import Examples, Loss, Recipe, evaluate, fit, forecast
+from edgekd.distill.examples import Examples
+from edgekd.distill.trainer import Loss, Recipe, evaluate, fit, forecast
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.kinds import select
 from edgekd.models.population import Population

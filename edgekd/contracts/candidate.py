@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from edgekd.contracts.declarations import distillation_losses
 from edgekd.contracts.errors import ConfigError
 
-LOSSES = {"l1": "output_l1", "mse": "output_mse", "cos": "output_cosine", "mem": "memory"}
+LOSSES = {loss.code: loss.name for loss in distillation_losses().values()}
 """Distillation losses by the word that stands for them in a name."""
 OPTIMIZERS = ("adamw", "muon")
 _NAME = re.compile(
@@ -76,23 +77,23 @@ class Candidate:
     @staticmethod
     def parse(name: str) -> "Candidate":
         """Read a name back. ConfigError when it is not one."""
-        found = _NAME.fullmatch(name)
-        if not found:
+        parts = _NAME.fullmatch(name)
+        if not parts:
             raise ConfigError(f"'{name}' is not a candidate's name", hint="names look like liquid16_w8a16_s50")
         return Candidate(
-            kind=found["kind"],
-            hidden=int(found["hidden"]),
-            weight_bits=int(found["w"]),
-            activation_bits=int(found["a"]),
-            sparsity=int(found["s"]) / 100,
-            block_sparsity=int(found["b"] or 0) / 100,
-            patch=_int(found["p"]),
-            euler_steps=_int(found["e"]),
-            rank=_int(found["r"]),
-            loss=LOSSES[found["loss"]] if found["loss"] else None,
-            target_weight=int(found["t"]) / 100 if found["t"] else None,
-            optimizer=found["optimizer"],
-            finetuned=bool(found["fine"]),
+            kind=parts["kind"],
+            hidden=int(parts["hidden"]),
+            weight_bits=int(parts["w"]),
+            activation_bits=int(parts["a"]),
+            sparsity=int(parts["s"]) / 100,
+            block_sparsity=int(parts["b"] or 0) / 100,
+            patch=_int(parts["p"]),
+            euler_steps=_int(parts["e"]),
+            rank=_int(parts["r"]),
+            loss=LOSSES[parts["loss"]] if parts["loss"] else None,
+            target_weight=int(parts["t"]) / 100 if parts["t"] else None,
+            optimizer=parts["optimizer"],
+            finetuned=bool(parts["fine"]),
         )
 
 

@@ -4,16 +4,21 @@ import difflib
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, ValidationInfo, field_validator
 
 from edgekd.contracts.board import board_names, load_board
+from edgekd.contracts.declarations import distillation_losses, model_kinds
 from edgekd.contracts.errors import ConfigError
 from edgekd.contracts.yamlfile import Document, Position, dump_yaml, read_yaml
 
-Kind = Literal["liquid", "gru", "mlp", "tcn"]
-LossName = Literal["output_l1", "output_mse", "output_cosine", "memory"]
+if TYPE_CHECKING:
+    Kind = str
+    LossName = str
+else:
+    Kind = Literal[tuple(model_kinds())]
+    LossName = Literal[tuple(distillation_losses())]
 Optimizer = Literal["adamw", "muon"]
 Objective = Literal["error", "flash", "latency", "ram", "energy"]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -391,7 +396,14 @@ def _mistakes(error: ValidationError, document: Document) -> Iterator[Mistake]:
         elif kind == "value_error":
             yield document.position(loc), loc, str(one["ctx"]["error"])
         else:
-            yield document.position(loc), loc, f"{_WORDS.get(kind, _lower(one['msg']))} (got {_short(one['input'])})"
+            message = f"{_WORDS.get(kind, _lower(one['msg']))} (got {_short(one['input'])})"
+            yield document.position(loc), loc, message + _former_value(one["input"])
+
+
+def _former_value(value: Any) -> str:
+    """Name a distillation loss whose name has changed."""
+    renamed = [loss.name for loss in distillation_losses().values() if loss.former_name and loss.former_name == value]
+    return f", which is '{renamed[0]}' now" if renamed else ""
 
 
 RENAMED = {"blocks": "block_sparsity", "optimiser": "optimizer", "substeps": "euler_steps"}
@@ -448,7 +460,7 @@ data:
   stride: 10
 teacher: {kind: gru, hidden: 32, members: 4}        # its members' mean is what the students learn from
 students: {kinds: [liquid, gru, mlp], hidden: [4, 8, 16, 32]}
-distill: {stage1: output_l1, stage2: output_l1}     # or output_mse, output_cosine, memory
+distill: {stage1: output_l1, stage2: output_l1}     # or output_mse, output_cosine, memkd
 compress: {sparsity: [0.0, 0.5], weight_bits: [8], activation_bits: [8, 16]}
 search: {candidates: 48, patch: [5, 10], seed: 0}     # or edgekd compress --candidates, --time
 budget: {flash_bytes: 65536, ram_bytes: 16384, latency_ms: 50}

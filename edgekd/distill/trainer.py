@@ -1,41 +1,18 @@
 """The training loop: one tensor program for a population, each member with its own loss, clipping and best epoch."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from edgekd.distill import losses
+from edgekd.distill.examples import Examples
+from edgekd.distill.losses import function_of, spec_of
+from edgekd.distill.losses.base import HARD, LossStep, TrainingStep, masked_l1, mean_per_member, mixing
 from edgekd.distill.optim import Optimizer
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.population import Population
-
-
-@dataclass(frozen=True, kw_only=True)
-class Examples:
-    """Preprocessed windows: relative [B, N, F], level [B, F], target and mask [B, O] (mask 1 where really measured)."""
-
-    relative: Tensor
-    level: Tensor
-    target: Tensor
-    mask: Tensor
-
-    def __len__(self) -> int:
-        return len(self.relative)
-
-    def __getitem__(self, rows: Tensor) -> "Examples":
-        return Examples(
-            relative=self.relative[rows], level=self.level[rows], target=self.target[rows], mask=self.mask[rows]
-        )
-
-    def to(self, device: str | torch.device) -> "Examples":
-        return Examples(
-            relative=self.relative.to(device),
-            level=self.level.to(device),
-            target=self.target.to(device),
-            mask=self.mask.to(device),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +36,13 @@ class Recipe:
         return replace(self, learning_rate=rates / 2 if isinstance(rates, float) else [rate / 2 for rate in rates])
 
 
-Loss = Callable[[Tensor, list[Tensor], Examples, Tensor, float], Tensor]
+Loss = Callable[[TrainingStep], Tensor]
+"""A step -> the loss of each member [P]."""
 
 
-def supervised(y: Tensor, states: list[Tensor], batch: Examples, rows: Tensor, progress: float) -> Tensor:
+def supervised(step: TrainingStep) -> Tensor:
     """L1 on the measured target alone."""
-    return losses.masked_l1(y, batch.target, batch.mask)
+    return masked_l1(step.y, step.windows.target, step.windows.mask)
 
 
 @dataclass(frozen=True)
@@ -72,50 +50,52 @@ class Distillation:
     """Named losses with the soft targets [P or 1, n, O] for all n training windows.
 
     names: the loss of each member, or one for all. weights [P]: the constant weight of the measured target in each
-    member's loss; NaN, or no weights: the schedule of `losses.mixing`. `changes` [1, n, K] and `pairs` [2, K] are the
-    teacher's relative state changes, for `memory`.
+    member's loss; NaN, or no weights: the schedule of `mixing`. prepared: by name of a loss, what its `prepare`
+    returned. output: the loss between outputs to which those are added that compare something else.
     """
 
     names: str | Sequence[str]
     soft: Tensor
-    changes: Tensor | None = None
-    pairs: Tensor | None = None
+    prepared: Mapping[str, Any] = field(default_factory=dict)
     weights: Tensor | None = None
+    output: str = "output_l1"
+    temperature: float = 1.0
 
-    def __call__(self, y: Tensor, states: list[Tensor], batch: Examples, rows: Tensor, progress: float) -> Tensor:
-        weight = torch.full((len(y),), losses.mixing(progress), device=y.device)
+    def __call__(self, step: TrainingStep) -> Tensor:
+        """The loss of each member, [P]."""
+        y = step.y
+        weight = torch.full((len(y),), mixing(step.progress), device=y.device)
         if self.weights is not None:
             weight = torch.where(self.weights.isnan(), weight, self.weights)
-        soft = self.soft[:, rows].expand_as(y)
+        soft = self.soft[:, step.rows].expand_as(y)
         names = [self.names] * len(y) if isinstance(self.names, str) else list(self.names)
         if len(set(names)) == 1:
-            return self._loss(names[0], y, soft, states, batch, rows, weight)
+            return self._loss(names[0], step, slice(None), soft, weight)
         total = torch.zeros_like(weight)
         for name in sorted(set(names)):
-            members = torch.tensor([m for m, one in enumerate(names) if one == name], device=y.device)
-            their = [state[members] for state in states] if name == "memory" else []
-            loss = self._loss(name, y[members], soft[members], their, batch, rows, weight[members])
-            total = total.index_add(0, members, loss)
+            members = torch.tensor([m for m, own in enumerate(names) if own == name], device=y.device)
+            total = total.index_add(0, members, self._loss(name, step, members, soft, weight))
         return total
 
-    def _loss(
-        self,
-        name: str,
-        y: Tensor,
-        soft: Tensor,
-        states: list[Tensor],
-        batch: Examples,
-        rows: Tensor,
-        weight: Tensor,
-    ) -> Tensor:
-        """One loss of some members: y and soft [P, B, O], weight [P] -> [P]."""
-        if name in ("output_mse", "output_cosine"):
-            hard = losses.masked_mse(y, batch.target, batch.mask)
-            return weight * hard + (1 - weight) * getattr(losses, name)(y, soft)
-        loss = weight * losses.masked_l1(y, batch.target, batch.mask) + (1 - weight) * losses.output_l1(y, soft)
-        if name == "memory" and self.changes is not None and self.pairs is not None and len(states) > 1:
-            change = losses.relative_change(states, self.pairs)
-            loss = loss + (1 - weight) * losses.memory(change, self.changes[:, rows])
+    def _loss(self, name: str, step: TrainingStep, members: Tensor | slice, soft: Tensor, weight: Tensor) -> Tensor:
+        """The loss `name` of some members: soft [P, B, O] and weight [P] of all -> [members]."""
+        spec = spec_of(name)
+        given = LossStep(
+            y=step.y[members],
+            soft=soft[members],
+            states=[state[members] for state in step.states] if spec.needs_states else [],
+            windows=step.windows,
+            rows=step.rows,
+            progress=step.progress,
+            temperature=self.temperature,
+            prepared=self.prepared.get(name),
+            forward=lambda relative, level: step.forward(relative, level)[members],
+        )
+        output, weight = name if spec.hard else self.output, weight[members]
+        hard = HARD[spec_of(output).hard or "l1"](given.y, step.windows.target, step.windows.mask, None)
+        loss = weight * hard + (1 - weight) * mean_per_member(function_of(output)(given))
+        if output != name and (len(step.states) > 1 or not spec.needs_states):
+            loss = loss + (1 - weight) * mean_per_member(function_of(name)(given))
         return loss
 
 
@@ -139,13 +119,20 @@ def fit(
     muon = [recipe.muon] * population.size if isinstance(recipe.muon, bool) else recipe.muon
     optimizer = Optimizer(population, rates, total, weight_decay=recipe.weight_decay, clip=recipe.clip, muon=muon)
     order = torch.Generator().manual_seed(recipe.seed)
+
+    def forward(relative: Tensor, level: Tensor) -> Tensor:
+        outputs: Tensor = population(relative, level, quantizer)[0]
+        return outputs
+
     best = torch.full((population.size,), torch.inf, device=train.relative.device)
     kept = optimizer.flat.clone()
     for epoch in range(recipe.epochs):
         for rows in torch.randperm(len(train), generator=order).to(train.relative.device).split(recipe.batch):
             batch = train[rows]
             y, states = population(batch.relative, batch.level, quantizer)
-            optimizer.step(loss(y, states, batch, rows, epoch / recipe.epochs))
+            progress = epoch / recipe.epochs
+            step = TrainingStep(y=y, states=states, windows=batch, rows=rows, progress=progress, forward=forward)
+            optimizer.step(loss(step))
         now = evaluate(population, val, quantizer)
         kept[now < best] = optimizer.flat[now < best]
         best = torch.fmin(now, best)
@@ -166,15 +153,4 @@ def forecast(
 
 def evaluate(population: Population, examples: Examples, quantizer: FakeQuantizer) -> Tensor:
     """Masked mean absolute error of each member, [P], in normalized units."""
-    return losses.masked_l1(forecast(population, examples, quantizer), examples.target, examples.mask)
-
-
-@torch.no_grad()
-def state_changes(population: Population, examples: Examples, pairs: Tensor, chunk: int = 512) -> Tensor:
-    """Relative state changes of a teacher, mean over its members: [1, n, K]."""
-    quantizer = FakeQuantizer.off(population.size)
-    parts = []
-    for rows in torch.arange(len(examples)).split(chunk):
-        states = population(examples.relative[rows], examples.level[rows], quantizer)[1]
-        parts.append(losses.relative_change(states, pairs).mean(0, keepdim=True))
-    return torch.cat(parts, dim=1)
+    return masked_l1(forecast(population, examples, quantizer), examples.target, examples.mask)

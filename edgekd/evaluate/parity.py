@@ -20,7 +20,7 @@ from edgekd.data.preprocess import Preprocess
 from edgekd.data.windows import Windows
 from edgekd.evaluate.firmware import measure_candidate, run_native
 from edgekd.evaluate.runtimes import FLOAT, Engine, engine, integer_forecaster
-from edgekd.export.model import costs, write_model
+from edgekd.export.model import write_model
 from edgekd.pipeline.prepare import Prepared
 from edgekd.pipeline.train import STAGE1, Trained
 from edgekd.program.arena import arena_bytes
@@ -55,7 +55,7 @@ def export_candidate(config: Config, prepared: Prepared, trained: Trained, membe
     graphs = list(load_model(folder).graphs().values())
     val = prepared.windows["val"]
     score = {
-        **costs(population, member),
+        **population.costs(member),
         "tflite_bytes": sum(map(len, graphs)),
         "arena_bytes": sum(map(arena_bytes, graphs)),
         "val": errors(engine(folder, "twin"), preprocess, val),

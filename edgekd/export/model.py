@@ -13,13 +13,11 @@ from safetensors.torch import load_file, save_file
 
 from edgekd import __version__
 from edgekd.contracts.candidate import Candidate
-from edgekd.export import onnx_graph
 from edgekd.export.tflite import float_tflite, quantized_tflite
 from edgekd.models.fake_quant import FIXED_OUTPUT_RANGES, FakeQuantizer
 from edgekd.models.kinds import build
-from edgekd.models.liquid import constants
+from edgekd.models.onnx_graph import trained_name
 from edgekd.models.population import Population, Shape
-from edgekd.models.tcn import layers
 from edgekd.program.package import TFLM
 
 Ranges = dict[str, tuple[float, float]]
@@ -45,12 +43,12 @@ def write_model(
     save_file(population.extract(member), folder / "weights.safetensors")
     micro = folder / TFLM
     micro.mkdir()
-    for graph, model in graphs(population, member).items():
+    for graph, model in population.graphs(member).items():
         (folder / f"{graph}.onnx").write_bytes(model.SerializeToString(deterministic=True))
         content = float_tflite(model)
         (folder / f"{graph}_float.tflite").write_bytes(content)
         bits = (candidate.weight_bits, candidate.activation_bits)
-        by_value = _by_value(model, ranges)
+        by_value = _by_value(model, population, ranges)
         (folder / f"{graph}.tflite").write_bytes(quantized_tflite(content, model, by_value, bits))
         (micro / f"{graph}.tflite").write_bytes(quantized_tflite(content, model, by_value, bits, matrix_scales=True))
     info = {
@@ -86,39 +84,9 @@ def load_member(folder: Path, weights: str = "weights.safetensors", units: int |
     return population
 
 
-def graphs(population: Population, member: int) -> dict[str, onnx.ModelProto]:
-    """The ONNX graphs of one member, live units only: `cell` (recurrent kinds) and `head`."""
-    tensors = population.extract(member)
-    params = {key: value.numpy() for key, value in tensors.items()}
-    shape, units = population.shape, len(population.unit_mask[member].nonzero())
-    if population.kind == "mlp":
-        return {"head": onnx_graph.mlp_head(params, population.features)}
-    if population.kind == "tcn":
-        return {"head": onnx_graph.tcn_head(params, shape.patches, shape.columns)}
-    head = onnx_graph.head(params, units)
-    if population.kind == "gru":
-        return {"cell": onnx_graph.gru_cell(params, population.features), "head": head}
-    folded = zip(("keep", "rate", "drive"), constants(tensors, shape.euler_steps), strict=True)
-    params |= {key: value.numpy() for key, value in folded}
-    return {"cell": onnx_graph.liquid_cell(params, population.features, shape.euler_steps), "head": head}
-
-
 def member_ranges(quantizer: FakeQuantizer, member: int) -> Ranges:
     """The observed range of every named tensor of one member, in real units."""
     return {name: (float(low[member]), float(high[member])) for name, (low, high) in sorted(quantizer.ranges.items())}
-
-
-def costs(population: Population, member: int) -> dict[str, int]:
-    """Parameters of one member, and multiply-adds of the matrix products of one forecast."""
-    params, shape = population.extract(member), population.shape
-    places = {f"{one.name}_weight": one.outputs for one in layers(shape.patches)} if population.kind == "tcn" else {}
-    repeats = shape.patches * shape.euler_steps if population.recurrent else 1
-    macs = 0
-    for name, value in params.items():
-        if name.endswith("_weight"):
-            in_head = name in ("down_weight", "out_weight")
-            macs += value.numel() * (1 if in_head else places.get(name, repeats))
-    return {"params": sum(value.numel() for value in params.values()), "macs": macs}
 
 
 def onnx_runner(path: Path) -> Runner:
@@ -138,9 +106,9 @@ def onnx_runner(path: Path) -> Runner:
     return run
 
 
-def _by_value(model: onnx.ModelProto, ranges: Ranges) -> Ranges:
+def _by_value(model: onnx.ModelProto, population: Population, ranges: Ranges) -> Ranges:
     """Ranges by the values of a graph: those trained under another name, and TFLite's fixed ones, filled in."""
     known = ranges | FIXED_OUTPUT_RANGES
     values = [one.name for one in model.graph.input] + [node.output[0] for node in model.graph.node]
-    named = {value: onnx_graph.trained_name(value) for value in values}
+    named = {value: trained_name(value, population.graph_ranges) for value in values}
     return {value: known[name] for value, name in named.items() if name in known}

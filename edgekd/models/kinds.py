@@ -1,5 +1,6 @@
 """The kinds of network by name, and populations on disk."""
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,13 +8,21 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from edgekd.models.gru import Gru
-from edgekd.models.liquid import Liquid
-from edgekd.models.mlp import Mlp
+from edgekd.contracts.declarations import model_kinds
 from edgekd.models.population import Population, Shape
-from edgekd.models.tcn import Tcn
 
-KINDS: dict[str, type[Population]] = {kind.kind: kind for kind in (Liquid, Gru, Mlp, Tcn)}
+
+def _network(kind: str) -> type[Population]:
+    """The class of a kind in its module."""
+    classes = [
+        value
+        for value in vars(importlib.import_module(f"edgekd.models.{kind}")).values()
+        if isinstance(value, type) and issubclass(value, Population) and value is not Population
+    ]
+    return classes[0]
+
+
+KINDS: dict[str, type[Population]] = {kind: _network(kind) for kind in model_kinds()}
 
 
 def build(

@@ -6,18 +6,32 @@ between min(0, A) and max(0, A): a fixed-point range is provable. There may be s
 and rate divided by their number.
 """
 
+import onnx
 import torch
 from torch import Tensor
 
+from edgekd.contracts.declarations import ModelKind
 from edgekd.models.fake_quant import FakeQuantizer
+from edgekd.models.onnx_graph import STEP, GraphBuilder
 from edgekd.models.population import Params, Population, steps, uniform
+
+KIND = ModelKind(
+    name="liquid",
+    label="liquid",
+    marker="circle",
+    color="#0b63b0",
+    dark_color="#62aef2",
+    recurrent=True,
+    euler_steps=True,
+)
 
 
 class Liquid(Population):
     """The cell of the module's description, one or more steps per patch."""
 
-    kind = "liquid"
-    recurrent = True
+    kind = KIND.name
+    recurrent = KIND.recurrent
+    graph_ranges = {"cell.gate": "logistic"}
     unit_axes = {"gate_weight": (0, 1), "gate_bias": (0,), "leak": (0,), "rate": (0,), "target": (0,)}
 
     def member(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -46,6 +60,28 @@ class Liquid(Population):
                 h = quantizer("state", quantizer("cell.kept", keep * h) + quantizer("cell.pushed", f * pull))
             states.append(h)
         return states
+
+    def cell_graph(self, params: Params) -> onnx.ModelProto:
+        """X [1, I], h [1, H] -> next [1, H]. Euler steps after the first have their number at the end of their names;
+        the weights are shared. Scalars are folded: the cell multiplies by `keep` and `rate` and never by 1 - leak.
+        """
+        graph, units, last = GraphBuilder("cell"), len(params["leak"]), self.shape.euler_steps - 1
+        weight = graph.constant("cell.pre.weight", params["gate_weight"])
+        bias = graph.constant("cell.pre.bias", params["gate_bias"])
+        folded = zip(("keep", "rate", "drive"), constants(params, self.shape.euler_steps), strict=True)
+        keep, rate, drive = (graph.constant(name, value[None]) for name, value in folded)
+        h = "h"
+        for turn in range(self.shape.euler_steps):
+            number = f"{STEP}{turn}" if turn else ""
+            z = graph.add("Concat", ["x", h], f"cell.joined{number}", axis=1)
+            pre = graph.add("Gemm", [z, weight, bias], f"cell.pre{number}", transB=1)
+            gate = graph.add("Sigmoid", [pre], f"cell.gate{number}")
+            scaled = graph.add("Mul", [h, rate], f"cell.scaled{number}")
+            pull = graph.add("Sub", [drive, scaled], f"cell.pull{number}")
+            pushed = graph.add("Mul", [gate, pull], f"cell.pushed{number}")
+            kept = graph.add("Mul", [h, keep], f"cell.kept{number}")
+            h = graph.add("Add", [kept, pushed], "next" if turn == last else f"next{STEP}{turn}")
+        return graph.model({"x": self.features, "h": units}, {"next": units})
 
 
 def constants(params: Params, euler_steps: int) -> tuple[Tensor, Tensor, Tensor]:

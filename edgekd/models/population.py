@@ -7,10 +7,12 @@ which holds their state at zero: a member's result does not depend on who else i
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import onnx
 import torch
 from torch import Tensor, nn
 
 from edgekd.models.fake_quant import FakeQuantizer
+from edgekd.models.onnx_graph import state_head
 
 Params = Mapping[str, Tensor]
 
@@ -35,13 +37,16 @@ class Population(nn.Module):
     """What every kind shares: stacked parameters, the mask of live units, and the head.
 
     A kind gives `unit_axes` (per parameter, the axes that run over hidden units, P not counted), `member` (the
-    parameters of one member at its own width) and `states`. Input features per step are the F relative ones and the
-    F levels, I = 2F; a feed-forward kind sees all at once, I = N*F + F.
+    parameters of one member at its own width), `states`, its graph (`cell_graph` of a recurrent kind, `head_graph` of a
+    feed-forward one) and `graph_ranges` (values of that graph -> the name of the range they were trained under). Input
+    features per step are the F relative ones and the F levels, I = 2F; a feed-forward kind sees all at once,
+    I = N*F + F.
     """
 
     kind: str
     recurrent: bool
     unit_axes: dict[str, tuple[int, ...]]
+    graph_ranges: Mapping[str, str] = {}
 
     unit_mask: Tensor
     rank_mask: Tensor
@@ -129,6 +134,33 @@ class Population(nn.Module):
         if name in self.rank_axes:
             found[self.rank_axes[name]] = torch.arange(self.ranks[index], device=keep.device)
         return found
+
+    def graphs(self, index: int) -> dict[str, onnx.ModelProto]:
+        """The ONNX graphs of one member, without its pruned units: `cell` (recurrent kinds) and `head`."""
+        params = self.extract(index)
+        if not self.recurrent:
+            return {"head": self.head_graph(params)}
+        units = len(self.unit_mask[index].nonzero())
+        return {"cell": self.cell_graph(params), "head": state_head(params, units)}
+
+    def cell_graph(self, params: Params) -> onnx.ModelProto:
+        """One step of a recurrent kind: x [1, I], h [1, H] -> next [1, H]; params are those of `extract`."""
+        raise NotImplementedError
+
+    def head_graph(self, params: Params) -> onnx.ModelProto:
+        """The whole network of a feed-forward kind: input [1, I] -> y [1, O]; params are those of `extract`."""
+        raise NotImplementedError
+
+    def costs(self, index: int) -> dict[str, int]:
+        """Parameters of one member, and multiply-adds of the matrix products of one output."""
+        params = self.extract(index)
+        macs = sum(value.numel() * self.weight_uses(name) for name, value in params.items() if name.endswith("_weight"))
+        return {"params": sum(value.numel() for value in params.values()), "macs": macs}
+
+    def weight_uses(self, name: str) -> int:
+        """How often a matrix is multiplied with for one output."""
+        in_head = name in ("down_weight", "out_weight")
+        return 1 if in_head or not self.recurrent else self.shape.patches * self.shape.euler_steps
 
     @property
     def rank_axes(self) -> dict[str, int]:

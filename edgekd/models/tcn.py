@@ -7,11 +7,23 @@ reads the whole window, as WaveNet does (van den Oord et al. 2016), in log2(N) l
 
 from dataclasses import dataclass
 
+import onnx
 import torch
 from torch import Tensor
 
+from edgekd.contracts.declarations import ModelKind
 from edgekd.models.fake_quant import FakeQuantizer
+from edgekd.models.onnx_graph import GraphBuilder, readout
 from edgekd.models.population import Params, Population, linear, uniform
+
+KIND = ModelKind(
+    name="tcn",
+    label="TCN",
+    marker="diamond",
+    color="#b3266a",
+    dark_color="#f080b4",
+    recurrent=False,
+)
 
 STRIDE = 2
 DEEPEST = 12
@@ -43,8 +55,9 @@ def layers(patches: int) -> list[Layer]:
 class Tcn(Population):
     """The network of the module's description; all layers have the same live units as channels."""
 
-    kind = "tcn"
-    recurrent = False
+    kind = KIND.name
+    recurrent = KIND.recurrent
+    graph_ranges = {"window": "input", "patches": "input", "places": "input", "recent": "input", "last": "conv.last"}
     unit_axes: dict[str, tuple[int, ...]] = {
         "level_weight": (0,),
         **{f"conv{depth}_weight": (0, 2) if depth else (0,) for depth in range(DEEPEST)},
@@ -75,6 +88,39 @@ class Tcn(Population):
         recent = quantizer("input", level.expand(self.size, -1, -1))
         recent = quantizer("level", torch.matmul(recent, quantizer.weight(params["level_weight"]).transpose(1, 2)))
         return [quantizer("state", torch.relu(x[:, :, 0] + recent))]
+
+    def head_graph(self, params: Params) -> onnx.ModelProto:
+        """Input [1, N * F + F] -> y [1, O]: the convolutions and the head in one graph."""
+        graph, units = GraphBuilder("head"), len(params["conv0_bias"])
+        patches, columns = self.shape.patches, self.shape.columns
+        length = patches * columns
+        starts = [
+            graph.integers(name, [at]) for name, at in (("zero", 0), ("level.start", length), ("end", length + columns))
+        ]
+        axis = graph.integers("axis", [1])
+        graph.add("Slice", ["input", starts[0], starts[1], axis], "window")
+        graph.add("Reshape", ["window", graph.integers("patches.shape", [1, patches, columns])], "patches")
+        x = graph.add("Transpose", ["patches"], "places", perm=[0, 2, 1])
+        stack = layers(patches)
+        for layer in stack:
+            kernel = params[f"{layer.name}_weight"].transpose(1, 2)  # ONNX has [O, C, kernel]
+            weight = graph.constant(f"{layer.name}.weight", kernel)
+            bias = graph.constant(f"{layer.name}.bias", params[f"{layer.name}_bias"])
+            last = layer is stack[-1]
+            name = "conv.last" if last else f"{layer.name}.sum"
+            x = graph.add("Conv", [x, weight, bias], name, strides=[STRIDE], kernel_shape=[layer.kernel])
+            x = x if last else graph.add("Relu", [x], layer.name)
+        graph.add("Reshape", [x, graph.integers("last.shape", [1, units])], "last")
+        graph.add("Slice", ["input", starts[1], starts[2], axis], "recent")
+        graph.dense("recent", params["level_weight"], None, "level")
+        graph.add("Add", ["last", "level"], "state.sum")
+        state = graph.add("Relu", ["state.sum"], "state")
+        y = readout(graph, state, params)
+        return graph.model({"input": length + columns}, {y: len(params["out_bias"])})
+
+    def weight_uses(self, name: str) -> int:
+        places = {f"{layer.name}_weight": layer.outputs for layer in layers(self.shape.patches)}
+        return places.get(name, 1)
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor, layer: Layer) -> Tensor:

@@ -18,7 +18,7 @@ from edgekd.data.preprocess import Preprocess
 from edgekd.data.split import split_groups
 from edgekd.data.table import read_table, table_path
 from edgekd.data.windows import Windows, cut_split
-from edgekd.distill.trainer import Examples
+from edgekd.distill.examples import Examples
 
 SHOWN_PROBLEMS = 10
 PARTS = ("train", "val", "test")

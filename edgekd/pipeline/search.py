@@ -21,6 +21,7 @@ from edgekd import __version__
 from edgekd.contracts.board import load_board
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
+from edgekd.contracts.declarations import model_kinds
 from edgekd.contracts.errors import ConfigError, DoesNotFit
 from edgekd.evaluate import parity
 from edgekd.evaluate.selection import Scores, choose, front_of, objectives, over_limits, volume
@@ -29,7 +30,7 @@ from edgekd.pipeline.prepare import Prepared
 from edgekd.pipeline.train import Batch, Lessons
 from edgekd.run import Run, read_json
 from edgekd.search.artifacts import Artifacts
-from edgekd.search.space import RECURRENT, grid, spread
+from edgekd.search.space import grid, spread
 from edgekd.search.study import DIMENSIONS, Study, parameters
 from edgekd.search.trials import Trials, sqlite_url
 
@@ -308,7 +309,7 @@ class Search:
     def _compared(self) -> list[str]:
         """DLNet, and the best recurrent student without its recurrence."""
         scores = {name: one for name, one in self.scores().items() if "refused" not in one}
-        recurrent = [name for name in scores if Candidate.parse(name).kind in RECURRENT]
+        recurrent = [name for name in scores if model_kinds()[Candidate.parse(name).kind].recurrent]
         best = min(recurrent, key=lambda name: scores[name]["val"]["mae"], default=None)
         return ["dlnet"] + ([f"without_recurrence:{best}"] if best else [])
 

@@ -14,8 +14,10 @@ from torch import Tensor
 from edgekd.compress.recover import pruned_members, recover, unrecovered
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
-from edgekd.distill.losses import masked_mse, memory_pairs
-from edgekd.distill.trainer import Distillation, Examples, Recipe, fit, forecast, state_changes, supervised
+from edgekd.distill import losses
+from edgekd.distill.examples import Examples
+from edgekd.distill.losses.base import TeacherView, TrainingStep, masked_mse
+from edgekd.distill.trainer import Distillation, Recipe, fit, forecast, supervised
 from edgekd.export.model import Ranges, member_ranges
 from edgekd.models.dlnet import Dlnet
 from edgekd.models.fake_quant import FakeQuantizer
@@ -131,7 +133,7 @@ class Lessons:
         self.config, self.prepared = config, prepared
         self.teacher = teacher.to(config.students.device)
         self.examples = cache(self._examples)
-        self.changes = cache(self._changes)
+        self.prepared_loss = cache(self._prepared_loss)
         self.gain = float(prepared.preprocess.target_gain)
         self.soft = forecast(self.teacher, self.examples("train", None)).mean(0, keepdim=True)
         """The mean forecast of the teacher's members, [1, n, O]."""
@@ -264,16 +266,20 @@ class Lessons:
     def _loss(self, members: Members, default: str, soft: Tensor) -> Distillation:
         names = [one.loss or default for one, _ in members]
         shares = [math.nan if one.target_weight is None else one.target_weight for one, _ in members]
-        changes, pairs = self.changes(members[0][0].patch) if "memory" in names else (None, None)
-        return Distillation(names, soft, changes, pairs, weights=torch.tensor(shares, device=soft.device))
+        prepared = {name: self.prepared_loss(name, members[0][0].patch) for name in sorted(set(names))}
+        return Distillation(names, soft, prepared, weights=torch.tensor(shares, device=soft.device))
 
-    def _changes(self, patch: int | None) -> tuple[Tensor, Tensor]:
-        """The teacher's relative state changes [1, n, K], and the steps [2, K] of a student with that patch."""
-        own, theirs = patch or self.prepared.preprocess.patch, self.prepared.preprocess.patch
-        steps = self.prepared.preprocess.window // own
-        pairs = memory_pairs(steps, torch.Generator().manual_seed(self.config.search.seed)).to(self.soft.device)
-        at = (((pairs + 1) * own - 1) // theirs).clamp(max=self.prepared.preprocess.steps - 1)
-        return state_changes(self.teacher, self.examples("train", None), at), pairs
+    def _prepared_loss(self, name: str, patch: int | None) -> Any:
+        """What a loss computes of the teacher before students with that patch are trained."""
+        view = TeacherView(
+            teacher=self.teacher,
+            teacher_windows=self.examples("train", None),
+            windows=self.examples("train", patch),
+            soft=self.soft,
+            samples=self.prepared.preprocess.window,
+            seed=self.config.search.seed,
+        )
+        return losses.prepare(name, view)
 
 
 def training_key(config: Config) -> list[Any]:
@@ -318,8 +324,8 @@ def _empty_teacher(config: Config, prepared: Prepared) -> Population:
     return build(config.teacher.kind, [config.teacher.hidden] * count, range(first, first + count), shape)
 
 
-def _squared(y: Tensor, states: list[Tensor], batch: Examples, rows: Tensor, progress: float) -> Tensor:
-    return masked_mse(y, batch.target, batch.mask)
+def _squared(step: TrainingStep) -> Tensor:
+    return masked_mse(step.y, step.windows.target, step.windows.mask)
 
 
 def _best_seed(errors: Tensor, first: int, count: int) -> int:

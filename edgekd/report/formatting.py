@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 
+from edgekd.contracts.declarations import model_kinds
 from edgekd.report.schema import Ablation, Parity, Report, Score
 
 NOTICEABLE = 0.005  # smaller relative differences are called equal
@@ -163,7 +164,7 @@ def stages(report: Report) -> dict[str, float]:
 
 def kind_name(kind: str) -> str:
     """`gru` -> `GRU`."""
-    return kind.upper() if kind in ("gru", "mlp", "tcn") else kind
+    return model_kinds()[kind].label if kind in model_kinds() else kind
 
 
 def ladder(report: Report) -> list[tuple[str, float]]:

@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from edgekd.contracts.declarations import model_kinds
 from edgekd.report.axes import Scale, scale, spread
 from edgekd.report.formatting import errors_of, kind_name
 from edgekd.report.front import (
@@ -18,8 +19,9 @@ from edgekd.report.front import (
 )
 from edgekd.report.schema import Report
 
-COLOURS = {"liquid": "#0b63b0", "gru": "#c2500a", "mlp": "#10805b", "tcn": "#b3266a"}
-MARKERS = {"liquid": "o", "gru": "s", "mlp": "^", "tcn": "D"}
+SHAPES = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "pentagon": "p", "hexagon": "h", "cross": "P"}
+COLOURS = {kind.name: kind.color for kind in model_kinds().values()}
+MARKERS = {kind.name: SHAPES.get(kind.marker, "*") for kind in model_kinds().values()}
 INK, SOFT, GRID, TEACHER, BUDGET = "#17202a", "#5b6673", "#e9ecf0", "#7b4fa3", "#b3261e"
 DPI = 150
 COLUMNS = 2

@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from edgekd.contracts.declarations import model_kinds
 from edgekd.report import formatting, svg_charts
 from edgekd.report.schema import Comparison, Report, Score
 from edgekd.report.svg import SHAPES, Chart
@@ -71,13 +72,15 @@ def render(report: Report) -> str:
 @functools.cache
 def environment() -> jinja2.Environment:
     """Templates of this folder: HTML is escaped, a misspelt name is an error."""
-    return jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=jinja2.StrictUndefined,
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.globals["model_kinds"] = lambda: list(model_kinds().values())
+    return templates
 
 
 def tiles(report: Report) -> list[Tile]:

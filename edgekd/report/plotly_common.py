@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgekd.contracts.declarations import model_kinds
 from edgekd.report.front import Measure, cost_of
 from edgekd.report.schema import Candidate
 
-SYMBOLS = {"liquid": "circle", "gru": "square", "mlp": "triangle-up", "tcn": "diamond"}
+SYMBOLS = {kind.name: kind.marker.replace("triangle", "triangle-up") for kind in model_kinds().values()}
 HEIGHTS = {"wide": 340, "narrow": 270}  # of a plot on wide and narrow screens, pixels
 GAP, BOTTOM = 92, 60  # below a plot, below the last one, pixels
 

@@ -6,9 +6,10 @@ Colours are classes of the style sheet, which knows about dark screens and paper
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from edgekd.contracts.declarations import model_kinds
 from edgekd.report.axes import Tick
 
-SHAPES = {"liquid": "circle", "gru": "square", "mlp": "triangle", "tcn": "diamond"}
+SHAPES = {kind.name: kind.marker for kind in model_kinds().values()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +112,16 @@ def shape(kind: str, x: float, y: float, r: float) -> str:
     name = SHAPES.get(kind, "star")
     if name == "circle":
         return f"M{x - r:.1f} {y:.1f}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0z"
-    corners = {
+    outlines: dict[str, list[tuple[float, float]]] = {
         "square": [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
         "triangle": [(0, -1.15), (1.1, 0.85), (-1.1, 0.85)],
         "diamond": [(0, -1.2), (1.2, 0), (0, 1.2), (-1.2, 0)],
+        "pentagon": [(0, -1.15), (1.1, -0.35), (0.68, 0.93), (-0.68, 0.93), (-1.1, -0.35)],
+        "hexagon": [(0, -1.15), (1, -0.58), (1, 0.58), (0, 1.15), (-1, 0.58), (-1, -0.58)],
+        "cross": [
+            (-0.4, -1.1), (0.4, -1.1), (0.4, -0.4), (1.1, -0.4), (1.1, 0.4), (0.4, 0.4), (0.4, 1.1), (-0.4, 1.1),
+            (-0.4, 0.4), (-1.1, 0.4), (-1.1, -0.4), (-0.4, -0.4),
+        ],
         "star": [(0, -1.3), (0.4, -0.4), (1.3, 0), (0.4, 0.4), (0, 1.3), (-0.4, 0.4), (-1.3, 0), (-0.4, -0.4)],
-    }[name]
-    return "M" + "L".join(f"{x + r * dx:.1f} {y + r * dy:.1f}" for dx, dy in corners) + "z"
+    }  # fmt: skip
+    return "M" + "L".join(f"{x + r * dx:.1f} {y + r * dy:.1f}" for dx, dy in outlines[name]) + "z"

@@ -7,10 +7,10 @@ from itertools import product, zip_longest
 from typing import Any
 
 from edgekd.contracts.candidate import Candidate
+from edgekd.contracts.declarations import distillation_losses, model_kinds
 from edgekd.contracts.errors import ConfigError
 
 MOST_POINTS = 200_000
-RECURRENT = ("liquid", "gru")
 
 
 def grid(choices: Mapping[str, Sequence[Any]]) -> list[Candidate]:
@@ -33,10 +33,11 @@ def grid(choices: Mapping[str, Sequence[Any]]) -> list[Candidate]:
 
 
 def applicable(point: Candidate) -> Candidate:
-    """The same point without what has no meaning for its kind: Euler steps, and a loss on a memory."""
-    if point.kind != "liquid":
+    """The same point without what its kind does not have: Euler steps, and a loss on hidden states."""
+    kind, loss = model_kinds()[point.kind], distillation_losses()[point.loss] if point.loss else None
+    if not kind.euler_steps:
         point = replace(point, euler_steps=None)
-    if point.kind not in RECURRENT and point.loss == "memory":
+    if loss and loss.needs_states and not kind.recurrent:
         point = replace(point, loss="output_l1")
     return point
 
