@@ -1,8 +1,9 @@
 """Fronts and the volume they dominate. Every objective is to be made small."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 Point = Sequence[float]
+MARGIN = 1.1  # the reference point of a hypervolume is the worst value on any front times this
 
 
 def front(points: Sequence[Point]) -> list[int]:
@@ -34,6 +35,38 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
         for i in range(len(inside))
         if heights[i + 1] > heights[i]
     )
+
+
+def reference_point(runs: Iterable[Sequence[Point]]) -> tuple[float, ...]:
+    """The worst value of each objective on the front of any run, times MARGIN."""
+    best = [points[i] for points in runs for i in front(points)]
+    return tuple(MARGIN * max(values) for values in zip(*best, strict=True))
+
+
+def dominated_share(points: Sequence[Point], reference: Point) -> float:
+    """Hypervolume as a fraction of the box between zero and the reference, so that units do not matter.
+
+    0 where the box has no volume.
+    """
+    if min(reference) <= 0:
+        return 0.0
+    scaled = [tuple(value / limit for value, limit in zip(point, reference, strict=True)) for point in points]
+    return hypervolume(scaled, (1.0,) * len(reference))
+
+
+def shares_over_time(points: Sequence[Point], reference: Point) -> list[float]:
+    """The dominated share of the first point, of the first two, and so on."""
+    shares: list[float] = []
+    best: list[Point] = []
+    for point in points:
+        candidates = [*best, point]
+        kept = front(candidates)
+        if len(best) in kept:  # else the point is dominated and nothing changes
+            best = [candidates[i] for i in kept]
+            shares.append(dominated_share(best, reference))
+        else:
+            shares.append(shares[-1])
+    return shares
 
 
 def _area(points: Sequence[Point], reference: Point) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from edgekd.report import page, schema, tables
+from edgekd.report import report_page, schema, tables
 
 CELLS = [f"b{batch}c{cell}" for batch in (1, 2, 3) for cell in range(14)][:40]
 
@@ -147,7 +147,7 @@ class Page(HTMLParser):
 
 
 def rendered(report: dict[str, Any]) -> Page:
-    return Page(page.render(schema.parse(report)))
+    return Page(report_page.render(schema.parse(report)))
 
 
 def printed(report: dict[str, Any], width: int = 100) -> str:

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -15,8 +16,13 @@ from hypothesis import strategies as st
 from report_examples import CELLS, Page, example, printed, rendered, score
 
 from edgekd.contracts.errors import DataError
-from edgekd.report import formatting, front, page, schema, svg_charts, tables, write
+from edgekd.report import formatting, report_page, schema, tables, write
 from edgekd.report.axes import Scale, scale, spread
+from edgekd.report.front_scene import Measure, scene_of, split_references
+from edgekd.report.matplotlib_front import LABEL_WIDTH, front_panel
+from edgekd.report.matplotlib_series import MOST_POINTS, forecast_panel, horizon_panel, thinned
+from edgekd.report.matplotlib_style import PANEL_HEIGHT, PANEL_WIDTH
+from edgekd.report.palette import DARK, LIGHT
 
 
 def test_files_are_written_and_equal_reports_give_equal_files(tmp_path: Path) -> None:
@@ -55,7 +61,7 @@ def test_tables_have_headers_and_pictures_have_words() -> None:
     drawings = [attributes for tag, attributes in found.tags if tag == "svg"]
     assert all(one.get("aria-label") or one.get("aria-hidden") for one in drawings)
     labels = [one["aria-label"] for one in drawings if one.get("role") == "img"]
-    assert len(labels) == 2 * 2 + 3 + 2
+    assert len(labels) == 4 + 3 + 1
     levels = [int(tag[1]) for tag, _ in found.tags if tag in ("h1", "h2", "h3")]
     assert levels[0] == 1 and all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
 
@@ -116,7 +122,7 @@ def test_names_are_text_and_never_markup() -> None:
     report["comparisons"][0] |= {"name": evil, "note": evil}
     report["config"]["data"]["order"] = evil
     report["hashes"][evil] = evil
-    source = page.render(schema.parse(report))
+    source = report_page.render(schema.parse(report))
     assert "<img" not in source and evil in Page(source).text
     assert evil in printed(report, width=400)
 
@@ -235,31 +241,65 @@ def test_the_report_does_not_change_what_it_is_given(tmp_path: Path) -> None:
 
 
 def test_the_front_names_far_references_and_keeps_room_for_candidates() -> None:
-    near, far = front.split_references([0.0024, 0.0030], {"ridge": 0.0032, "teacher": 0.0023, "persistence": 0.0114})
+    near, far = split_references([0.0024, 0.0030], {"ridge": 0.0032, "teacher": 0.0023, "persistence": 0.0114})
     assert list(near) == ["teacher", "ridge"] and list(far) == ["persistence"]
-    assert "65,536" not in svg_charts.front_chart(schema.parse(example()), 1040).caption
-    chart = svg_charts.front_chart(schema.parse(example()), 1040, "flash")
-    assert "persistence 0.01100" in chart.caption and "65,536 bytes" in chart.caption
-    assert [mark.ring for mark in chart.marks].count(True) == 1 and chart.marks[-1].ring
+    scene = scene_of(schema.parse(example()))
+    assert "persistence 0.01100" in scene.far_text and list(scene.near) == ["teacher", "ridge"]
+    flash, energy = (svg_text(front_panel(scene, measure, measure)) for measure in ("flash", "energy"))
+    assert "budget 65,536 bytes" in flash and "budget" not in energy
     inside = example(native=False, budget={"flash_bytes": 6_000, "ram_bytes": 1, "latency_ms": 1.0})
-    assert any(rule.css == "budget" for rule in svg_charts.front_chart(schema.parse(inside), 400).rules)
+    drawn = front_panel(scene_of(schema.parse(inside)), "tflite", "front")
+    assert "budget 6,000 bytes" in svg_text(drawn) and "to the right" not in svg_text(drawn)
 
 
-def test_every_chart_stays_inside_its_frame_and_is_well_formed() -> None:
+def svg_text(drawing: str) -> str:
+    return " ".join(ElementTree.fromstring(drawing).itertext())
+
+
+def marks_of(drawing: str) -> dict[str, tuple[float, float]]:
+    """Where each candidate's mark is, by its name."""
+    groups = [group for group in ElementTree.fromstring(drawing).iter("g") if group.find("title") is not None]
+    uses = [(str(group.findtext("title")).partition(",")[0], next(group.iter("use"))) for group in groups]
+    return {name: (float(use.attrib["x"]), float(use.attrib["y"])) for name, use in uses}
+
+
+@pytest.mark.parametrize("measure", ["flash", "energy"])
+def test_every_mark_of_a_front_lies_where_its_figures_are(measure: Measure) -> None:
+    """Positions in the SVG are those of cost and error, on axes that hold them all."""
+    scene = scene_of(schema.parse(example()))
+    marks = marks_of(front_panel(scene, measure, "front"))
+    assert set(marks) == {candidate.name for candidate in scene.candidates}
+    x, y = scene.cost_scale(measure), scene.error_scale()
+    width, height = PANEL_WIDTH - 68 - LABEL_WIDTH, PANEL_HEIGHT - 62
+    for candidate, cost in zip(scene.candidates, scene.costs(measure), strict=True):
+        across, down = marks[candidate.name]
+        assert across == pytest.approx(68 + x(cost) * width, abs=0.2)
+        assert down == pytest.approx(12 + (1 - y(candidate.val.mae)) * height, abs=0.2)
+        assert 68 <= across <= PANEL_WIDTH - LABEL_WIDTH and 12 <= down <= PANEL_HEIGHT - 50
+
+
+def test_drawings_are_well_formed_in_colors_of_the_page_and_alone_with_their_names() -> None:
     report = schema.parse(example())
-    drawn = [
-        svg_charts.front_chart(report, width, measure)
-        for width in (400, 1040)
-        for measure in ("tflite", "flash", "energy")
-    ]
-    drawn += [svg_charts.horizon_chart(report, width) for width in (400, 1040)]
-    drawn += [svg_charts.forecast_chart(report, one, 400) for one in report.chosen.forecasts]
-    draw = page.environment().get_template("chart.svg.j2").module.draw
-    for chart in drawn:
-        ElementTree.fromstring(str(draw(chart)))
-        assert all(chart.left <= mark.x <= chart.right and chart.top <= mark.y <= chart.bottom for mark in chart.marks)
-        assert all(chart.left <= tick.at <= chart.right for tick in chart.x_ticks) and len(chart.x_ticks) >= 2
-        assert all(chart.top <= tick.at <= chart.bottom for tick in chart.y_ticks) and len(chart.y_ticks) >= 2
+    scene = scene_of(report)
+    drawings = [front_panel(scene, measure, f"front-{measure}") for measure in scene.measures]
+    drawings += [horizon_panel(report, "horizon")]
+    drawings += [forecast_panel(report, shown, f"forecast-{i}")[0] for i, shown in enumerate(report.chosen.forecasts)]
+    ids: list[str] = []
+    for drawing in drawings:
+        svg = ElementTree.fromstring(drawing)
+        assert svg.attrib["viewBox"].startswith("0 0 ") and "width" not in svg.attrib and svg.attrib["aria-label"]
+        assert not re.findall(r"#[0-9a-f]{6}", drawing), "a color that does not change on dark screens"
+        ids += [element.attrib["id"] for element in svg.iter() if "id" in element.attrib]
+        references = re.findall(r"url\(#([^)]+)\)", drawing) + re.findall(r'href="#([^"]+)"', drawing)
+        assert references and set(references) <= set(ids)
+        assert len([element for element in svg.iter("text") if element.text]) > 6
+    assert len(set(ids)) == len(ids)
+
+
+def test_colors_of_one_name_in_the_light_are_of_one_name_in_the_dark() -> None:
+    assert set(LIGHT) == set(DARK)
+    pairs = {(LIGHT[name], DARK[name]) for name in LIGHT}
+    assert len(pairs) == len(set(LIGHT.values()))
 
 
 def test_forecasts_are_drawn_thinly_with_their_extremes_and_without_outliers() -> None:
@@ -267,11 +307,24 @@ def test_forecasts_are_drawn_thinly_with_their_extremes_and_without_outliers() -
     life = 40_000
     values: list[float | None] = [1.0 - 1e-6 * at for at in range(life)]
     values[777], values[20_000] = 9.0, None
-    one = report.chosen.forecasts[0].model_copy(update={"order": list(range(life)), "measured": values})
-    chart = svg_charts.forecast_chart(report, one, 400)
-    assert chart.caption == "1 outlier outside this axis."
-    assert chart.lines[0].path.count("M") <= 2 * svg_charts.MOST_POINTS
-    assert float(chart.y_ticks[-1].label) < 2
+    shown = report.chosen.forecasts[0].model_copy(update={"order": list(range(life)), "measured": values})
+    drawing, caption = forecast_panel(report, shown, "forecast")
+    assert caption == "1 outlier outside this axis."
+    longest = max(ElementTree.fromstring(drawing).iter("path"), key=lambda path: len(path.attrib["d"]))
+    assert MOST_POINTS / 2 < longest.attrib["d"].count("L") <= MOST_POINTS + 2
+    labels = [element.text for element in ElementTree.fromstring(drawing).iter("text")]
+    assert not any(label in ("2.0", "4.0", "8.0") for label in labels)
+    kept = thinned([(at, value) for at, value in enumerate(values) if value is not None])
+    assert (777, 9.0) in kept and len(kept) <= MOST_POINTS + 2
+
+
+def test_a_gap_in_the_measurement_is_a_gap_in_the_line() -> None:
+    report = schema.parse(example())
+    order = [at for at in range(400) if not 150 <= at < 250]
+    shown = report.chosen.forecasts[0].model_copy(update={"order": order, "measured": [1.0] * 300})
+    drawing, _ = forecast_panel(report, shown, "forecast")
+    longest = max(ElementTree.fromstring(drawing).iter("path"), key=lambda path: len(path.attrib["d"]))
+    assert longest.attrib["d"].count("M") == 2
 
 
 finite = st.floats(1e-9, 1e9)
@@ -317,7 +370,7 @@ def test_numbers_are_written_as_people_read_them() -> None:
 
 def test_nothing_heavy_is_loaded_and_matplotlib_only_when_it_draws() -> None:
     code = (
-        "import sys, edgekd.report, edgekd.report.interactive, edgekd.report.terminal, edgekd.report.matplotlib_front\n"
+        "import sys, edgekd.report, edgekd.report.plotly_page, edgekd.report.terminal, edgekd.report.matplotlib_front\n"
         "heavy = ('torch', 'onnx', 'tensorflow', 'optuna', 'matplotlib', 'pandas', 'plotly')\n"
         "print([m for m in heavy if m in sys.modules])"
     )

@@ -1,4 +1,4 @@
-"""The page in a real browser: no request, no message, nothing wider than the screen, light, dark and narrow."""
+"""The pages in a real browser: no request, no message, nothing wider than the screen, light, dark and narrow."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from browser import Browser
 from report_examples import example, searched
 
 from edgekd.report import write
-from edgekd.report.compare import write_comparison
+from edgekd.report.comparison import write_comparison
 
 A4 = 688  # width of a printed page inside its margins, CSS pixels
 
@@ -33,19 +33,47 @@ def test_the_page_opens_alone_and_fits(browser: Browser, folder: Path, tmp_path:
     assert (tmp_path / "page.png").stat().st_size > 50_000
 
 
-def test_the_narrow_drawings_are_shown_on_a_phone_only(browser: Browser, folder: Path) -> None:
-    shown = "[...document.querySelectorAll('svg.chart.%s')].filter(e => e.getBoundingClientRect().width).length"
-    for width, wide, narrow in ((1200, 3, 0), (390, 0, 3)):
-        browser.open(folder / "report.html", width=width)
-        assert (browser.evaluate(shown % "wide"), browser.evaluate(shown % "narrow")) == (wide, narrow)
+@pytest.mark.parametrize("width", [1400, 1000, 390])
+def test_letters_of_the_drawings_can_be_read(browser: Browser, folder: Path, width: int) -> None:
+    """Drawings take the width of their place: their letters are neither tiny on a phone nor huge on a desk."""
+    browser.open(folder / "report.html", width=width)
+    scale = "e.getBoundingClientRect().width / e.viewBox.baseVal.width"
+    sizes = browser.evaluate(f"[...document.querySelectorAll('svg.chart')].map(e => {scale})")
+    assert len(sizes) == 8 and min(sizes) >= 0.8 and max(sizes) <= 1.5
+
+
+CUT = """[...document.querySelectorAll('svg.chart text')].filter(text => {
+  const inner = text.getBoundingClientRect(), outer = text.ownerSVGElement.getBoundingClientRect();
+  return inner.left < outer.left - 1 || inner.right > outer.right + 1
+      || inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1;
+}).map(text => text.textContent)"""
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_nothing_is_cut(browser: Browser, folder: Path, width: int) -> None:
+    """No table is wider than its place on a desk, and no letter of a drawing lies outside of its picture."""
+    browser.open(folder / "report.html", width=width)
+    wide = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
+    assert width < 1400 or browser.evaluate(wide) == 0
+    assert browser.evaluate(CUT) == []
+
+
+def test_a_term_explains_itself_where_it_stands(browser: Browser, folder: Path) -> None:
+    browser.open(folder / "report.html", width=390)
+    shown = "[...document.querySelectorAll('.explained')].filter(e => e.checkVisibility()).map(e => e.textContent)"
+    assert browser.evaluate(shown) == []
+    browser.evaluate("document.querySelector('[popovertarget=term-stage2]').click(); true")
+    [words] = browser.evaluate(shown)
+    assert words.startswith("stage 2 Recovery")
+    assert browser.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_text_stands_out_from_its_ground(browser: Browser, folder: Path) -> None:
-    """Contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3) for the colours text is set in, light and dark."""
+    """Contrast of at least 4.5 to 1 (WCAG 2.2, 1.4.3) for the colors text is set in, light and dark."""
     for scheme in ("light", "dark"):
         browser.open(folder / "report.html", width=1200, scheme=scheme)
-        for colour, ground in CONTRASTS:
-            assert browser.evaluate(CONTRAST % (colour, ground)) >= 4.5, (scheme, colour, ground)
+        for color, ground in CONTRASTS:
+            assert browser.evaluate(CONTRAST % (color, ground)) >= 4.5, (scheme, color, ground)
 
 
 CONTRASTS = [

@@ -1,12 +1,14 @@
 """The page of live forecasts: what is on it, how often it is written, and that a browser shows it alone."""
 
 import re
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 from browser import Browser
 
-from edgekd.report.live import DRAWN, KEPT, LivePage, live_chart
+from edgekd.report.live_page import DRAWN, KEPT, LivePage
+from edgekd.report.matplotlib_style import PANEL_WIDTH
 
 
 def page_of(file: Path, count: int, length: int = 20) -> LivePage:
@@ -20,14 +22,19 @@ def test_the_latest_forecast_is_in_the_tiles_and_drawn_from_its_number_on(tmp_pa
     page = page_of(tmp_path / "live.html", 30)
     text = page.render()
     assert ">1.071<" in text and ">1.052<" in text and ">30<" in text and "20 cycles ahead" in text
-    chart = live_chart(page, 1000)
-    latest = chart.lines[-1]
-    assert latest.css == "first" and latest.title == "forecast 30"
-    assert latest.path.count("L") == 19
-    assert [line.title for line in chart.lines[:2]] == ["forecast 1", "forecast 4"]
-    assert len(chart.lines) <= DRAWN + 4
-    across = re.findall(r"[ML]([\d.]+) ", latest.path)
-    assert chart.left < float(across[0]) < float(across[-1]) < chart.right
+    lines = dict(lines_of(page))
+    assert list(lines)[:2] == ["forecast 1", "forecast 4"] and list(lines)[-1] == "forecast 30"
+    assert lines["forecast 30"].count("L") == 19
+    assert len(lines) <= DRAWN + 3
+    across = [float(x) for x in re.findall(r"[ML] ([\d.]+) ", lines["forecast 30"])]
+    assert 68 < across[0] < across[-1] < PANEL_WIDTH
+    assert across[0] > float(re.findall(r"[ML] ([\d.]+) ", lines["forecast 1"])[-1])
+
+
+def lines_of(page: LivePage) -> list[tuple[str, str]]:
+    """Title and path of each forecast that is drawn whole."""
+    groups = [group for group in ElementTree.fromstring(page.chart()).iter("g") if group.find("title") is not None]
+    return [(str(group.findtext("title")), next(group.iter("path")).attrib["d"]) for group in groups]
 
 
 def test_a_single_forecast_of_equal_values_can_be_drawn(tmp_path: Path) -> None:
@@ -39,7 +46,7 @@ def test_a_single_forecast_of_equal_values_can_be_drawn(tmp_path: Path) -> None:
 def test_old_forecasts_are_forgotten(tmp_path: Path) -> None:
     page = page_of(tmp_path / "live.html", KEPT + 5, length=2)
     assert (page.heard, len(page.forecasts)) == (KEPT + 5, KEPT)
-    assert live_chart(page, 400).lines[0].title == "forecast 6"
+    assert lines_of(page)[0][0] == "forecast 6"
 
 
 def test_the_page_is_written_when_there_is_news_and_not_too_often(tmp_path: Path) -> None:
@@ -58,7 +65,7 @@ def test_the_page_is_written_when_there_is_news_and_not_too_often(tmp_path: Path
 
 @pytest.mark.parametrize(("count", "width", "scheme"), [(0, 390, "light"), (40, 1200, "dark"), (40, 320, "light")])
 def test_the_page_opens_alone_fits_and_loads_itself_again(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     tmp_path: Path,
     count: int,
     width: int,

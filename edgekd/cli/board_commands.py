@@ -119,7 +119,7 @@ def monitor(
 ) -> None:
     """Show what a board says: forecasts as small pictures, damaged lines marked."""
     from edgekd.deploy.monitor import describe, listen, numbers, tune_in
-    from edgekd.report.live import LivePage
+    from edgekd.report.live_page import LivePage
 
     with tune_in(folder, port) as (link, about):
         page = LivePage(file=plot, **about) if plot else None

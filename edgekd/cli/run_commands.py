@@ -226,15 +226,14 @@ def compare(
     json_: Json = False,
 ) -> None:
     """Lay the Pareto fronts of several runs side by side: hypervolume, and which run owns which part."""
-    from edgekd.report import compare as comparison
-    from edgekd.report import comparison_tables
+    from edgekd.report import comparison, comparison_tables
     from edgekd.run import read_json
 
     names = [run.resolve().name for run in runs]
     labels = names if len(set(names)) == len(names) else [os.path.relpath(run) for run in runs]
     reports = {label: read_json(run / "report" / "report.json") for label, run in zip(labels, runs, strict=True)}
     result = comparison.write_comparison(reports, out, force=force)
-    print_result(result, json_, lambda: show_tables(comparison_tables(result)))
+    print_result(comparison.to_json(result), json_, lambda: show_tables(comparison_tables(result)))
     if not json_:
         say(f"page: {out / 'comparison.html'}")
 

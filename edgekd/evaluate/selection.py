@@ -7,7 +7,7 @@ from edgekd.contracts.board import load_board
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
 from edgekd.contracts.errors import DoesNotFit
-from edgekd.pareto import front, hypervolume
+from edgekd.pareto import dominated_share, front
 
 Scores = Mapping[str, Mapping[str, Any]]
 """Contents of models/<candidate>/score.json by candidate; those that fit no board have `refused` instead."""
@@ -42,13 +42,9 @@ def front_of(config: Config, scores: Scores) -> list[str]:
 def volume(config: Config, scores: Scores, reference: Sequence[float]) -> float:
     """Share of the box between zero and `reference` that the candidates dominate, by the first three objectives."""
     count = min(3, len(reference))
-    if count < 2 or min(reference[:count]) <= 0:
+    if count < 2:
         return 0.0
-    points = [
-        [value / most for value, most in zip(objectives(config, score)[:count], reference, strict=False)]
-        for score in scores.values()
-    ]
-    return hypervolume(points, (1.0,) * count)
+    return dominated_share([objectives(config, score)[:count] for score in scores.values()], reference[:count])
 
 
 def meets_limits(config: Config, score: Mapping[str, Any]) -> bool:

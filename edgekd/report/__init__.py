@@ -1,9 +1,12 @@
 """What a run found, for people: report.json, pages and pictures in a folder, and tables on the terminal."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgekd.run import write_atomic
+
+if TYPE_CHECKING:
+    from edgekd.report.comparison import RunComparison
 
 
 def write(report: dict[str, Any], folder: Path) -> None:
@@ -11,14 +14,14 @@ def write(report: dict[str, Any], folder: Path) -> None:
 
     DataError lists what is missing or not finite; then nothing is written.
     """
-    from edgekd.report import interactive, matplotlib_front, page, schema
+    from edgekd.report import matplotlib_front, plotly_page, report_page, schema
 
     checked = schema.parse(report)
     files = {
         "report.json": schema.canonical(report).encode(),
-        "report.html": page.render(checked).encode(),
-        "front.html": interactive.front_page(checked).encode(),
-        **matplotlib_front.fronts(checked),
+        "report.html": report_page.render(checked).encode(),
+        "front.html": plotly_page.front_page(checked).encode(),
+        **matplotlib_front.front_pictures(checked),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
@@ -32,8 +35,8 @@ def tables(report: dict[str, Any]) -> list[Any]:
     return terminal.tables(schema.parse(report))
 
 
-def comparison_tables(found: dict[str, Any]) -> list[Any]:
-    """What `compare.write_comparison` returned, as rich renderables."""
+def comparison_tables(comparison: "RunComparison") -> list[Any]:
+    """A comparison as rich renderables, one after another."""
     from edgekd.report import terminal
 
-    return terminal.comparison(found)
+    return terminal.comparison_tables(comparison)

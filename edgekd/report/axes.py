@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 SAME = 1e-6  # a smaller range, relative to the values, is no range
 
@@ -60,13 +60,8 @@ def scale(
     return Scale(low=low - space, high=high + space, start=start, end=end)
 
 
-def from_zero(one: Scale) -> Scale:
-    """The same scale, beginning at zero."""
-    return replace(one, low=0.0)
-
-
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Move label positions so that neighbours are `gap` apart, within low..high as far as there is room."""
+    """Move label positions so that neighbors are `gap` apart, within low..high as far as there is room."""
     order = sorted(range(len(positions)), key=lambda i: positions[i])
     placed = list(positions)
     floor = low
@@ -92,12 +87,12 @@ def _round_numbers(low: float, high: float, most: int) -> list[float]:
 
 def _powers(low: float, high: float, most: int) -> list[float]:
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    found: list[float] = []
+    values: list[float] = []
     for factors in ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
-        found = [f * 10.0**e for e in exponents for f in factors if low <= f * 10.0**e <= high]
-        if len(found) <= most:
-            return found
-    return found[:: -(-len(found) // most)]
+        values = [f * 10.0**e for e in exponents for f in factors if low <= f * 10.0**e <= high]
+        if len(values) <= most:
+            return values
+    return values[:: -(-len(values) // most)]
 
 
 def _decimals(value: float) -> int:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 
-from edgekd.contracts.declarations import model_kinds
+from edgekd.report.palette import kind_style
 from edgekd.report.schema import Ablation, Parity, Report, Score
 
 NOTICEABLE = 0.005  # smaller relative differences are called equal
@@ -19,7 +19,7 @@ ENGINES = {
 }
 PROBLEMS = {
     "missing_input": "input missing or not a number: the last value is carried forward",
-    "missing_target": "target missing or not a number: not learnt from, not scored",
+    "missing_target": "target missing or not a number: not learned from, not scored",
     "duplicate_order": "the same position twice in one group: the first is kept",
     "unsorted": "rows out of order: sorted",
     "gap_filled": "short gap: inputs carried forward, no targets",
@@ -87,14 +87,14 @@ def against(error: float, reference: float) -> str:
 def what_was_done(report: Report) -> str:
     """Two sentences: how the candidates came about, and how one was chosen."""
     teacher, parts, students = report.teacher, report.data.parts, len(report.candidates)
-    members = f"{plural(teacher.members, kind_name(teacher.kind) + ' network')} of {teacher.hidden} units"
+    members = f"{plural(teacher.members, kind_style(teacher.kind).label + ' network')} of {teacher.hidden} units"
     them, were = "it" if teacher.members == 1 else "them", "was" if students == 1 else "were"
     val, test = plural(parts.val.groups, "validation group"), plural(parts.test.groups, "test group")
     return (
-        f"{members} learnt to forecast the next {report.horizon} values of {report.target} from the last "
-        f"{plural(report.window, report.order_name)}; {plural(students, 'smaller network')} learnt from {them}, {were} "
-        f"pruned and quantised, and {were} scored as integer models on {val}. The most accurate one that meets the "
-        f"budget, {report.chosen.name}, was then scored once on {test}, which nothing before had used."
+        f"{members} learned to forecast the next {report.horizon} values of {report.target} from the last "
+        f"{plural(report.window, report.order_name)}; {plural(students, 'smaller network')} learned from {them}, "
+        f"{were} pruned and quantized, and {were} scored as integer models on {val}. The most accurate one that "
+        f"meets the budget, {report.chosen.name}, was then scored once on {test}, which nothing before had used."
     )
 
 
@@ -152,6 +152,38 @@ def parity_failed(report: Report) -> list[str]:
     return [pair_name(pair) for pair, one in report.parity.items() if one.verdict == "FAIL"]
 
 
+def parity_line(report: Report) -> str:
+    """The outcome of all comparisons of engines in one sentence."""
+    failed = parity_failed(report)
+    if failed:
+        return f"Parity FAILS: {', '.join(failed)} differ."
+    required = [pair for pair in report.parity.values() if pair.tolerance is not None]
+    if not required:
+        return "Parity: no pair of engines was compared."
+    windows = plural(max(pair.windows for pair in required), "window")
+    return f"Parity: all {plural(len(required), 'pair')} of engines agree on {windows}."
+
+
+def cost_line(report: Report) -> str:
+    """What the chosen candidate costs on the board, in one sentence; what is known of it where none was measured."""
+    chosen, measured = report.chosen_candidate, report.chosen_candidate.native
+    if not measured:
+        return f"{chosen.tflite_bytes:,} bytes of .tflite, {chosen.macs:,} multiply-adds per forecast; not measured."
+    return (
+        f"{measured.flash_bytes:,} bytes of flash, {measured.ram_bytes:,} bytes of RAM, {measured.ms:.3g} ms and "
+        f"{measured.energy_uj:.3g} µJ per forecast on {measured.board} (emulated, {measured.compiler})."
+    )
+
+
+def next_commands(run: str) -> list[tuple[str, str]]:
+    """What to do with a finished run: commands and what they are for. run: its folder, as the commands take it."""
+    return [
+        (f"edgekd flash {run}", "compile the sketch and put it on a board; --board virtual needs none"),
+        (f"edgekd validate {run}", "replay test windows on the board: equal to the last bit?"),
+        (f"edgekd monitor {run} --plot live.html", "watch its forecasts"),
+    ]
+
+
 def stages(report: Report) -> dict[str, float]:
     """Seconds by stage: pieces of one folder (models/..., search/...) are added up where they are alike."""
     found: dict[str, float] = {}
@@ -160,11 +192,6 @@ def stages(report: Report) -> dict[str, float]:
         name = f"{head}: {rest.replace('_', ' ')}" if head == "search" and rest else head
         found[name] = found.get(name, 0.0) + seconds
     return dict(sorted(found.items(), key=lambda item: -item[1]))
-
-
-def kind_name(kind: str) -> str:
-    """`gru` -> `GRU`."""
-    return model_kinds()[kind].label if kind in model_kinds() else kind
 
 
 def ladder(report: Report) -> list[tuple[str, float]]:

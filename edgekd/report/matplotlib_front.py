@@ -1,160 +1,189 @@
-"""front.png and front.svg: the Pareto fronts as a picture, for READMEs and chats."""
+"""Pareto fronts by matplotlib: front.png and front.svg, and the panels of report.html and comparison.html."""
 
-import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from edgekd.contracts.declarations import model_kinds
-from edgekd.report.axes import Scale, scale, spread
-from edgekd.report.formatting import errors_of, kind_name
-from edgekd.report.front import (
-    COSTS,
-    LOG_FROM,
-    Front,
-    Measure,
-    far_text,
-    front_of,
-    limits_text,
-    measures_of,
-)
+from markupsafe import Markup
+
+from edgekd.report import matplotlib_style
+from edgekd.report.axes import Scale, spread
+from edgekd.report.front_scene import COSTS, FrontScene, Measure, PointGroup, amount, limits_text, scene_of
+from edgekd.report.matplotlib_style import DPI, files, style
+from edgekd.report.palette import LIGHT, kind_style
 from edgekd.report.schema import Report
 
-SHAPES = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D", "pentagon": "p", "hexagon": "h", "cross": "P"}
-COLOURS = {kind.name: kind.color for kind in model_kinds().values()}
-MARKERS = {kind.name: SHAPES.get(kind.marker, "*") for kind in model_kinds().values()}
-INK, SOFT, GRID, TEACHER, BUDGET = "#17202a", "#5b6673", "#e9ecf0", "#7b4fa3", "#b3261e"
-DPI = 150
 COLUMNS = 2
-LABEL_HEIGHT = 0.052  # of the plot
+LABEL_HEIGHT = 0.055  # of a reference beside a panel, as a fraction of the panel's height
+LABEL_WIDTH = 92  # units beside a panel in a page, for names of references
+LONGEST_LABEL = 15  # letters of such a name
 LONGEST_TITLE = 80
+FAINT = 0.3  # opacity of what is dominated
 
 
-def fronts(report: Report) -> dict[str, bytes]:
+def front_pictures(report: Report) -> dict[str, bytes]:
     """front.png and front.svg: validation error over each cost, flash, latency, RAM and energy where measured."""
+    scene = scene_of(report)
     with style():
-        measures = measures_of([report])
-        figure, panels = grid(len(measures))
-        legend: dict[str, Any] = {}
-        for axes, measure in zip(panels, measures, strict=True):
-            _draw(axes, report, measure)
-            handles, labels = axes.get_legend_handles_labels()
-            legend |= dict(zip(labels, handles, strict=True))
-        figure.legend(legend.values(), legend.keys(), frameon=False, loc="outside lower center", ncols=7, fontsize=9)
+        figure, panels = grid(len(scene.measures))
+        for axes, measure in zip(panels, scene.measures, strict=True):
+            draw_front(axes, scene, measure, named=True)
+        legend = dict(item for axes in panels for item in zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+        figure.legend(legend.values(), legend.keys(), frameon=False, loc="lower center", ncols=7, fontsize=9)
         title = f"{report.name}: {report.chosen.name}"[:LONGEST_TITLE]
         origin = "  (simulated data)" if report.simulated else ""
-        figure.suptitle(f"{title} chosen{origin}", x=0.01, ha="left", fontweight="bold")
+        figure.suptitle(f"{title} chosen{origin}", x=0.01, y=0.99, ha="left", va="top", fontweight="bold")
+        if scene.far_text:
+            figure.text(0.01, 0.945, f"outside the axes of errors: {scene.far_text}", fontsize=9, color=LIGHT["soft"])
         return files("front", figure)
 
 
-def grid(panels: int) -> tuple[Any, Sequence[Any]]:
-    """A figure with two panels in a row."""
+def front_panel(
+    scene: FrontScene, measure: Measure, name: str, *, shown: Collection[PointGroup] | None = None
+) -> Markup:
+    """A panel for a page. name: unique in the page; shown: groups that are drawn, all unless given."""
+    with style():
+        figure, axes = matplotlib_style.panel(right=LABEL_WIDTH if scene.near else 12)
+        groups = [group for group in scene.groups if shown is None or group in shown]
+        draw_front(axes, scene, measure, groups=groups)
+        count = sum(len(group.members) for group in groups)
+        best = {i for group in groups for i in scene.front(measure, group)}
+        chosen = [scene.candidates[i].name for group in groups for i in group.members if i in scene.chosen]
+        alt = (
+            f"Validation error over {COSTS[measure].title} of {count} candidates of "
+            f"{', '.join(group.label for group in groups)}; {len(best)} of them on a front of their group. "
+            f"Chosen: {', '.join(chosen)}. The numbers are in the tables."
+        )
+        titles = {_gid(i): _title(scene, measure, i) for group in groups for i in group.members}
+        return matplotlib_style.inline(figure, name, alt=alt, titles=titles)
+
+
+def grid(panels: int, *, columns: int = COLUMNS, width: float = 6.5, height: float = 4.1) -> tuple[Any, Sequence[Any]]:
+    """A figure with panels in rows, each of a size in inches; room for a title above and a legend below."""
     from matplotlib.figure import Figure
 
-    rows = -(-panels // COLUMNS)
-    figure = Figure(figsize=(6.5 * COLUMNS, 0.6 + 4.1 * rows), dpi=DPI, layout="constrained")
-    return figure, list(figure.subplots(rows, COLUMNS, squeeze=False).ravel())
+    rows = -(-panels // columns)
+    size = (width * columns, 1.2 + height * rows)
+    figure = Figure(figsize=size, dpi=DPI, facecolor=LIGHT["paper"])
+    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    figure.subplots_adjust(
+        left=0.85 / size[0], right=1 - 1.25 / size[0], bottom=1.0 / size[1], top=1 - 0.75 / size[1],
+        wspace=2.1 / (width - 2.1), hspace=0.85 / (height - 0.85),
+    )  # fmt: skip
+    for unused in axes[panels:]:
+        unused.set_visible(False)
+    return figure, axes[:panels]
 
 
-def files(name: str, figure: Any) -> dict[str, bytes]:
-    """The picture as PNG and SVG, without date or version, so that equal drawings are equal files."""
-    return {
-        f"{name}.png": _saved(figure, format="png", metadata={"Software": None}),
-        f"{name}.svg": _saved(figure, format="svg", metadata={"Date": None, "Creator": None}),
-    }
+def draw_front(
+    axes: Any, scene: FrontScene, measure: Measure, *, groups: Sequence[PointGroup] | None = None, named: bool = False
+) -> None:
+    """Draw one panel: candidates, fronts, the chosen ones, references, limits.
 
-
-def _saved(figure: Any, **options: Any) -> bytes:
-    content = io.BytesIO()
-    figure.savefig(content, **options)
-    return content.getvalue()
-
-
-def style() -> Any:
-    """A context in which pictures do not depend on the user's own matplotlib settings."""
-    from matplotlib import style as styles
-
-    own = {
-        "font.family": "DejaVu Sans", "font.size": 10, "text.color": INK,
-        "axes.labelcolor": SOFT, "axes.edgecolor": GRID,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
-        "grid.color": GRID, "xtick.color": SOFT, "ytick.color": SOFT, "text.parse_math": False,
-        "svg.hashsalt": "edgekd",
-    }  # fmt: skip
-    return styles.context(["default", own])
-
-
-def _draw(axes: Any, report: Report, measure: Measure) -> None:
-    found = front_of(report, measure)
-    for kind in sorted({one.kind for one, _ in found.points}):
-        _scatter(axes, report, found, kind)
-    xs, ys = zip(*found.corners, strict=True)
-    axes.plot(xs, ys, color=INK, linewidth=1.2, alpha=0.5, drawstyle="steps-post", zorder=1.5)
-    _ring(axes, report, found)
-    x, y = frame(axes, found.costs, found.errors)
-    _references(axes, report, found, y)
-    _limits(axes, found, x)
-    beyond = limits_text(found.limits, measure, x)
-    axes.set_xlabel(COSTS[measure].axis + (f"\n({beyond})" if beyond else ""))
-    axes.set_ylabel(f"validation MAE [{report.error_unit}]" if len(report.error_unit) < 40 else "validation MAE")
-
-
-def _scatter(axes: Any, report: Report, found: Front, kind: str) -> None:
-    style = {"s": 46, "marker": MARKERS.get(kind, "*"), "color": COLOURS.get(kind, TEACHER), "linewidths": 0}
-    for strong in (False, True):
-        points = [
-            (cost, one.val.mae)
-            for one, cost in found.points
-            if one.kind == kind and (one.name in found.names or one.name == report.chosen.name) is strong
-        ]
-        axes.scatter(
-            [x for x, _ in points],
-            [y for _, y in points],
-            alpha=1.0 if strong else 0.3,
-            zorder=3 if strong else 2,
-            **style,
-        )
-    axes.scatter([], [], label=kind_name(kind), **style)
-
-
-def _ring(axes: Any, report: Report, found: Front) -> None:
-    for one, cost in found.points:
-        if one.name == report.chosen.name:
-            at = [cost], [one.val.mae]
-            axes.scatter(*at, s=190, facecolors="none", edgecolors=INK, linewidths=1.6, label="chosen", zorder=4)
-
-
-def frame(axes: Any, costs: Sequence[float], errors: Sequence[float]) -> tuple[Scale, Scale]:
-    """The axes of the page: limits with a margin, round ticks, costs on a logarithm where they span much.
-
-    Return the scales of costs and of errors, over 0..1.
+    groups: those that are drawn, all unless given; the axes hold all candidates of the scene in any case. named: put
+    labels of groups into the legend, and values beside names of references.
     """
-    x, y = scale(costs, 0, 1, margin=0.08, log_from=LOG_FROM), scale(errors, 0, 1, margin=0.08)
+    groups = scene.groups if groups is None else groups
+    x, y = _frame(axes, scene, measure)
+    drawn = [group for group in scene.fronts if group in groups or group not in scene.groups]
+    strong = {i for group in drawn for i in scene.front(measure, group)} | set(scene.chosen)
+    for group in drawn:
+        _draw_steps(axes, scene, measure, group, named=named)
+    for group in groups:
+        _draw_points(axes, scene, measure, group, strong, named=named)
+    _draw_references(axes, scene, y, named=named)
+    _draw_limits(axes, scene, measure, x, named=named)
+
+
+def _frame(axes: Any, scene: FrontScene, measure: Measure) -> tuple[Scale, Scale]:
+    """Names, limits with a margin and round ticks of both axes; costs on a logarithm where they span much."""
+    x, y = scene.cost_scale(measure), scene.error_scale()
     axes.set_xscale("log" if x.log else "linear")
     axes.minorticks_off()
     axes.set_xlim(x.low, x.high)
     axes.set_ylim(y.low, y.high)
-    axes.set_xticks([tick.value for tick in x.ticks(6)], labels=[tick.label for tick in x.ticks(6)])
+    axes.set_xticks([tick.value for tick in x.ticks(5)], labels=[tick.label for tick in x.ticks(5)])
     axes.set_yticks([tick.value for tick in y.ticks(7)], labels=[tick.label for tick in y.ticks(7)])
+    beyond = limits_text(scene.limits[measure], measure, x)
+    axes.set_xlabel(COSTS[measure].title + (f"\n({beyond})" if beyond else ""))
+    axes.set_ylabel("validation MAE")
     return x, y
 
 
-def _limits(axes: Any, found: Front, x: Scale) -> None:
-    """The budget as a line; what the board has not, as a shade."""
-    budget, board = found.limits.get("budget"), found.limits.get("board")
-    if budget and x.holds(budget):
-        axes.axvline(budget, color=BUDGET, linestyle=":", linewidth=1.2, label="budget")
-    if board and x.holds(board):
-        axes.axvspan(board, x.high, color=BUDGET, alpha=0.09, linewidth=0, label="more than the board has")
+def _draw_steps(axes: Any, scene: FrontScene, measure: Measure, group: PointGroup, *, named: bool) -> None:
+    """The front of a group as a staircase: what it dominates lies above and to the right."""
+    best = scene.front(measure, group)
+    costs, errors = scene.costs(measure), scene.errors
+    axes.plot(
+        [costs[i] for i in best], [errors[i] for i in best], drawstyle="steps-post", color=LIGHT[group.color],
+        linewidth=6 if group.broad else 1.3, alpha=0.3 if group.broad else 0.6, zorder=1.5, solid_capstyle="butt",
+        label=group.label if named and group not in scene.groups else None,
+    )  # fmt: skip
 
 
-def _references(axes: Any, report: Report, found: Front, y: Scale) -> None:
-    """Baselines and teacher as lines, named to their right; the rest is named above the axis."""
-    form = errors_of(report)
-    heights = spread([y(error) for error in found.near.values()], LABEL_HEIGHT, 0.0, 1.0)
-    for (name, error), height in zip(found.near.items(), heights, strict=True):
-        colour, dashes = (TEACHER, "-") if name == "teacher" else (SOFT, "--")
-        axes.axhline(error, color=colour, linestyle=dashes, linewidth=1.1, zorder=1)
-        axes.text(
-            1.01, height, f"{name} {form(error)}", transform=axes.transAxes, color=colour, fontsize=8.5, va="center"
-        )
-    axes.set_title(far_text(report, found), loc="left", fontsize=8.5, color=SOFT)
+def _draw_points(
+    axes: Any, scene: FrontScene, measure: Measure, group: PointGroup, strong: Collection[int], *, named: bool
+) -> None:
+    from matplotlib.lines import Line2D
+
+    costs, errors, color = scene.costs(measure), scene.errors, LIGHT[group.color]
+    for i in group.members:
+        marker = kind_style(scene.candidates[i].kind).marker
+        axes.add_line(
+            Line2D(
+                [costs[i]], [errors[i]], linestyle="", marker=marker, markersize=8.5 if marker == "*" else 6.5,
+                color=color, markeredgewidth=0, alpha=1 if i in strong else FAINT, zorder=3 if i in strong else 2,
+                gid=_gid(i),
+            )
+        )  # fmt: skip
+        if i in scene.chosen:
+            axes.add_line(
+                Line2D(
+                    [costs[i]], [errors[i]], linestyle="", marker="o", markersize=14, fillstyle="none",
+                    color=LIGHT["ink"], markeredgewidth=1.5, zorder=4, label="chosen" if named else None,
+                )
+            )  # fmt: skip
+    if named:
+        kinds = {scene.candidates[i].kind for i in group.members}
+        marker = kind_style(kinds.pop()).marker if len(kinds) == 1 else "o"
+        axes.add_line(Line2D([], [], linestyle="", marker=marker, color=color, markeredgewidth=0, label=group.label))
+
+
+def _draw_limits(axes: Any, scene: FrontScene, measure: Measure, x: Scale, *, named: bool) -> None:
+    """The budget as a line; what the board does not have, as a shade."""
+    for row, (name, limit) in enumerate(item for item in scene.limits[measure].items() if x.holds(item[1])):
+        if name == "budget":
+            label = "budget" if named else None
+            axes.axvline(limit, color=LIGHT["bad"], linestyle=":", linewidth=1.2, label=label)
+        else:
+            label = "more than the board has" if named else None
+            axes.axvspan(limit, x.high, color=LIGHT["bad"], alpha=0.09, linewidth=0, label=label)
+        left_of_line = x(limit) > 0.5
+        axes.annotate(
+            f"{name} {amount(limit, measure)}", (limit, 0.02 + 0.06 * row), xycoords=("data", "axes fraction"),
+            xytext=(-4 if left_of_line else 4, 0), textcoords="offset points", color=LIGHT["bad"], fontsize=9,
+            ha="right" if left_of_line else "left", va="bottom",
+            bbox={"facecolor": LIGHT["paper"], "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        )  # fmt: skip
+
+
+def _draw_references(axes: Any, scene: FrontScene, y: Scale, *, named: bool) -> None:
+    """Baselines and teacher as lines, named to their right."""
+    heights = spread([y(error) for error in scene.near.values()], LABEL_HEIGHT, 0.0, 1.0)
+    for (name, error), height in zip(scene.near.items(), heights, strict=True):
+        color, dashes = (LIGHT["teacher"], "-") if name == "teacher" else (LIGHT["soft"], "--")
+        axes.axhline(error, color=color, linestyle=dashes, linewidth=1.1, zorder=1)
+        label = name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
+        text = f"{label} {scene.form(error)}" if named else label
+        axes.text(1.02, height, text, transform=axes.transAxes, color=color, fontsize=9, va="center")
+
+
+def _title(scene: FrontScene, measure: Measure, index: int) -> str:
+    """What pointing at a candidate shows: its name, error and cost."""
+    name, error, *_ = scene.descriptions[index]
+    cost = amount(scene.costs(measure)[index], measure)
+    return ", ".join([name, error, cost, *(["chosen"] if index in scene.chosen else [])])
+
+
+def _gid(index: int) -> str:
+    """Name of a candidate's mark in an SVG."""
+    return f"candidate-{index}"

@@ -2,74 +2,62 @@
 
 import html
 import math
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgekd.pareto import front
-from edgekd.report import formatting
-from edgekd.report.axes import Scale, scale, spread
-from edgekd.report.front import COSTS, LOG_FROM, Measure, amount, limits_text, split_references
-from edgekd.report.plotly_common import (
-    HEIGHTS,
-    SYMBOLS,
-    Figure,
-    Group,
-    Scene,
-    costs_of,
-    layout_of,
-    legend_entry,
-    marked,
-    number_of,
-    on_panel,
-)
+from edgekd.report.axes import Scale, spread
+from edgekd.report.front_scene import COSTS, FrontScene, Measure, amount, limits_text
+from edgekd.report.palette import kind_style
+from edgekd.report.plotly_style import HEIGHTS, PlotlyFigure, layout_of, legend_entry, marked, number_of, on_panel
 
-FAINT = 0.3
-LABEL = 14  # height of a label, pixels
+FAINT = 0.3  # opacity of what is dominated
+LABEL_HEIGHT = 14  # of a reference beside a plot, pixels
+RIGHT, RIGHT_NARROW = 112, 78  # beside a plot, for names of references, pixels
+LONGEST_NARROW = 11  # letters of such a name on a narrow screen
 
 
-def fronts(scene: Scene, form: formatting.Format) -> Figure:
+def front_figure(scene: FrontScene) -> PlotlyFigure:
     """A panel for each cost: candidates, fronts, the chosen ones, baselines, teacher, limits."""
-    near, _ = split_references([one.val.mae for one in scene.candidates], scene.references)
-    y = scale([*(one.val.mae for one in scene.candidates), *near.values()], 0, 1, margin=0.08)
-    xs = [_cost_scale(scene, measure) for measure in scene.measures]
-    traces = [legend_entry(group) for group in scene.groups]
-    traces += [legend_entry(group, line=True) for group in scene.fronts if group not in scene.groups]
+    y = scene.error_scale()
+    traces = [legend_entry(scene, group) for group in scene.groups]
+    traces += [legend_entry(scene, group, line=True) for group in scene.fronts if group not in scene.groups]
     for panel, measure in enumerate(scene.measures):
         traces += _panel(scene, measure, panel)
     layouts = {}
     for name, height in HEIGHTS.items():
         wide = name == "wide"
         layout = layouts[name] = layout_of(
-            len(scene.measures), height, traces, narrow=not wide, right=112 if wide else 12
+            len(scene.measures), height, traces, narrow=not wide, right=RIGHT if wide else RIGHT_NARROW
         )
-        for panel, (measure, x) in enumerate(zip(scene.measures, xs, strict=True)):
-            _dress(layout, scene, panel, measure, x, y, wide=wide)
-            layout["annotations"] += _reference_labels(scene.references, form, panel, y, wide=wide)
+        for panel, measure in enumerate(scene.measures):
+            _dress(layout, scene, panel, measure, y, wide=wide)
+            layout["annotations"] += _reference_labels(scene, panel, y, wide=wide)
     return {"traces": traces, **layouts}
 
 
-def _panel(scene: Scene, measure: Measure, panel: int) -> list[dict[str, Any]]:
+def _panel(scene: FrontScene, measure: Measure, panel: int) -> list[dict[str, Any]]:
     """The traces of one panel."""
-    costs, errors = costs_of(scene, measure), [one.val.mae for one in scene.candidates]
-    best = {group.label: _own_front(group, costs, errors) for group in scene.fronts}
-    strong = {i for own in best.values() for i in own} | set(scene.chosen)
+    costs, errors = scene.costs(measure), scene.errors
+    best = {group.label: scene.front(measure, group) for group in scene.fronts}
+    strong = {i for indices in best.values() for i in indices} | set(scene.chosen)
     traces = [
         on_panel(panel) | {
-            "mode": "lines", "name": group.label, "legendgroup": group.label, "hoverinfo": "skip",
+            "mode": "lines", "name": html.escape(group.label), "legendgroup": html.escape(group.label),
+            "hoverinfo": "skip",
             "x": [costs[i] for i in best[group.label]], "y": [errors[i] for i in best[group.label]],
-            "line": {"shape": "hv", "width": 8 if group.broad else 1.5, "color": f"var(--{group.colour})"},
+            "line": {"shape": "hv", "width": 8 if group.broad else 1.5, "color": f"var(--{group.color})"},
             "opacity": 0.3 if group.broad else 0.6,
         }
         for group in scene.fronts
     ]  # fmt: skip
     traces += [
         on_panel(panel) | {
-            "mode": "markers", "name": group.label, "legendgroup": group.label, "hoverinfo": "text",
+            "mode": "markers", "name": html.escape(group.label), "legendgroup": html.escape(group.label),
+            "hoverinfo": "text",
             "x": [costs[i] for i in group.members], "y": [errors[i] for i in group.members],
             "customdata": list(group.members),
             "marker": {
-                "size": 10, "color": f"var(--{group.colour})", "line": {"width": 1, "color": "var(--paper)"},
-                "symbol": [SYMBOLS.get(scene.candidates[i].kind, "star") for i in group.members],
+                "size": 10, "color": f"var(--{group.color})", "line": {"width": 1, "color": "var(--paper)"},
+                "symbol": [kind_style(scene.candidates[i].kind).symbol for i in group.members],
                 "opacity": [1.0 if i in strong else FAINT for i in group.members],
             },
         }
@@ -87,23 +75,21 @@ def _panel(scene: Scene, measure: Measure, panel: int) -> list[dict[str, Any]]:
     return traces
 
 
-def _dress(
-    layout: dict[str, Any], scene: Scene, panel: int, measure: Measure, x: Scale, y: Scale, *, wide: bool
-) -> None:
+def _dress(layout: dict[str, Any], scene: FrontScene, panel: int, measure: Measure, y: Scale, *, wide: bool) -> None:
     """Names, ranges and reference lines of one panel."""
-    number, limits = number_of(panel), scene.limits[measure]
-    everything = ", ".join(f"{name} {amount(limit, measure)}" for name, limit in limits.items())
-    said = limits_text(limits, measure, x) if wide else everything
-    note = f"<br><span style='font-size:11.5px'>{said}</span>" if said else ""
+    number, limits, x = number_of(panel), scene.limits[measure], scene.cost_scale(measure)
+    all_limits = ", ".join(f"{name} {amount(limit, measure)}" for name, limit in limits.items())
+    words = limits_text(limits, measure, x) if wide else all_limits
+    note = f"<br><span style='font-size:11.5px'>{words}</span>" if words else ""
     layout[f"xaxis{number}"] |= {
-        "title": {"text": COSTS[measure].axis + note, "standoff": 8}, "range": _range(x), "nticks": 8 if wide else 5,
+        "title": {"text": COSTS[measure].title + note, "standoff": 8}, "range": _range(x), "nticks": 8 if wide else 5,
         "type": "log" if x.log else "linear", "tickformat": ",.6~g", "minexponent": 9,
     } | ({"dtick": "D1" if x.high / x.low < 10 else "D2"} if x.log else {})  # fmt: skip
     layout[f"yaxis{number}"] |= {"title": {"text": "validation MAE", "standoff": 10}, "range": [y.low, y.high]}
     across = {"type": "line", "xref": f"x{number} domain", "x0": 0, "x1": 1, "yref": f"y{number}", "layer": "below"}
     for name, error in scene.references.items():
-        colour, dash = ("teacher", "solid") if name == "teacher" else ("measured", "dash")
-        line = {"color": f"var(--{colour})", "dash": dash, "width": 1.3}
+        color, dash = ("teacher", "solid") if name == "teacher" else ("measured", "dash")
+        line = {"color": f"var(--{color})", "dash": dash, "width": 1.3}
         layout["shapes"].append(across | {"y0": error, "y1": error, "line": line})
     upright = {"yref": f"y{number} domain", "y0": 0, "y1": 1, "xref": f"x{number}", "layer": "below"}
     if "board" in limits:
@@ -125,40 +111,31 @@ def _dress(
     ]  # fmt: skip
 
 
-def _reference_labels(
-    references: Mapping[str, float], form: formatting.Format, panel: int, y: Scale, *, wide: bool
-) -> list[dict[str, Any]]:
-    """Names of baselines and teacher, to the right of the plot or, where it is narrow, below their line."""
-    shown = {name: error for name, error in references.items() if y.holds(error)}
+def _reference_labels(scene: FrontScene, panel: int, y: Scale, *, wide: bool) -> list[dict[str, Any]]:
+    """Names of baselines and teacher to the right of the plot, with their errors where there is room."""
+    shown = {name: error for name, error in scene.references.items() if y.holds(error)}
     height = HEIGHTS["wide" if wide else "narrow"]
     at = [y(error) * height for error in shown.values()]
-    placed = spread(at, LABEL, 0.0, float(height)) if wide else spread([value - 8 for value in at], LABEL, 0.0, height)
-    place = {"x": 1.015, "xanchor": "left"} if wide else {"x": 0.01, "xanchor": "left"}
+    placed = spread(at, LABEL_HEIGHT, 0.0, float(height))
     return [
         {
             "xref": f"x{number_of(panel)} domain", "yref": f"y{number_of(panel)}", "y": error, "yshift": label - value,
-            "text": f"{html.escape(name)} {form(error)}", "showarrow": False, **place,
+            "text": html.escape(f"{name} {scene.form(error)}" if wide else _cut(name)), "showarrow": False,
+            "x": 1.015, "xanchor": "left",
             "font": {"size": 11.5, "color": "var(--teacher)" if name == "teacher" else "var(--soft)"},
         }
         for (name, error), value, label in zip(shown.items(), at, placed, strict=True)
     ]  # fmt: skip
 
 
-def _cost_scale(scene: Scene, measure: Measure) -> Scale:
-    costs = costs_of(scene, measure)
-    near, _ = split_references(costs, scene.limits[measure])
-    return scale([*costs, *near.values()], 0, 1, margin=0.08, log_from=LOG_FROM)
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST_NARROW else f"{name[: LONGEST_NARROW - 1]}…"
 
 
-def _own_front(group: Group, costs: Sequence[float], errors: Sequence[float]) -> list[int]:
-    members = list(group.members)
-    return [members[i] for i in front([(costs[i], errors[i]) for i in members])]
+def _range(axis: Scale) -> list[float]:
+    return [_place(axis.low, axis), _place(axis.high, axis)]
 
 
-def _range(one: Scale) -> list[float]:
-    return [_place(one.low, one), _place(one.high, one)]
-
-
-def _place(value: float, one: Scale) -> float:
+def _place(value: float, axis: Scale) -> float:
     """A value as plotly wants it in ranges and annotations of a logarithmic axis."""
-    return math.log10(value) if one.log else value
+    return math.log10(value) if axis.log else value

@@ -1,32 +1,34 @@
-"""The course of a search as interactive drawings: hypervolume, what was tried, what mattered."""
+"""The history of a search as plotly figures: hypervolume, what was tried, what mattered."""
 
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgekd.pareto import reference_point, shares_over_time
 from edgekd.report.axes import scale
-from edgekd.report.front import COSTS, LOG_FROM, growth, reference_of, space_of
+from edgekd.report.front_scene import COSTS, LOG_FROM, FrontScene, PointGroup, space_of
 from edgekd.report.importance import importance, parameters
-from edgekd.report.plotly_common import HEIGHTS, Figure, Group, Scene, costs_of, layout_of, legend_entry, marked
+from edgekd.report.plotly_style import HEIGHTS, PlotlyFigure, layout_of, legend_entry, marked
 
 BAND = 0.14  # of an axis at most, and half the distance to the next value, is taken by the lines through one value
 MOST_LEVELS = 8  # a parameter with more numbers is drawn to scale
 
 
-def hypervolume(scene: Scene, groups: Sequence[Group]) -> Figure:
+def hypervolume_figure(scene: FrontScene, groups: Sequence[PointGroup]) -> PlotlyFigure:
     """The volume that a search's candidates dominate together, after each of them and, where known, over time."""
-    spaces = [space_of(one, scene.measures) for one in scene.candidates]
-    reference = reference_of([spaces[i] for i in group.members] for group in groups)
+    spaces = [space_of(candidate, scene.measures) for candidate in scene.candidates]
+    reference = reference_point([spaces[i] for i in group.members] for group in groups)
     traces, times = [], []
     orders = [_in_time(scene, group) for group in groups]
     for group, order in zip(groups, orders, strict=True):
-        volumes = growth([spaces[i] for i in order], reference)
+        volumes = shares_over_time([spaces[i] for i in order], reference)
         traces.append({
-            "type": "scatter", "mode": "lines+markers", "name": group.label, "x": list(range(1, len(volumes) + 1)),
-            "y": volumes, "customdata": order, "hoverinfo": "text", "showlegend": len(groups) > 1,
-            "line": {"shape": "hv", "color": f"var(--{group.colour})", "width": 2},
-            "marker": {"size": 5, "color": f"var(--{group.colour})"},
+            "type": "scatter", "mode": "lines+markers", "name": html.escape(group.label),
+            "x": list(range(1, len(volumes) + 1)), "y": volumes, "customdata": order, "hoverinfo": "text",
+            "showlegend": len(groups) > 1,
+            "line": {"shape": "hv", "color": f"var(--{group.color})", "width": 2},
+            "marker": {"size": 5, "color": f"var(--{group.color})"},
         })  # fmt: skip
         times.append([scene.candidates[i].seconds for i in order])
     layouts = {}
@@ -36,20 +38,20 @@ def hypervolume(scene: Scene, groups: Sequence[Group]) -> Figure:
         layout["yaxis"] |= {"title": {"text": "hypervolume", "standoff": 10}, "rangemode": "tozero"}
         if len(groups) == 1:
             layout["shapes"] = _generations(scene, orders[0])
-        if all(second is not None for own in times for second in own):
+        if all(second is not None for seconds in times for second in seconds):
             counts = [trace["x"] for trace in traces]
             layout["updatemenus"] = [_switch({"candidates": counts, "seconds of search": times}, layout["shapes"])]
     return {"traces": traces, **layouts}
 
 
-def parallel(scene: Scene) -> Figure:
+def parallel_figure(scene: FrontScene) -> PlotlyFigure:
     """Parallel coordinates: each candidate is a line over what was searched and what came of it."""
     axes = [_parameter_axis(scene, name, values) for name, values in parameters(scene.candidates).items()]
-    axes.append(_axis("validation<br>MAE", [one.val.mae for one in scene.candidates]))
+    axes.append(_axis("validation<br>MAE", scene.errors))
     axes += [
-        _axis(f"{COSTS[measure].name}<br>{COSTS[measure].unit}", costs_of(scene, measure)) for measure in scene.measures
+        _axis(f"{COSTS[measure].name}<br>{COSTS[measure].unit}", scene.costs(measure)) for measure in scene.measures
     ]
-    traces = [legend_entry(group, line=True) for group in scene.groups]
+    traces = [legend_entry(scene, group, line=True) for group in scene.groups]
     for group in scene.groups:
         for strong in (False, True):
             lines = [i for i in group.members if scene.candidates[i].on_front is strong]
@@ -72,24 +74,24 @@ def parallel(scene: Scene) -> Figure:
     return {"traces": traces, "wide": layout, "narrow": layout}
 
 
-def importances(scene: Scene) -> Figure:
+def importance_figure(scene: FrontScene) -> PlotlyFigure:
     """Bars: how much of the differences in error and in the first two costs each parameter explains."""
-    objectives = {"validation MAE": ("accent", [one.val.mae for one in scene.candidates])}
+    objectives = {"validation MAE": ("accent", scene.errors)}
     objectives |= {
-        COSTS[measure].name: (colour, costs_of(scene, measure))
-        for measure, colour in zip(scene.measures[:2], ("soft", "measured"), strict=True)
+        COSTS[measure].name: (color, scene.costs(measure))
+        for measure, color in zip(scene.measures[:2], ("soft", "measured"), strict=True)
     }
     shares = {name: importance(scene.candidates, values) for name, (_, values) in objectives.items()}
     names = list(reversed(shares["validation MAE"]))
     traces = [
         {
             "type": "bar", "orientation": "h", "name": objective,
-            "x": [found[name] for name in names],
+            "x": [explained[name] for name in names],
             "y": [html.escape(name).replace("_", " ") for name in names],
             "marker": {"color": f"var(--{objectives[objective][0]})"},
             "hovertemplate": "%{y}: %{x:.0%} of " + objective + "<extra></extra>",
         }
-        for objective, found in reversed(shares.items())
+        for objective, explained in reversed(shares.items())
     ]  # fmt: skip
     layout = layout_of(1, 30 + 44 * len(names), traces, narrow=False, right=24)
     layout["xaxis"] |= {"range": [0, 1.02], "tickformat": ".0%"}
@@ -110,7 +112,7 @@ class _Axis:
     ticks: Sequence[tuple[float, str]]
 
 
-def _parameter_axis(scene: Scene, name: str, values: Sequence[Any]) -> _Axis:
+def _parameter_axis(scene: FrontScene, name: str, values: Sequence[Any]) -> _Axis:
     """Few values stand at equal distances, and the lines through one of them side by side, the accurate ones lowest."""
     title = html.escape(name).replace("_", "<br>")
     levels = sorted({value for value in values if value is not None}, key=lambda value: (isinstance(value, str), value))
@@ -130,12 +132,12 @@ def _parameter_axis(scene: Scene, name: str, values: Sequence[Any]) -> _Axis:
 
 def _axis(title: str, values: Sequence[float | None]) -> _Axis:
     """Numbers to scale."""
-    one = scale([value for value in values if value is not None], 0, 1, margin=0.0, log_from=LOG_FROM)
-    at = [None if value is None else one(value) for value in values]
-    return _Axis(title=title, at=at, ticks=[(tick.at, tick.label) for tick in one.ticks(6)])
+    place = scale([value for value in values if value is not None], 0, 1, margin=0.0, log_from=LOG_FROM)
+    at = [None if value is None else place(value) for value in values]
+    return _Axis(title=title, at=at, ticks=[(tick.at, tick.label) for tick in place.ticks(6)])
 
 
-def _lines(group: Group, members: Sequence[int], axes: Sequence[_Axis], *, strong: bool) -> dict[str, Any]:
+def _lines(group: PointGroup, members: Sequence[int], axes: Sequence[_Axis], *, strong: bool) -> dict[str, Any]:
     """The lines of some candidates, with a gap after each."""
     x: list[int | None] = []
     y: list[float | None] = []
@@ -147,9 +149,9 @@ def _lines(group: Group, members: Sequence[int], axes: Sequence[_Axis], *, stron
         owner += [*(i for _ in points), None]
     return {
         "type": "scatter", "mode": "lines+markers", "x": x, "y": y, "customdata": owner, "hoverinfo": "text",
-        "legendgroup": group.label, "showlegend": False, "opacity": 0.9 if strong else 0.22,
-        "line": {"color": f"var(--{group.colour})", "width": 2 if strong else 1.2},
-        "marker": {"size": 5 if strong else 4, "color": f"var(--{group.colour})"},
+        "legendgroup": html.escape(group.label), "showlegend": False, "opacity": 0.9 if strong else 0.22,
+        "line": {"color": f"var(--{group.color})", "width": 2 if strong else 1.2},
+        "marker": {"size": 5 if strong else 4, "color": f"var(--{group.color})"},
     }  # fmt: skip
 
 
@@ -167,13 +169,13 @@ def _switch(choices: Mapping[str, Any], shapes: Sequence[Mapping[str, Any]]) -> 
     }  # fmt: skip
 
 
-def _in_time(scene: Scene, group: Group) -> list[int]:
+def _in_time(scene: FrontScene, group: PointGroup) -> list[int]:
     """The members as they became known: workers beside each other do not finish in the order in which they began."""
     times = {i: scene.candidates[i].seconds for i in group.members}
     return sorted(times, key=lambda i: (times[i] or 0.0, i)) if None not in times.values() else list(times)
 
 
-def _generations(scene: Scene, order: Sequence[int]) -> list[dict[str, Any]]:
+def _generations(scene: FrontScene, order: Sequence[int]) -> list[dict[str, Any]]:
     """A line before the first candidate of each generation but the first one."""
     numbers = [scene.candidates[i].generation for i in order]
     firsts = [numbers.index(number) for number in dict.fromkeys(numbers) if number is not None]

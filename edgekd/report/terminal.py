@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from edgekd.report import formatting
-from edgekd.report.page import results
+from edgekd.report.comparison import RunComparison
+from edgekd.report.report_view import score_rows
 from edgekd.report.schema import Report
 
 STYLES = {"PASS": "green", "FAIL": "bold red", "INFO": "dim"}
@@ -45,7 +46,7 @@ def _table(title: str, columns: list[str], *, left: int = 1) -> Table:
 def _results(report: Report) -> Table:
     form = formatting.errors_of(report)
     table = _table(f"MAE in {report.error_unit}, 95 % interval over groups", ["model", "test", "validation"])
-    for row in results(report):
+    for row in score_rows(report):
         style = "bold" if row.role == "chosen" else ""
         table.add_row(
             Text(row.name),
@@ -115,29 +116,25 @@ def _warnings(report: Report) -> list[RenderableType]:
     return [Group(Text("Warnings", style="bold yellow"), *map(Text, lines))] if lines else []
 
 
-def comparison(found: dict[str, Any]) -> list[RenderableType]:
-    """What comparison.json holds: the runs, and who owns which part of the common front."""
-    runs = found["runs"].values()
-    form = formatting.error_format(point["error"] for run in runs for point in run["points"])
+def comparison_tables(comparison: RunComparison) -> list[RenderableType]:
+    """The runs, and who owns which part of the common front."""
+    form = formatting.error_format(candidate.error for run in comparison.runs for candidate in run.candidates)
     table = _table(
-        f"Hypervolume of {' and '.join(found['objectives'][:2])}", ["run", "hypervolume", "alone", "chosen", "test MAE"]
+        f"Hypervolume of validation MAE and {comparison.size_name}",
+        ["run", "hypervolume", "alone", "chosen", "test MAE"],
     )
-    for run in runs:
-        volume, alone, error = (
-            f"{run['hypervolume']:.4f}",
-            formatting.per_cent(run["alone"]),
-            form(run["chosen_test_mae"]),
-        )
-        table.add_row(Text(run["label"]), volume, alone, Text(run["chosen"]), error)
+    for run in comparison.runs:
+        volume, alone = f"{run.hypervolume:.4f}", formatting.per_cent(run.alone)
+        table.add_row(Text(run.label), volume, alone, Text(run.chosen), form(run.chosen_test_mae))
     owners = _table("Common front", ["run", "from B", "to B", "MAE from", "to"])
-    for one in found["segments"]:
-        first, last = one["points"][0], one["points"][-1]
-        sizes = f"{first['size']:,}", f"{last['size']:,}"
-        owners.add_row(Text(" = ".join(one["runs"])), *sizes, form(first["error"]), form(last["error"]))
+    for segment in comparison.segments:
+        first, last = segment.candidates[0], segment.candidates[-1]
+        sizes = f"{first.size:,}", f"{last.size:,}"
+        owners.add_row(Text(" = ".join(segment.runs)), *sizes, form(first.error), form(last.error))
     warnings: list[RenderableType] = []
-    if found["differences"]:
+    if comparison.differences:
         warnings.append(Text("Scored on different data, compared all the same:", style="bold red"))
-    warnings += [Text(one) for one in found["differences"]]
-    if any(run["simulated"] for run in runs):
+    warnings += [Text(difference) for difference in comparison.differences]
+    if any(run.simulated for run in comparison.runs):
         warnings.append(Text("[simulated data]", style="bold yellow"))
-    return [Group(one, Text("")) for one in [*warnings, table, owners]]
+    return [Group(part, Text("")) for part in [*warnings, table, owners]]

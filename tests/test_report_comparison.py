@@ -15,7 +15,7 @@ from rich.console import Console
 from edgekd.contracts.errors import ConfigError, DataError
 from edgekd.pareto import front, hypervolume
 from edgekd.report import comparison_tables, schema
-from edgekd.report.compare import Comparison, compare, write_comparison
+from edgekd.report.comparison import RunComparison, compare, to_json, write_comparison
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def run(points: list[tuple[float, int]], **changes: Any) -> dict[str, Any]:
     return report
 
 
-def compared(reports: dict[str, dict[str, Any]], *, force: bool = False) -> Comparison:
+def compared(reports: dict[str, dict[str, Any]], *, force: bool = False) -> RunComparison:
     return compare({label: schema.parse(report) for label, report in reports.items()}, force=force)
 
 
@@ -92,7 +92,7 @@ def test_two_runs_by_hand() -> None:
     assert b.alone == pytest.approx((together - a.hypervolume) / together)
     assert a.hypervolume_3d == pytest.approx(a.hypervolume * (1 - 1 / 1.1))
     assert found.best.label == "b"
-    assert [(segment.runs, [point.name for point in segment.points]) for segment in found.segments] == [
+    assert [(segment.runs, [candidate.name for candidate in segment.candidates]) for segment in found.segments] == [
         (("a",), ["c0"]), (("b",), ["c0"]), (("a",), ["c1"]), (("b",), ["c1"]),
     ]  # fmt: skip
     assert (a.owned, b.owned) == (2, 2)
@@ -141,7 +141,7 @@ def test_runs_on_different_data_are_refused_unless_forced(tmp_path: Path, other:
         write_comparison({"a": example(), "b": other}, tmp_path / "out")
     assert caught.value.hint and "--force" in caught.value.hint and not (tmp_path / "out").exists()
     found = write_comparison({"a": example(), "b": other}, tmp_path / "out", force=True)
-    assert any(words in one for one in found["differences"])
+    assert any(words in one for one in found.differences)
     assert words in Page((tmp_path / "out" / "comparison.html").read_text()).text
     assert ">different data</li>" in (tmp_path / "out" / "fronts.html").read_text()
 
@@ -167,7 +167,7 @@ def test_files_are_written_equal_for_equal_reports(tmp_path: Path) -> None:
     assert names == ["comparison.html", "comparison.json", "fronts.html", *pictures]
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-    assert json.loads((tmp_path / "one" / "comparison.json").read_text()) == json.loads(json.dumps(found))
+    assert json.loads((tmp_path / "one" / "comparison.json").read_text()) == json.loads(json.dumps(to_json(found)))
     page = Page((tmp_path / "one" / "comparison.html").read_text())
     assert "<b>a</b>" in page.text and "simulated data" in page.text
     assert "b has the largest hypervolume" in page.text

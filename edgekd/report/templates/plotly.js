@@ -1,4 +1,4 @@
-// Draws the figures of this page in the colours of its style sheet, again when the screen turns narrow or dark.
+// Draws the figures of this page in the colors of its style sheet, again when the screen turns narrow or dark.
 const source = document.getElementById("data").textContent;
 const narrow = matchMedia("(max-width: 959px)"), dark = matchMedia("(prefers-color-scheme: dark)");
 const buttons = [["toImage", "zoomIn2d", "zoomOut2d", "resetScale2d"]]; // none that sends anything anywhere
@@ -6,8 +6,8 @@ let marked = null;
 
 function draw() {
   const style = getComputedStyle(document.documentElement);
-  const coloured = source.replace(/var\(--([a-z0-9-]+)\)/g, (_, name) => style.getPropertyValue("--" + name).trim());
-  const { figures, texts } = JSON.parse(coloured);
+  const colored = source.replace(/var\(--([a-z0-9-]+)\)/g, (_, name) => style.getPropertyValue("--" + name).trim());
+  const { figures, texts } = JSON.parse(colored);
   for (const [id, figure] of Object.entries(figures)) {
     for (const trace of figure.traces)
       if (trace.customdata) trace.hovertext = trace.customdata.map(i => (i === null ? "" : texts[i]));
@@ -23,8 +23,8 @@ function mark(i) {
   marked = i;
   for (const plot of document.querySelectorAll(".plot")) {
     const traces = plot.data.flatMap((trace, at) => (trace.meta === "marked" ? [at] : []));
-    const points = traces.map(at => plot.data.filter(one => one.customdata && (one.xaxis ?? "x") === plot.data[at].xaxis)
-      .flatMap(one => one.customdata.flatMap((owner, k) => (owner === i && i !== null ? [[one.x[k], one.y[k]]] : []))));
+    const points = traces.map(at => plot.data.filter(other => other.customdata && (other.xaxis ?? "x") === plot.data[at].xaxis)
+      .flatMap(other => other.customdata.flatMap((owner, k) => (owner === i && i !== null ? [[other.x[k], other.y[k]]] : []))));
     if (traces.length)
       Plotly.restyle(plot, { x: points.map(p => p.map(q => q[0])), y: points.map(p => p.map(q => q[1])) }, traces);
   }

@@ -1,20 +1,15 @@
-"""report.html: one file that needs no network, no script and no font of its own. Beside it lies front.html."""
+"""What a report's page and terminal show: numbers, rows and bars, ready to be written down."""
 
-import functools
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from edgekd.contracts.declarations import model_kinds
-from edgekd.report import formatting, svg_charts
+from edgekd.report import formatting
+from edgekd.report.axes import Scale, scale
+from edgekd.report.palette import kind_style
 from edgekd.report.schema import Comparison, Report, Score
-from edgekd.report.svg import SHAPES, Chart
 
-WIDE, NARROW, PANEL = 1040, 400, 400
+LOG_WHISKERS_FROM = 3.0  # errors that span more than this factor are drawn on a logarithm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +23,7 @@ class Tile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ScoreRow:
     """One model in the table of results: errors on validation and test."""
 
     name: str
@@ -49,38 +44,30 @@ class Bar:
     state: str = ""
 
 
-def render(report: Report) -> str:
-    """Return the whole page as text; equal reports give equal pages."""
-    form = formatting.errors_of(report)
-    rows = results(report)
-    candidates = sorted(report.candidates, key=lambda one: (one.val.mae, one.name))
-    measured = [one for one in candidates if one.native]
-    headline, better = formatting.headline(report)
-    return environment().get_template("report.html.j2").render(
-        report=report, text=formatting, form=form, kinds=SHAPES, headline=headline, better=better, tiles=tiles(report),
-        rows=rows, whisker_val=svg_charts.whiskers(row.val for row in rows),
-        whisker_test=svg_charts.whiskers(row.test for row in rows),
-        whisker_candidates=svg_charts.whiskers(one.val for one in candidates), candidates=candidates, measured=measured,
-        fronts=fronts(report, bool(measured)),
-        horizon=[svg_charts.horizon_chart(report, width) for width in (WIDE, NARROW)],
-        examples=[(one, svg_charts.forecast_chart(report, one, PANEL)) for one in report.chosen.forecasts],
-        groups=group_bars(report), ladder=ladder_bars(report), comparisons=comparison_rows(report),
-        stages=stage_bars(report), config=json.dumps(report.config, indent=2, ensure_ascii=False, sort_keys=True),
-    )  # fmt: skip
+@dataclass(frozen=True, kw_only=True)
+class Whisker:
+    """An error and its interval on a line from 0 to 100."""
+
+    low: float
+    at: float
+    high: float
 
 
-@functools.cache
-def environment() -> jinja2.Environment:
-    """Templates of this folder: HTML is escaped, a misspelt name is an error."""
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.globals["model_kinds"] = lambda: list(model_kinds().values())
-    return templates
+@dataclass(frozen=True)
+class WhiskerScale:
+    """Draws errors of one table on one scale."""
+
+    scale: Scale
+
+    def __call__(self, score: Score) -> Whisker:
+        low, high = score.interval or (score.mae, score.mae)
+        return Whisker(low=self.scale(low), at=self.scale(score.mae), high=self.scale(high))
+
+
+def whiskers(scores: Iterable[Score]) -> WhiskerScale:
+    """One scale for all errors of a table."""
+    ends = [end for score in scores for end in (*(score.interval or ()), score.mae)]
+    return WhiskerScale(scale(ends, 3, 97, margin=0.0, log_from=LOG_WHISKERS_FROM))
 
 
 def tiles(report: Report) -> list[Tile]:
@@ -105,10 +92,9 @@ def tiles(report: Report) -> list[Tile]:
 def _cost_tiles(report: Report) -> list[Tile]:
     native = report.chosen.native
     if not native:
-        one = report.chosen_candidate
-        return [
-            Tile(label="Work per forecast", value=f"{one.macs:,}", note=f"multiply-adds, {one.params:,} parameters")
-        ]
+        chosen = report.chosen_candidate
+        note = f"multiply-adds, {chosen.params:,} parameters"
+        return [Tile(label="Work per forecast", value=f"{chosen.macs:,}", note=note)]
     return [
         Tile(
             label="Flash, RAM",
@@ -121,53 +107,44 @@ def _cost_tiles(report: Report) -> list[Tile]:
 
 def _parity_tile(report: Report) -> Tile:
     failed = formatting.parity_failed(report)
-    pairs = [one for one in report.parity.values() if one.tolerance is not None]
+    pairs = [pair for pair in report.parity.values() if pair.tolerance is not None]
     if not pairs:
         return Tile(label="Parity", value="none", note="no pair of engines was compared")
     if failed:
         return Tile(label="Parity", value="FAIL", note=f"{', '.join(failed)} differ", state="bad")
-    windows = formatting.plural(max(one.windows for one in pairs), "window")
+    windows = formatting.plural(max(pair.windows for pair in pairs), "window")
     note = f"{formatting.plural(len(pairs), 'pair')} of engines on {windows}"
     return Tile(label="Parity", value="PASS", note=note, state="good")
 
 
-def results(report: Report) -> list[Row]:
+def score_rows(report: Report) -> list[ScoreRow]:
     """Baselines, teacher and the chosen candidate: all that was scored on test."""
     chosen, teacher = report.chosen, report.teacher
-    members = f"mean of {teacher.members} {formatting.kind_name(teacher.kind)} of {teacher.hidden} units, float"
+    members = f"mean of {teacher.members} {kind_style(teacher.kind).label} of {teacher.hidden} units, float"
     rows = [
-        Row(name=name, role="baseline", note=_options(one.options), val=one.val, test=one.test)
-        for name, one in report.baselines.items()
+        ScoreRow(name=name, role="baseline", note=_options(baseline.options), val=baseline.val, test=baseline.test)
+        for name, baseline in report.baselines.items()
     ]
     rows += [
-        Row(name="teacher", role="teacher", note=members, val=teacher.val, test=teacher.test),
-        Row(name=chosen.name, role="chosen", note="integer model", val=chosen.val, test=chosen.test),
+        ScoreRow(name="teacher", role="teacher", note=members, val=teacher.val, test=teacher.test),
+        ScoreRow(name=chosen.name, role="chosen", note="integer model", val=chosen.val, test=chosen.test),
     ]
     return sorted(rows, key=lambda row: (row.test.mae, row.name))
-
-
-def fronts(report: Report, measured: bool) -> list[tuple[str, list[Chart]]]:
-    """Title and drawings (wide, narrow) of each front: by .tflite, and by flash where it was measured."""
-    found = [("Size of the model file", [svg_charts.front_chart(report, width) for width in (WIDE, NARROW)])]
-    if measured:
-        drawings = [svg_charts.front_chart(report, width, "flash") for width in (WIDE, NARROW)]
-        found.insert(0, ("Flash of the linked image", drawings))
-    return found
 
 
 def group_bars(report: Report) -> list[Bar]:
     """Error of the chosen candidate on each test group, the worst first."""
     form = formatting.errors_of(report)
     ranked = sorted(report.chosen.by_group.items(), key=lambda item: (-item[1].mae, item[0]))
-    longest = max((one.mae for _, one in ranked), default=0.0)
+    longest = max((group.mae for _, group in ranked), default=0.0)
     return [
         Bar(
             label=name,
-            value=form(one.mae),
-            share=_share(one.mae, longest),
-            note=formatting.plural(one.windows, "window"),
+            value=form(group.mae),
+            share=_share(group.mae, longest),
+            note=formatting.plural(group.windows, "window"),
         )
-        for name, one in ranked
+        for name, group in ranked
     ]
 
 
@@ -188,14 +165,14 @@ def ladder_bars(report: Report) -> list[Bar]:
 def comparison_rows(report: Report) -> list[tuple[Comparison, str]]:
     """Networks that are no candidates, and how they compare with the chosen one at the same stage's data."""
     chosen = report.chosen_candidate.stage1.val.mae
-    return [(one, formatting.against(one.val.mae, chosen)) for one in report.comparisons]
+    return [(other, formatting.against(other.val.mae, chosen)) for other in report.comparisons]
 
 
 def stage_bars(report: Report) -> list[Bar]:
     """Seconds by stage, the longest first."""
-    found = formatting.stages(report)
-    longest = max(found.values(), default=0.0)
-    return [Bar(label=name, value=formatting.duration(s), share=_share(s, longest)) for name, s in found.items()]
+    stages = formatting.stages(report)
+    longest = max(stages.values(), default=0.0)
+    return [Bar(label=name, value=formatting.duration(s), share=_share(s, longest)) for name, s in stages.items()]
 
 
 def _options(options: Mapping[str, float | str]) -> str:

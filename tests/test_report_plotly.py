@@ -11,24 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_examples import example, searched
 
-from edgekd.pareto import front
+from edgekd.pareto import dominated_share, front, reference_point, shares_over_time
 from edgekd.report import schema, write
-from edgekd.report.compare import compare, write_comparison
-from edgekd.report.front import (
-    COSTS,
-    IMAGE,
-    MODEL,
-    cost_of,
-    front_of,
-    growth,
-    limits_of,
-    measures_of,
-    reference_of,
-    space_of,
-    volume,
-)
+from edgekd.report.comparison import compare, write_comparison
+from edgekd.report.front_scene import COSTS, IMAGE, MODEL, cost_of, limits_of, measures_of, scene_of, space_of
 from edgekd.report.importance import importance, parameters
-from edgekd.report.interactive import front_page, fronts_page
+from edgekd.report.plotly_page import front_page, fronts_page
 
 
 def data_of(page: str) -> dict[str, Any]:
@@ -80,8 +68,8 @@ def test_older_reports_have_the_parameters_of_their_fields() -> None:
 
 @given(st.lists(st.tuples(*[st.integers(1, 9)] * 3), min_size=1, max_size=12))
 def test_the_course_of_the_volume_is_that_of_every_prefix(points: list[tuple[int, int, int]]) -> None:
-    found = growth(points, (10.0, 10.0, 10.0))
-    assert found == pytest.approx([volume(points[:n], (10.0, 10.0, 10.0)) for n in range(1, len(points) + 1)])
+    found = shares_over_time(points, (10.0, 10.0, 10.0))
+    assert found == pytest.approx([dominated_share(points[:n], (10.0, 10.0, 10.0)) for n in range(1, len(points) + 1)])
     assert found == sorted(found)
 
 
@@ -91,7 +79,7 @@ def test_the_last_volume_is_that_of_the_comparison() -> None:
     traces = data_of(fronts_page({"a": a, "b": b}))["figures"]["hypervolume"]["traces"]
     assert [trace["y"][-1] for trace in traces] == pytest.approx([run.hypervolume_3d for run in found.runs])
     spaces = [[space_of(one, IMAGE) for one in report.candidates] for report in (a, b)]
-    assert reference_of(spaces) == pytest.approx((found.reference[1], found.reference[0], found.reference[2]))
+    assert reference_point(spaces) == pytest.approx((found.reference[1], found.reference[0], found.reference[2]))
 
 
 def test_each_panel_links_the_front_of_its_own_axes() -> None:
@@ -106,7 +94,8 @@ def test_each_panel_links_the_front_of_its_own_axes() -> None:
         strong = {
             i for one in shown for i, o in zip(one["customdata"], one["marker"]["opacity"], strict=True) if o == 1
         }
-        assert {report.candidates[i].name for i in strong} == front_of(report, measure).names | {report.chosen.name}
+        scene = scene_of(report)
+        assert strong == {*scene.front(measure, scene.fronts[0]), *scene.chosen}
         assert sorted(i for one in shown for i in one["customdata"]) == list(range(16))
 
 
@@ -151,7 +140,7 @@ def test_runs_without_measured_images_show_the_models_file() -> None:
     assert measures_of([schema.parse(example()), schema.parse(example(native=False))]) == MODEL
     found = front_data(example(native=False))["figures"]["fronts"]["wide"]
     assert [found[axis]["title"]["text"].partition("<")[0] for axis in ("xaxis", "xaxis2")] == [
-        COSTS[measure].axis for measure in MODEL
+        COSTS[measure].title for measure in MODEL
     ]
     assert "xaxis3" not in found
 
@@ -162,7 +151,7 @@ def test_a_comparison_draws_only_what_its_runs_agree_on() -> None:
     shapes = data["figures"]["fronts"]["wide"]["shapes"]
     assert not [one for one in shapes if one["line"].get("dash") == "dot"]
     assert len(shapes) == 4 * 5  # four baselines and the teacher, the same in both
-    assert len(data["texts"]) == 32 and data["texts"][16].startswith("b: ")
+    assert len(data["texts"]) == 32 and data["texts"][16].startswith("<b>b: ")
 
 
 def test_names_are_text_and_never_markup() -> None:

@@ -1,55 +1,22 @@
-"""What the drawings of front.html and fronts.html share: candidates in coloured groups, layouts, entries of legends.
+"""What the figures of front.html and fronts.html share: layouts, entries of legends, marks.
 
-A drawing is a plotly figure as plain values (https://plotly.com/javascript/reference/): traces, and a layout for wide
-screens and one for narrow ones. Colours are those of the style sheet: templates/interactive.js puts them in place of
+A figure is plain values as plotly reads them (https://plotly.com/javascript/reference/): traces, and a layout for wide
+screens and one for narrow ones. Colors are those of the style sheet: templates/plotly.js puts them in place of
 `var(--name)`.
 """
 
+import html
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from edgekd.contracts.declarations import model_kinds
-from edgekd.report.front import Measure, cost_of
-from edgekd.report.schema import Candidate
+from edgekd.report.front_scene import FrontScene, PointGroup
+from edgekd.report.palette import kind_style
 
-SYMBOLS = {kind.name: kind.marker.replace("triangle", "triangle-up") for kind in model_kinds().values()}
 HEIGHTS = {"wide": 340, "narrow": 270}  # of a plot on wide and narrow screens, pixels
 GAP, BOTTOM = 92, 60  # below a plot, below the last one, pixels
 
-Figure = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """Candidates (by index) of one colour: a kind, or a run. colour: name in the style sheet; broad: of its line."""
-
-    label: str
-    colour: str
-    members: Sequence[int]
-    broad: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scene:
-    """What the fronts are drawn from. fronts: groups whose own front is linked; texts: what pointing at one shows;
-    references: errors of baselines and teacher; limits: of budget and board, by cost.
-    """
-
-    candidates: Sequence[Candidate]
-    texts: Sequence[str]
-    groups: Sequence[Group]
-    fronts: Sequence[Group]
-    chosen: Sequence[int]
-    references: Mapping[str, float]
-    measures: Sequence[Measure]
-    limits: Mapping[Measure, Mapping[str, float]]
-
-
-def costs_of(scene: Scene, measure: Measure) -> list[float]:
-    """One cost of every candidate."""
-    return [cost_of(one, measure) or 0.0 for one in scene.candidates]
+PlotlyFigure = dict[str, Any]
 
 
 def layout_of(
@@ -85,15 +52,16 @@ def layout_of(
     return layout
 
 
-def legend_entry(group: Group, *, line: bool = False) -> dict[str, Any]:
+def legend_entry(scene: FrontScene, group: PointGroup, *, line: bool = False) -> dict[str, Any]:
     """An entry of the legend that switches a group in all panels; it has no points of its own."""
-    kind = next((kind for kind in SYMBOLS if kind == group.colour), None)
+    kinds = {scene.candidates[i].kind for i in group.members}
+    symbol = kind_style(kinds.pop()).symbol if len(kinds) == 1 else "circle"
     return {
-        "type": "scatter", "mode": "lines" if line else "markers", "name": group.label, "legendgroup": group.label,
-        "x": [None], "y": [None], "showlegend": True, "hoverinfo": "skip",
-        "line": {"color": f"var(--{group.colour})", "width": 6 if group.broad else 2},
+        "type": "scatter", "mode": "lines" if line else "markers", "name": html.escape(group.label),
+        "legendgroup": html.escape(group.label), "x": [None], "y": [None], "showlegend": True, "hoverinfo": "skip",
+        "line": {"color": f"var(--{group.color})", "width": 6 if group.broad else 2},
         "opacity": 0.5 if group.broad else 1,
-        "marker": {"size": 10, "color": f"var(--{group.colour})", "symbol": SYMBOLS[kind] if kind else "circle"},
+        "marker": {"size": 10, "color": f"var(--{group.color})", "symbol": symbol},
     }  # fmt: skip
 
 
