@@ -8,8 +8,9 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol, Self
 
@@ -37,19 +38,20 @@ class Progress(Protocol):
 class Run:
     """The folder of one run, locked while it is open; processes started by its owner join it.
 
-    manifest.json holds, for each finished piece, the key it was made from, its files with their sizes in bytes, and
-    the seconds it took.
+    manifest.json holds, for each finished piece, a digest of the key it was made from, the digests of the pieces it was
+    made from, the SHA-256 of each of its files, and the seconds it took; and a digest of all this.
     """
 
     def __init__(self, folder: Path, progress: Progress, *, join: bool = False) -> None:
         self.folder, self.progress, self._join = folder, progress, join
         self._lock: IO[str] | None = None
         self._used: set[str] = set()
+        self._pieces = Pieces(folder)
 
     def __enter__(self) -> Self:
         if self._join:
             return self
-        with _storage_errors(self.folder):
+        with storage_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = (self.folder / ".lock").open("w")
         try:
@@ -70,21 +72,21 @@ class Run:
     def piece(
         self, name: str, key: Any, build: Callable[[Path], None], *, steps: int = 1, needs: tuple[str, ...] = ()
     ) -> Path:
-        """The folder `name` below the run, built by `build(empty folder)` unless it is there for the same key.
+        """The folder `name` below the run, built by `build(empty folder)` unless it is there, unchanged, for the same
+        key and made from the same files.
 
         key: whatever the result depends on, as JSON; `needs` names pieces it is made from. A piece appears under its
-        name only when it is complete.
+        name only when it is complete. DataError when a needed piece is not as it was made.
         """
         final = self.folder / name
-        digest = self._digest(name, key, needs)
+        made_from = self._made_from(name, key, needs)
         self._used.add(name)
-        found = self._manifest().get(name, {})
-        if final.is_dir() and found.get("key") == digest and found.get("files") == _sizes(final):
+        if self._current(name, made_from):
             self.progress.kept(name)
             return final
         begun = time.monotonic()
         self.progress.start(name, steps)
-        with _storage_errors(self.folder, _DISK, hint="what is finished is kept; run the same command again"):
+        with storage_errors(self.folder, _DISK, hint="what is finished is kept; run the same command again"):
             unfinished, old = (final.with_name(f"{_UNFINISHED}{word}-{final.name}") for word in ("new", "old"))
             _remove(unfinished)
             unfinished.mkdir(parents=True)
@@ -98,55 +100,161 @@ class Run:
             _sync_one(final.parent)
             _remove(old)
             seconds = round(time.monotonic() - begun, 3)
-            self._record(name, {"key": digest, "files": _sizes(final), "seconds": seconds})
+            self._record(name, {**made_from, "files": self._pieces.files(name), "seconds": seconds})
         self.progress.finish()
         return final
 
     def holds(self, name: str) -> bool:
-        """Whether the piece is there and whole, whatever it was made from."""
-        return self._manifest().get(name, {}).get("files") == _sizes(self.folder / name)
+        """Whether the piece is there and as it was made, whatever it was made from."""
+        return not self._pieces.changes(name)
+
+    def stale(self) -> set[str]:
+        """Pieces that were changed since they were made, with all that were made from them; each change is said."""
+        names = self._pieces.stale()
+        for change in (change for name in sorted(names) for change in self._pieces.changes(name)):
+            self.progress.note(f"{change} since it was made: it is made again, with what was made from it")
+        return names
 
     def seconds(self) -> dict[str, float]:
         """How long each piece asked for so far took, in the run that made it."""
-        return {name: entry["seconds"] for name, entry in sorted(self._manifest().items()) if name in self._used}
+        entries = self._pieces.manifest()
+        return {name: entry["seconds"] for name, entry in sorted(entries.items()) if name in self._used}
 
-    def _digest(self, name: str, key: Any, needs: tuple[str, ...]) -> str:
-        manifest = self._manifest()
-        inputs = {other: manifest[other]["key"] for other in needs}
-        text = json.dumps([__version__, name, key, inputs], sort_keys=True, allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+    def _made_from(self, name: str, key: Any, needs: tuple[str, ...]) -> dict[str, Any]:
+        """What a piece depends on, as the manifest says it: digests of its key and of the needed pieces."""
+        for other in needs:
+            self._pieces.require(other)
+        text = json.dumps([__version__, name, key], sort_keys=True, allow_nan=False)
+        digests = {other: self._pieces.digest(other) for other in needs}
+        return {"key": hashlib.sha256(text.encode()).hexdigest(), "made_from": digests}
 
-    def _manifest(self) -> dict[str, Any]:
-        path = self.folder / MANIFEST
-        if not path.exists():
-            return {}
-        found = read_json(path)
-        if not isinstance(found, dict) or not all(isinstance(entry, dict) for entry in found.values()):
-            raise _damaged(path, "it does not hold the pieces of a run")
-        return found
+    def _current(self, name: str, made_from: dict[str, Any]) -> bool:
+        entry = self._pieces.manifest().get(name)
+        if entry is None:
+            return False
+        changes = self._pieces.changes(name)
+        if changes:
+            self.progress.note(f"{changes[0]}: {name} is made again")
+        return not changes and all(entry[word] == made_from[word] for word in made_from)
 
     def _record(self, name: str, entry: dict[str, Any] | None) -> None:
         with (self.folder / ".manifest.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            manifest = self._manifest()
-            manifest.pop(name, None)
-            write_json(self.folder / MANIFEST, manifest | ({name: entry} if entry else {}))
+            entries = self._pieces.manifest()
+            entries.pop(name, None)
+            entries |= {name: entry} if entry else {}
+            write_json(self.folder / MANIFEST, {"pieces": entries, "sha256": _digest(entries)})
+
+
+class Pieces:
+    """The finished pieces of a run's folder, as its manifest says them, and whether their files are those recorded.
+
+    A file is read once in the life of this object, and again when its size or time of change differs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._hashes: dict[Path, tuple[int, int, str]] = {}
+
+    def manifest(self) -> dict[str, Any]:
+        """What manifest.json says of each piece. DataError when it is damaged or was edited."""
+        path = self.folder / MANIFEST
+        if not path.exists():
+            return {}
+        content = read_json(path)
+        hint = f"remove {path} and run edgekd compress again: it makes everything again"
+        if not isinstance(content, dict) or not isinstance(content.get("pieces"), dict) or len(content) != 2:
+            raise DataError(f"{path} is damaged, or of another edgekd: it does not hold the pieces of a run", hint=hint)
+        if content.get("sha256") != _digest(content["pieces"]):
+            raise DataError(f"{path} is damaged: it was changed since it was written", hint=hint)
+        return content["pieces"]
+
+    def files(self, name: str) -> dict[str, str]:
+        """SHA-256 of every file of a piece that is there, by its path below the piece."""
+        root = self.folder / name
+        return {
+            path.relative_to(root).as_posix(): self._sha256(path) for path in sorted(root.rglob("*")) if path.is_file()
+        }
+
+    def digest(self, name: str) -> str:
+        """One digest of all recorded files of a piece: what a piece made from it depends on."""
+        return _digest(self.manifest()[name]["files"])
+
+    def changes(self, name: str) -> list[str]:
+        """What is not as it was when the piece was made, as sentences; none when nothing was changed."""
+        entry = self.manifest().get(name)
+        if entry is None:
+            return [f"{name} is not finished"]
+        recorded, there = entry["files"], self.files(name)
+        words = {file: "was removed" for file in recorded.keys() - there.keys()}
+        words |= {file: "was added" for file in there.keys() - recorded.keys()}
+        words |= {file: "was changed" for file in there.keys() & recorded.keys() if there[file] != recorded[file]}
+        return [f"{name}/{file} {words[file]}" for file in sorted(words)]
+
+    def require(self, *names: str) -> None:
+        """DataError when one of these pieces is not as it was when it was made."""
+        for name in names:
+            changes = self.changes(name)
+            if changes:
+                raise DataError(
+                    f"{self.folder / changes[0]} since it was made",
+                    hint=f"edgekd check {self.folder} names all that was changed, edgekd compress makes it again",
+                )
+
+    def stale(self) -> set[str]:
+        """Pieces that were changed, with all that were made from them."""
+        entries = self.manifest()
+        names = {name for name in entries if self.changes(name)}
+        while more := {name for name, entry in entries.items() if names & entry["made_from"].keys()} - names:
+            names |= more
+        return names
+
+    def check(self) -> list[str]:
+        """Everything in the folder that is not as it was made, or that stands for what is not there any more."""
+        entries = self.manifest()
+        found = [change for name in sorted(entries) for change in self.changes(name)]
+        for name, entry in sorted(entries.items()):
+            for other, digest in entry["made_from"].items():
+                if other not in entries or self.digest(other) != digest:
+                    found.append(f"{name} was made from another {other}")
+        return found
+
+    def _sha256(self, path: Path) -> str:
+        about = path.stat()
+        size, changed, digest = self._hashes.get(path, (-1, -1, ""))
+        if (size, changed) != (about.st_size, about.st_mtime_ns):
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            self._hashes[path] = (about.st_size, about.st_mtime_ns, digest)
+        return digest
+
+
+def _digest(value: Any) -> str:
+    """SHA-256 of a value as canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def write_files(folder: Path, files: Mapping[str, str | bytes], *, sync: bool = False) -> None:
+    """Write files (relative path -> content) into a folder, which is made; others stay, equal ones are not touched.
+
+    All are written under temporary names first, so that a full disk leaves the folder as it was; with `sync` each name
+    holds the old or the whole new content also when the machine loses power. EdgekdError when that cannot be done.
+    """
+    contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
+    with storage_errors(folder), contextlib.ExitStack() as leftovers:
+        folder.mkdir(parents=True, exist_ok=True)
+        new = {name: content for name, content in contents.items() if not _holds(folder / name, content)}
+        written = {name: _temporary(folder, content, leftovers, sync) for name, content in new.items()}
+        for name, path in written.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            path.replace(folder / name)
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file so that its name always holds either the old or the whole new content, also after a crash."""
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    unfinished = path.with_name(f"{_UNFINISHED}{path.name}")
-    with _storage_errors(path):
-        try:
-            with unfinished.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
+    """Write one file, whose folder exists, so that its name always holds the old or the whole new content."""
+    with storage_errors(path):
+        path.parent.stat()
+    write_files(path.parent, {path.name: content}, sync=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -168,9 +276,21 @@ def _damaged(path: Path, why: str) -> DataError:
     return DataError(f"{path} is damaged: {why}", hint="remove it and run edgekd compress again")
 
 
-def _sizes(folder: Path) -> dict[str, int]:
-    """Bytes of every file below `folder`, by its name: enough to see that one was removed or cut."""
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
+def _temporary(folder: Path, content: bytes, leftovers: contextlib.ExitStack, sync: bool) -> Path:
+    """A new file in `folder`, removed when `leftovers` closes unless it was renamed by then."""
+    handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=folder)
+    leftovers.callback(Path(name).unlink, missing_ok=True)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+    os.chmod(name, 0o644)
+    return Path(name)
 
 
 def _remove(path: Path) -> None:
@@ -196,7 +316,7 @@ def _sync_one(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _storage_errors(path: Path, among: frozenset[int] | None = None, *, hint: str | None = None) -> Iterator[None]:
+def storage_errors(path: Path, among: frozenset[int] | None = None, *, hint: str | None = None) -> Iterator[None]:
     """A full disk or a folder that cannot be written is the user's to solve: say which. Other errors pass."""
     try:
         yield

@@ -14,7 +14,6 @@ from operator_cases import MAKERS, random_inputs
 from tflite_builder import Node, Spec, build, constant
 
 from edgekd.codegen.c_graph import Code, examples, generate
-from edgekd.codegen.write import write
 from edgekd.contracts.board import load_board
 from edgekd.emulate.compiler import compile_image
 from edgekd.emulate.graph_harness import BoardGraph, HostGraph
@@ -23,6 +22,7 @@ from edgekd.emulate.machine import Machine
 from edgekd.program import reference
 from edgekd.program.program import Program
 from edgekd.program.reader import read_tflite
+from edgekd.run import write_files
 
 Batch = list[NDArray[Any]]
 
@@ -64,7 +64,7 @@ def write_all(folder: Path, found: Sequence[Case]) -> list[Path]:
     files: dict[str, str | bytes] = {}
     for case in found:
         files |= case.code.files
-    write(folder, files)
+    write_files(folder, files)
     return [folder / name for name in files if name.endswith(".c")]
 
 
@@ -110,7 +110,7 @@ def check_with_sanitizers(folder: Path, found: Sequence[Case]) -> None:
     calls = []
     for case in found:
         name = case.code.name
-        write(folder, examples(case.code, [one[0] for one in case.inputs], [one[0] for one in case.wanted]))
+        write_files(folder, examples(case.code, [one[0] for one in case.inputs], [one[0] for one in case.wanted]))
         sources.append(folder / f"{name}_main.c")
         sources[-1].write_text(f'int {name}_main(void);\n#define main {name}_main\n#include "{name}_example.c"\n')
         calls.append(f'    if ({name}_main() != 0) {{\n        puts("{name}");\n        return 1;\n    }}\n')

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.codegen.sketches import Vectors, ble_sketch, native_sketch, stream_sketch
-from edgekd.codegen.write import write
 from edgekd.program.package import Deployed
+from edgekd.run import write_files
 
 INPUTS, WINDOW, OUTPUTS = 2, 20, 10
 STEP = 0.125
@@ -120,5 +120,5 @@ def write_sketch(folder: Path, bits: int, sketch: dict[str, str | bytes]) -> Pat
         "battery.h": HEADER.replace("INTEGER", integer),
         "battery.c": SOURCE.replace("INTEGER", integer),
     }
-    write(folder, files | sketch)
+    write_files(folder, files | sketch)
     return folder

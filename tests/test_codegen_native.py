@@ -14,7 +14,6 @@ from operator_cases import MAKERS, random_inputs
 from tflite_builder import Node, Spec, build, constant, single
 
 from edgekd.codegen.c_graph import Code, generate
-from edgekd.codegen.write import write
 from edgekd.contracts.board import load_board
 from edgekd.contracts.errors import ModelError
 from edgekd.emulate.graph_harness import HostGraph
@@ -22,6 +21,7 @@ from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.program import reference
 from edgekd.program.reader import read_tflite
+from edgekd.run import write_files
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 BENCH = Path(__file__).resolve().parents[2] / "shared" / "bench"
@@ -93,7 +93,7 @@ def test_graphs_that_are_awkward_to_plan(name: str, tmp_path: Path) -> None:
     program = read_tflite(whole()[name])
     inputs = random_inputs(program, WINDOWS, np.random.default_rng(0))
     code = generate(program, "graph")
-    write(tmp_path, code.files)
+    write_files(tmp_path, code.files)
     library = HostLibrary([tmp_path / one for one in code.sources], [tmp_path], tmp_path, flags=STRICT)
     run = HostGraph(library, code.entry, code.workspace_bytes, code.inputs, code.outputs)
     assert_equal(code, run(inputs), reference.run(program, inputs))
@@ -117,7 +117,7 @@ def test_generated_code_compiles_without_a_warning(name: str, tmp_path: Path) ->
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     code = generate(read_tflite((BENCH / "liquid_step_int8.tflite").read_bytes()), "step")
-    write(tmp_path, code.files)
+    write_files(tmp_path, code.files)
     for source in code.sources:
         done = subprocess.run(
             [*command, *STRICT, "-O2", "-c", tmp_path / source, "-o", tmp_path / "one.o"],

@@ -8,7 +8,8 @@ import torch
 
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import load_config
-from edgekd.pipeline import prepare, train
+from edgekd.data import prepared as prepare
+from edgekd.pipeline import train
 from edgekd.pipeline.train import Batch, Lessons, batches
 from edgekd.run import read_json
 

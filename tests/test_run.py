@@ -1,4 +1,3 @@
-import json
 import multiprocessing
 import os
 import random
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgekd.contracts.errors import DataError, EdgekdError
-from edgekd.run import MANIFEST, Run, read_json, write_atomic, write_json
+from edgekd.run import MANIFEST, Pieces, Run, read_json, write_atomic, write_files, write_json
 
 
 class Quiet:
@@ -23,6 +22,8 @@ class Quiet:
     def finish(self) -> None: ...
 
     def kept(self, what: str) -> None: ...
+
+    def note(self, text: str) -> None: ...
 
 
 def write(text: str):  # type: ignore[no-untyped-def]
@@ -213,7 +214,7 @@ def test_killed_at_any_time_no_half_piece_has_its_final_name(tmp_path: Path) -> 
         finished = [path for path in tmp_path.glob("p*") if path.is_dir()]
         assert all(len(list(path.iterdir())) == FILES for path in finished)
         if (tmp_path / "manifest.json").exists():
-            assert set(json.loads((tmp_path / "manifest.json").read_text())) <= {path.name for path in finished}
+            assert set(Pieces(tmp_path).manifest()) <= {path.name for path in finished}
     _work(tmp_path)
     assert len(list(tmp_path.glob("p*"))) == PIECES
 
@@ -231,3 +232,34 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(EdgekdError, match="is damaged"):
         read_json(path)
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_files_are_written_into_folders_that_are_made(tmp_path: Path) -> None:
+    write_files(tmp_path / "a" / "b", {"one.h": "1\n", "sub/two.bin": b"\0\1"})
+    assert (tmp_path / "a/b/one.h").read_text() == "1\n"
+    assert (tmp_path / "a/b/sub/two.bin").read_bytes() == b"\0\1"
+    assert (tmp_path / "a/b/one.h").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_failure_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(tmp_path, {"one.h": "old"})
+    real, opened = os.fdopen, []
+
+    def full_disk(handle: int, mode: str) -> object:
+        opened.append(handle)
+        if len(opened) == 2:
+            os.close(handle)
+            raise OSError(28, "No space left on device")
+        return real(handle, mode)
+
+    monkeypatch.setattr(os, "fdopen", full_disk)
+    with pytest.raises(EdgekdError, match="No space left on device"):
+        write_files(tmp_path, {"one.h": "new", "two.h": "new"})
+    assert [path.name for path in tmp_path.iterdir()] == ["one.h"]
+    assert (tmp_path / "one.h").read_text() == "old"
+
+
+def test_a_file_in_the_way_of_the_folder_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(EdgekdError, match=r"cannot write .*out"):
+        write_files(tmp_path / "out", {"one.h": "1"})

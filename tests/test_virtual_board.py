@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from edgekd.codegen.c_model import generate_model
 from edgekd.codegen.sketches import Vectors, native_sketch
-from edgekd.codegen.write import write
 from edgekd.contracts.board import load_board
 from edgekd.contracts.errors import BoardUnreachable
 from edgekd.deploy.device import Device
@@ -31,6 +30,7 @@ from edgekd.emulate.virtual import VirtualBoard
 from edgekd.program import reference
 from edgekd.program.package import Forecaster, load_model
 from edgekd.program.reader import read_tflite
+from edgekd.run import write_files
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 pytest.importorskip("serial", reason="pyserial is not installed")
@@ -65,7 +65,9 @@ def make(out: Path, kind: str, bits: int) -> tuple[Path, Image]:
     folder = make_model_folder(out, kind, bits)
     deployed = load_model(folder)
     sketch = out / "battery_native"
-    write(sketch, dict(generate_model(deployed).files) | native_sketch(deployed, expect(folder, windows(2, seed=1))))
+    write_files(
+        sketch, dict(generate_model(deployed).files) | native_sketch(deployed, expect(folder, windows(2, seed=1)))
+    )
     return folder, compile_sketch(sketch, load_board("nano33ble"), out / "sketch.elf", profile="arduino")
 
 

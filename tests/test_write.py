@@ -1,14 +1,11 @@
-import os
-from pathlib import Path
-
 import jinja2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekd.codegen.write import array_literal, comment, float_literal, render, write
-from edgekd.contracts.errors import ConfigError, EdgekdError
+from edgekd.codegen.write import array_literal, comment, float_literal, render
+from edgekd.contracts.errors import EdgekdError
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
@@ -56,34 +53,3 @@ def test_what_c_would_put_together_is_taken_apart(text: str) -> None:
 def test_a_name_the_template_needs_and_does_not_get_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError):
         render("model_data.h.j2", name="x")
-
-
-def test_files_are_written_into_folders_that_are_made(tmp_path: Path) -> None:
-    write(tmp_path / "a" / "b", {"one.h": "1\n", "sub/two.bin": b"\0\1"})
-    assert (tmp_path / "a/b/one.h").read_text() == "1\n"
-    assert (tmp_path / "a/b/sub/two.bin").read_bytes() == b"\0\1"
-    assert (tmp_path / "a/b/one.h").stat().st_mode & 0o777 == 0o644
-
-
-def test_a_failure_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, {"one.h": "old"})
-    real, opened = os.fdopen, []
-
-    def full_disk(handle: int, mode: str) -> object:
-        opened.append(handle)
-        if len(opened) == 2:
-            os.close(handle)
-            raise OSError(28, "No space left on device")
-        return real(handle, mode)
-
-    monkeypatch.setattr(os, "fdopen", full_disk)
-    with pytest.raises(ConfigError, match="No space left on device"):
-        write(tmp_path, {"one.h": "new", "two.h": "new"})
-    assert [path.name for path in tmp_path.iterdir()] == ["one.h"]
-    assert (tmp_path / "one.h").read_text() == "old"
-
-
-def test_a_file_in_the_way_of_the_folder_is_a_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("")
-    with pytest.raises(ConfigError, match=r"cannot write to .*out"):
-        write(tmp_path / "out", {"one.h": "1"})

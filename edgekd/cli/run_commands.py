@@ -51,12 +51,20 @@ def check(
     full: Annotated[bool, typer.Option("--full", help="print the whole configuration, with its defaults")] = False,
     json_: Json = False,
 ) -> None:
-    """Check a configuration and its table: every mistake at once, or what a run will do."""
+    """Check a configuration and its table: every mistake at once, or what a run will do. Or, for the folder of a run,
+    that no file was changed since it was made.
+    """
+    if file.is_dir():
+        from edgekd.pipeline import check_run
+
+        pieces = check_run(file)
+        print_result({"ok": True, "pieces": pieces}, json_, lambda: say(f"{file}: all {pieces} pieces are as made"))
+        return
     from edgekd.contracts.config import dump_config, load_config
 
     try:
         config = load_config(file)
-        from edgekd.pipeline.prepare import plan
+        from edgekd.data.prepared import plan
 
         planned = plan(config)
     except ConfigError as error:

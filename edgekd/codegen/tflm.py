@@ -10,11 +10,12 @@ from edgekd import __version__
 from edgekd.codegen.c_names import model_name
 from edgekd.codegen.constants import c_type, network_values, preprocess_values
 from edgekd.codegen.sketches import CONSOLE, Vectors, carried, check
-from edgekd.codegen.write import render, write
+from edgekd.codegen.write import render
 from edgekd.contracts.errors import ModelError
 from edgekd.program.package import Deployed, load_model
 from edgekd.program.program import Program
 from edgekd.program.reader import read_tflite
+from edgekd.run import write_files
 
 ARENA_MARGIN = 0.25
 """On top of the measured arena: the library on the board may have other kernels, which ask for other buffers."""
@@ -69,7 +70,7 @@ def write_sketch(out: Path, model_folder: Path, *, arena_bytes: int, vectors: Ve
     """
     model = load_model(model_folder)
     name = model_name(model.name)
-    write(out / f"{name}_tflm", carried(FIRMWARE) | _generated(model, name, arena_bytes, vectors))
+    write_files(out / f"{name}_tflm", carried(FIRMWARE) | _generated(model, name, arena_bytes, vectors))
 
 
 def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -> dict[str, str]:

@@ -1,11 +1,8 @@
-"""Text of generated C, and files on disk: literals, comments, templates; a folder is never left half-written."""
+"""Text of generated C: literals, comments, templates."""
 
-import contextlib
 import functools
-import os
 import re
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.contracts.errors import ConfigError, EdgekdError
+from edgekd.contracts.errors import EdgekdError
 from edgekd.contracts.text import printable
 
 LINE = 120
@@ -59,22 +56,6 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def write(folder: Path, files: Mapping[str, str | bytes]) -> None:
-    """Write files (relative path -> content) into a folder; others in it stay. Equal files are not touched.
-
-    All are written under temporary names first, so that a full disk leaves the folder as it was.
-    Raises ConfigError when the folder cannot be written.
-    """
-    contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
-    with _storage_errors(folder), contextlib.ExitStack() as leftovers:
-        folder.mkdir(parents=True, exist_ok=True)
-        new = {name: content for name, content in contents.items() if not _holds(folder / name, content)}
-        written = {name: _temporary(folder, content, leftovers) for name, content in new.items()}
-        for name, path in written.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            path.replace(folder / name)
-
-
 def _integer_literal(value: Any) -> str:
     # The smallest integers have no literal of their own type: -2147483648 is a negated long.
     return f"({value + 1} - 1)" if value in (-(2**31), -(2**63)) else str(int(value))
@@ -108,25 +89,3 @@ def _environment() -> jinja2.Environment:
         "word": word,
     }
     return environment
-
-
-def _holds(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == content
-
-
-def _temporary(folder: Path, content: bytes, leftovers: contextlib.ExitStack) -> Path:
-    """A new file in `folder`, removed when `leftovers` closes unless it was renamed by then."""
-    handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=folder)
-    leftovers.callback(Path(name).unlink, missing_ok=True)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    os.chmod(name, 0o644)
-    return Path(name)
-
-
-@contextlib.contextmanager
-def _storage_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ConfigError(f"cannot write to {folder}: {error.strerror}", hint="choose another --out") from None

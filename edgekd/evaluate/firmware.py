@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.codegen.c_model import ModelCode, generate_model
-from edgekd.codegen.write import write
 from edgekd.contracts.board import Board
 from edgekd.contracts.errors import Disagreement
+from edgekd.data.prepared import Prepared
 from edgekd.emulate.compiler import Compiler, Image, Profile, compile_image
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
 from edgekd.emulate.measure import Call, Layer, Measurement, measure
-from edgekd.pipeline.prepare import Prepared
 from edgekd.program.package import Deployed, load_model
+from edgekd.run import write_files
 
 F32 = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
@@ -43,7 +43,7 @@ class Firmware:
         """Write the code to `folder`. ModelError for an operator that has no kernel."""
         self.model, self.folder = model, folder
         self.code: ModelCode = generate_model(model)
-        write(folder, self.code.files)
+        write_files(folder, self.code.files)
         self._window = int(model.preprocess["window"])
         self._columns = len(model.preprocess["columns"])
         output = self.code.graphs["head"].outputs[0]

@@ -1,8 +1,10 @@
 """Trained candidates become models on disk, scored as integers, proved equal on every engine, and put into sketches."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,21 +13,22 @@ from safetensors.torch import save_file
 from edgekd.codegen import tflm
 from edgekd.codegen.c_model import generate_model
 from edgekd.codegen.sketches import Vectors, ble_sketch, native_sketch, stream_sketch
-from edgekd.codegen.write import write
 from edgekd.contracts.board import Board, load_board
 from edgekd.contracts.config import Config
 from edgekd.contracts.errors import Disagreement
 from edgekd.data.metrics import bootstrap_interval, mae
+from edgekd.data.prepared import Prepared
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.windows import Windows
 from edgekd.evaluate.firmware import measure_candidate, run_native
 from edgekd.evaluate.runtimes import FLOAT, Engine, engine, integer_forecaster
 from edgekd.export.model import write_model
-from edgekd.pipeline.prepare import Prepared
-from edgekd.pipeline.train import STAGE1, Trained
 from edgekd.program.arena import arena_bytes
 from edgekd.program.package import TFLM, load_model
-from edgekd.run import write_json
+from edgekd.run import write_files, write_json
+
+if TYPE_CHECKING:
+    from edgekd.pipeline.train import Trained
 
 F32 = NDArray[np.float32]
 FLOAT_TOLERANCE = 1e-5  # of the target's unit
@@ -40,9 +43,10 @@ PAIRS: dict[tuple[str, str], float | None] = {
 SELF_TEST_WINDOWS = 5
 SKETCH = "tflm_sketch"
 """Twin and TFLite-Micro on the graphs of the TFLite-Micro sketch, whose matrices have one scale each."""
+STAGE1 = "stage1.safetensors"
 
 
-def export_candidate(config: Config, prepared: Prepared, trained: Trained, member: int, folder: Path) -> None:
+def export_candidate(config: Config, prepared: Prepared, trained: "Trained", member: int, folder: Path) -> None:
     """Write models/<candidate>/ and, beside the graphs, score.json: the integer model on validation, and its size.
 
     stage1.safetensors is the float student it was made from. DoesNotFit where the board is too small.
@@ -142,6 +146,12 @@ def _sketch_parity(folder: Path, raw: F32) -> dict[str, Any]:
     }
 
 
+def sources_sha256(model_folder: Path) -> str:
+    """Digest of the generated code of a model, its kernels included: what parity is proved for."""
+    files = generate_model(load_model(model_folder)).files
+    return hashlib.sha256(json.dumps({name: str(files[name]) for name in sorted(files)}).encode()).hexdigest()
+
+
 def write_firmware(model_folder: Path, prepared: Prepared, folder: Path) -> None:
     """The sketches of one model, with a self-test of a few validation windows."""
     val = prepared.windows["val"].raw
@@ -152,7 +162,7 @@ def write_firmware(model_folder: Path, prepared: Prepared, folder: Path) -> None
     model, vectors = load_model(model_folder), _vectors(model_folder, raw)
     code = generate_model(model)
     for kind, sketch in (("native", native_sketch), ("stream", stream_sketch), ("ble", ble_sketch)):
-        write(folder / f"{code.name}_{kind}", dict(code.files) | sketch(model, vectors))
+        write_files(folder / f"{code.name}_{kind}", dict(code.files) | sketch(model, vectors))
 
 
 def _vectors(model_folder: Path, raw: F32) -> Vectors:

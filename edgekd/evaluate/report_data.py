@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,18 +15,20 @@ from numpy.typing import NDArray
 from edgekd import __version__
 from edgekd.contracts.candidate import Candidate
 from edgekd.data.metrics import mae_by_group, mae_by_horizon
+from edgekd.data.prepared import Prepared, table_sha256
 from edgekd.data.windows import Windows
 from edgekd.distill.trainer import forecast as forecast_all
-from edgekd.evaluate.parity import errors, errors_of, forecast, preprocess_in
+from edgekd.evaluate.examples import examples_of
+from edgekd.evaluate.parity import STAGE1, errors, errors_of, forecast, preprocess_in
 from edgekd.evaluate.runtimes import engine, torch_engine
 from edgekd.evaluate.selection import board_limits, meets_limits
 from edgekd.export.model import load_member
 from edgekd.models.population import Population
-from edgekd.pipeline.prepare import Prepared, table_sha256
-from edgekd.pipeline.search import Search
-from edgekd.pipeline.train import STAGE1
 from edgekd.program.package import TFLM
 from edgekd.run import read_json
+
+if TYPE_CHECKING:
+    from edgekd.pipeline.search import Search
 
 F32 = NDArray[np.float32]
 PACKAGES = (
@@ -42,7 +44,7 @@ PACKAGES = (
 SHOWN_WINDOWS = 4  # forecasts drawn per group
 
 
-def assemble(search: Search, chosen: Candidate) -> dict[str, Any]:
+def assemble(search: "Search", chosen: Candidate) -> dict[str, Any]:
     """Everything a run found. Test windows are scored here and nowhere else: what is chosen was chosen before."""
     run, config, prepared, teacher = search.run, search.config, search.prepared, search.lessons.teacher
     windows, scores, on_front = prepared.windows, search.scores(), set(search.front())
@@ -95,7 +97,7 @@ def assemble(search: Search, chosen: Candidate) -> dict[str, Any]:
     }
 
 
-def _chosen(search: Search, chosen: Candidate) -> dict[str, Any]:
+def _chosen(search: "Search", chosen: Candidate) -> dict[str, Any]:
     """The chosen candidate on the test groups, and what each step before it would have scored there."""
     prepared, folder = search.prepared, search.model(chosen.name)
     preprocess, test = preprocess_in(folder), prepared.windows["test"]
@@ -123,7 +125,7 @@ def _chosen(search: Search, chosen: Candidate) -> dict[str, Any]:
     }
 
 
-def _comparisons(search: Search) -> list[dict[str, Any]]:
+def _comparisons(search: "Search") -> list[dict[str, Any]]:
     """Validation errors of networks that are not candidates, all in float."""
     rows = [
         {"name": f"DLNet {name}", "val": {"mae": error}, "note": "its layers, losses and rate"}
@@ -140,7 +142,7 @@ def _comparisons(search: Search) -> list[dict[str, Any]]:
     return without + rows
 
 
-def _ablations(search: Search) -> list[dict[str, Any]]:
+def _ablations(search: "Search") -> list[dict[str, Any]]:
     """What distillation and stage 2 are worth: by candidate, mean and extremes over seeds of the validation error on
     the integer grid, simulated in float.
     """
@@ -157,7 +159,7 @@ def _physical(y: torch.Tensor, prepared: Prepared, part: str) -> F32:
 
 
 def _mean_forecast(teacher: Population, prepared: Prepared, part: str) -> F32:
-    return _physical(forecast_all(teacher, prepared.examples(part)).mean(0), prepared, part)
+    return _physical(forecast_all(teacher, examples_of(prepared, part)).mean(0), prepared, part)
 
 
 def _tested(folder: Path, prepared: Prepared) -> dict[str, Any]:

@@ -7,13 +7,16 @@ from typing import Any
 
 from edgekd import report
 from edgekd.contracts.config import Config
+from edgekd.contracts.errors import DataError
 from edgekd.evaluate import parity, report_data
 from edgekd.evaluate.selection import choose
 from edgekd.pipeline.front import write_firmware
 from edgekd.pipeline.search import DATABASE, LOCAL, Search, Shared
 from edgekd.pipeline.workers import helping
-from edgekd.run import Progress, Run
+from edgekd.run import MANIFEST, Pieces, Progress, Run
 from edgekd.search.trials import answering
+
+REPAIR = "edgekd compress, with the same configuration and --out, makes again what was changed"
 
 
 def compress(
@@ -43,7 +46,9 @@ def compress(
         search.model(chosen.name)
         write_firmware(run, config, chosen.name, search.prepared)
         found = report_data.assemble(search, chosen)
-        report.write(found, folder / "report")
+        needs = (f"models/{chosen.name}", f"firmware/{chosen.name}")
+        key = {name: value for name, value in found.items() if name != "seconds"}
+        run.piece("report", key, lambda place: report.write(found, place), needs=needs)
         return found
 
 
@@ -59,3 +64,18 @@ def explore(
             search.explore()
         scores = search.scores()
         return [{"name": name, **scores[name]} for name in search.front()]
+
+
+def check_run(folder: Path) -> int:
+    """Compare every file of a finished run with what was recorded when it was made; returns how many pieces there are.
+
+    DataError names all that was changed, and what stands for something that is not there any more.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise DataError(f"{folder} has no {MANIFEST}", hint="is this the folder of a run?")
+    pieces = Pieces(folder)
+    changes = pieces.check()
+    if changes:
+        count = f"{len(changes)} changes" if len(changes) > 1 else "1 change"
+        raise DataError("\n".join([f"{folder}: {count} since it was made", *changes]), hint=REPAIR)
+    return len(pieces.manifest())

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from edgekd import __version__
 from edgekd.codegen.c_graph import Code, LayerInfo, Place, examples, generate
 from edgekd.codegen.c_names import model_name
-from edgekd.codegen.write import write
 from edgekd.contracts.board import Board, load_board
 from edgekd.contracts.errors import ConfigError, DataError, Disagreement, EdgekdError, ModelError, ToolMissing
 from edgekd.emulate.compiler import Image, Profile, check_syntax, compile_image, find_compiler
@@ -26,7 +25,7 @@ from edgekd.program.model_file import read_model_file
 from edgekd.program.package import quantize
 from edgekd.program.program import Program, Tensor
 from edgekd.program.reader import read_tflite
-from edgekd.run import MANIFEST, read_json
+from edgekd.run import MANIFEST, read_json, write_files
 
 Batch = list[NDArray[Any]]
 ABOUT = "edgekd.json"
@@ -79,7 +78,7 @@ def write_code(model: Path, name: str | None, board: str, out: Path) -> Code:
         ABOUT: f'{{"edgekd": "{__version__}", "name": "{prefix}", "board": "{board}"}}\n',
     }
     _require_c(code, target)
-    write(out, files)
+    write_files(out, files)
     return code
 
 
@@ -89,7 +88,7 @@ def _require_c(code: Code, board: Board) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="edgekd-") as name:
         folder = Path(name)
-        write(folder, code.files)
+        write_files(folder, code.files)
         try:
             check_syntax(folder / f"{code.name}.c", [folder], board)
         except ToolMissing:

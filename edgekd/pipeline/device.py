@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgekd.contracts.board import Board, board_names, load_board
 from edgekd.contracts.errors import ConfigError, DataError
+from edgekd.data.prepared import load_prepared
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.table import Series, read_table
 from edgekd.deploy.device import Device
@@ -24,7 +25,6 @@ from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.emulate.virtual import VirtualBoard
 from edgekd.evaluate.runtimes import integer_forecaster
 from edgekd.pipeline.predict import inputs_only
-from edgekd.pipeline.prepare import load_prepared
 from edgekd.program.package import load_model
 from edgekd.run import Progress, write_json
 

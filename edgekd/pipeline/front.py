@@ -7,9 +7,9 @@ from typing import Any
 from edgekd.contracts.board import load_board
 from edgekd.contracts.config import Config
 from edgekd.contracts.errors import ConfigError, DataError
+from edgekd.data import prepared as prepare
 from edgekd.deploy.run_model import ms_on
 from edgekd.evaluate import parity
-from edgekd.pipeline import prepare
 from edgekd.run import Progress, Run, read_json
 
 MEASURED = ("flash_bytes", "ram_bytes", "cycles", "ms", "energy_uj")
@@ -59,4 +59,5 @@ def write_firmware(run: Run, config: Config, name: str, prepared: prepare.Prepar
     """The sketches of a candidate, as a piece of the run."""
     model = f"models/{name}"
     build = partial(parity.write_firmware, run.folder / model, prepared)
-    return run.piece(f"firmware/{name}", config.board, build, needs=(model, "data"))
+    key = [config.board, parity.sources_sha256(run.folder / model)]
+    return run.piece(f"firmware/{name}", key, build, needs=(model, "data"))

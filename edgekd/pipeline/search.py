@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,12 +23,13 @@ from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
 from edgekd.contracts.declarations import model_kinds
 from edgekd.contracts.errors import ConfigError, DoesNotFit
+from edgekd.data import prepared as prepare
+from edgekd.data.prepared import Prepared
 from edgekd.evaluate import parity
 from edgekd.evaluate.selection import Scores, choose, front_of, objectives, over_limits, volume
-from edgekd.pipeline import prepare, train
-from edgekd.pipeline.prepare import Prepared
+from edgekd.pipeline import train
 from edgekd.pipeline.train import Batch, Lessons
-from edgekd.run import Run, read_json
+from edgekd.run import Run, read_json, write_json
 from edgekd.search.artifacts import Artifacts
 from edgekd.search.space import grid, spread
 from edgekd.search.study import DIMENSIONS, Study, parameters
@@ -36,6 +37,7 @@ from edgekd.search.trials import Trials, sqlite_url
 
 POLL_SECONDS = 0.5
 DATABASE = "search/study.db"
+PARITY = "parity.json"
 
 
 @dataclass(frozen=True)
@@ -87,18 +89,30 @@ class Search:
         self._spare = [self._job("dlnet")] if finish else []
 
     def begin(self) -> None:
-        """What the owner of a run folder does first: nobody works in it, and what was removed is made again."""
+        """What the owner of a run folder does first: nobody works in it, and what was changed is made again."""
         if self.artifacts:
             return
+        stale = self.run.stale()
         self.trials.free(everything=True)
         self.jobs.free(everything=True)
         lost = [
             name
             for name, result in self.trials.results().items()
-            if "refused" not in result.found and not self.run.holds(f"models/{name}")
+            if "refused" in result.found or f"models/{name}" in stale or not self._told_as_measured(name, result.found)
         ]
         self.trials.forget(lost)
-        self.jobs.forget([_parity(name) for name in lost])
+        checked = [name for name in self.jobs.results() if name.startswith("parity:")]
+        self.jobs.forget([*checked, *(["teacher"] if "teacher" in stale else [])])
+
+    def _told_as_measured(self, name: str, found: Mapping[str, Any]) -> bool:
+        """Whether the study says of a candidate what was measured of its model."""
+        if not self.run.holds(f"models/{name}"):
+            return False
+        measured = _measured(self.run.folder / "models" / name)
+        same = measured == {key: value for key, value in found.items() if key != "generation"}
+        if not same:
+            self.run.progress.note(f"{DATABASE} does not say of {name} what was measured: it is told again")
+        return same
 
     def explore(self) -> None:
         """Generations of candidates, then the front trained longer: all is in `scores` when this returns."""
@@ -272,10 +286,7 @@ class Search:
         try:
             key = [self.config.name, self.config.board]
             piece = self.run.piece(f"models/{one.name}", key, export, needs=(made_from,))
-            found |= read_json(piece / "score.json")
-            found |= (
-                {"native": {k: v for k, v in found["native"].items() if k != "layers"}} if "native" in found else {}
-            )
+            found |= _measured(piece)
             if self.artifacts:
                 found["artifact"] = self.artifacts.put(piece, self.trials.study)
         except DoesNotFit as error:
@@ -337,7 +348,14 @@ class Search:
         return self.lessons.ablate(batch)
 
     def _check_parity(self, about: str) -> dict[str, Any]:
-        return parity.check_parity(self.model(about), self.prepared, load_board(self.config.board))
+        folder, board = self.model(about), load_board(self.config.board)
+        piece = self.run.piece(
+            f"search/parity/{about}",
+            [self.config.board, parity.sources_sha256(folder)],
+            lambda piece: write_json(piece / PARITY, parity.check_parity(folder, self.prepared, board)),
+            needs=(f"models/{about}", "data"),
+        )
+        return read_json(piece / PARITY)
 
 
 def study_name(config: Config) -> str:
@@ -366,6 +384,14 @@ def _choices(config: Config) -> dict[str, Sequence[Any]]:
         "target_weight": settings.target_weight or [None],
         "optimizer": settings.optimizer or [None],
     }
+
+
+def _measured(folder: Path) -> dict[str, Any]:
+    """score.json of a model, without the figures of its layers."""
+    score = read_json(folder / "score.json")
+    if "native" in score:
+        score["native"] = {key: value for key, value in score["native"].items() if key != "layers"}
+    return score
 
 
 def _parity(name: str) -> str:

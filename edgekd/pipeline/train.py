@@ -14,16 +14,17 @@ from torch import Tensor
 from edgekd.compress.recover import pruned_members, recover, unrecovered
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
+from edgekd.data.prepared import Prepared
 from edgekd.distill import losses
 from edgekd.distill.examples import Examples
 from edgekd.distill.losses.base import TeacherView, TrainingStep, masked_mse
 from edgekd.distill.trainer import Distillation, Recipe, fit, forecast, supervised
+from edgekd.evaluate.examples import examples_of
 from edgekd.export.model import Ranges, member_ranges
 from edgekd.models.dlnet import Dlnet
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.kinds import build, load, save, select
 from edgekd.models.population import Population, Shape
-from edgekd.pipeline.prepare import Prepared
 from edgekd.run import read_json, write_json
 
 WEIGHTS, STAGE1, MEMBERS = "weights.safetensors", "stage1.safetensors", "members.json"
@@ -261,7 +262,7 @@ class Lessons:
     def _examples(self, part: str, patch: int | None) -> Examples:
         preprocess = self.prepared.preprocess
         use = replace(preprocess, patch=patch or preprocess.patch)
-        return self.prepared.examples(part, preprocess=use).to(self.config.students.device)
+        return examples_of(self.prepared, part, use).to(self.config.students.device)
 
     def _loss(self, members: Members, default: str, soft: Tensor) -> Distillation:
         names = [one.loss or default for one, _ in members]
@@ -291,7 +292,7 @@ def train_teacher(config: Config, prepared: Prepared, folder: Path, tick: Tick) 
     """Train all members together on the measured targets."""
     device = config.students.device
     teacher = _empty_teacher(config, prepared).to(device)
-    train, val = (prepared.examples(part).to(device) for part in ("train", "val"))
+    train, val = (examples_of(prepared, part).to(device) for part in ("train", "val"))
     fit(teacher, train, val, supervised, _recipe(config, config.teacher.epochs), each_epoch=tick)
     save(teacher, folder / WEIGHTS)
 
@@ -307,7 +308,7 @@ def dlnet(config: Config, prepared: Prepared) -> dict[str, float]:
     """
     device = config.students.device
     preprocess = replace(prepared.preprocess, patch=1)
-    train, val = (prepared.examples(part, preprocess=preprocess).to(device) for part in ("train", "val"))
+    train, val = (examples_of(prepared, part, preprocess).to(device) for part in ("train", "val"))
     recipe = replace(_recipe(config, config.teacher.epochs), learning_rate=1e-3)
     whole = replace(shape_of(config, prepared), patches=preprocess.steps, rank=0)
     teacher, student = (Dlnet([w], [config.search.seed], whole, student=w == 4).to(device) for w in (128, 4))

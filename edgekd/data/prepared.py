@@ -2,23 +2,23 @@
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
+from edgekd.contracts.errors import DataError
 from edgekd.data.baselines import Baseline, fit_baselines
 from edgekd.data.describe import describe
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.split import split_groups
 from edgekd.data.table import read_table, table_path
 from edgekd.data.windows import Windows, cut_split
-from edgekd.distill.examples import Examples
 
 SHOWN_PROBLEMS = 10
 PARTS = ("train", "val", "test")
@@ -37,19 +37,6 @@ class Prepared:
     def preprocess_of(self, one: Candidate | None) -> Preprocess:
         """That of a candidate, which may have another patch."""
         return replace(self.preprocess, patch=one.patch) if one and one.patch else self.preprocess
-
-    def examples(self, part: str, *, preprocess: Preprocess | None = None) -> Examples:
-        """What the networks learn from: features and encoded targets of one part."""
-        use = preprocess or self.preprocess
-        windows = self.windows[part]
-        relative, level, anchor_value = use.transform(windows.raw)
-        target = use.encode_target(windows.target, anchor_value)
-        return Examples(
-            relative=torch.from_numpy(relative),
-            level=torch.from_numpy(level),
-            target=torch.from_numpy(target),
-            mask=torch.from_numpy(windows.mask.astype(np.float32)),
-        )
 
 
 def table_sha256(config: Config) -> str:
@@ -78,7 +65,14 @@ def prepare(config: Config, folder: Path) -> None:
 
 
 def load_prepared(folder: Path) -> Prepared:
-    """Read back what `prepare` wrote."""
+    """Read back what `prepare` wrote. DataError when a file is damaged."""
+    try:
+        return _load(folder)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{folder} is damaged: {error}", hint="run edgekd compress again: it is made again") from None
+
+
+def _load(folder: Path) -> Prepared:
     preprocess = Preprocess.from_json(_read(folder / "preprocess.json"))
     settings = _read(folder / "baselines.json")
     with np.load(folder / "baselines.npz", allow_pickle=False) as weights:
