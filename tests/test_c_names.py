@@ -12,9 +12,9 @@ from tflite_builder import Node, Spec, build
 
 from edgekd.codegen.c_graph import examples, generate
 from edgekd.codegen.c_names import TensorNames, model_name
-from edgekd.codegen.write import write
 from edgekd.program import reference
 from edgekd.program.reader import read_tflite
+from edgekd.run import write_files
 
 WORDS = """
 std case pow NULL INFINITY NAN i workspace words bytes int8_t int16_t int32_t uint32_t uint8_t typeof linux unix compl
@@ -81,7 +81,7 @@ def compiles(folder: Path, model: str, names: list[str]) -> None:
     code = generate(program, model_name(model))
     window = [np.zeros((1, *program.tensors[i].window), np.int8) for i in program.inputs]
     results = [one[0] for one in reference.run(program, window)]
-    write(folder, dict(code.files) | examples(code, [one[0] for one in window], results))
+    write_files(folder, dict(code.files) | examples(code, [one[0] for one in window], results))
     for language in COMPILERS:
         done = syntax(language, folder / f"{code.name}.c", folder / f"{code.name}_example.c")
         assert done.returncode == 0, f"{language}, {names!r}: {done.stderr[:2000]}"
