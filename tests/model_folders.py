@@ -13,6 +13,7 @@ from edgekd.export.model import member_ranges, write_model
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.kinds import build
 from edgekd.models.population import Shape
+from edgekd.tasks.forecast import Forecast
 
 WINDOW, PATCH, LEVEL, HORIZON = 20, 4, 5, 7
 COLUMNS = ("capacity_Ah", "temperature_C")
@@ -21,16 +22,17 @@ COLUMNS = ("capacity_Ah", "temperature_C")
 def preprocess() -> Preprocess:
     """Constants for two columns of about 1 Ah and 30 degrees."""
     return Preprocess(
+        task=Forecast(column=COLUMNS[0], horizon=HORIZON),
         columns=COLUMNS,
-        target=COLUMNS[0],
         units=("Ah", "C"),
         target_unit="Ah",
         window=WINDOW,
         patch=PATCH,
         level=LEVEL,
-        horizon=HORIZON,
         scale=np.array([1 / 1.1, 1], dtype=np.float32),
         clean_limit=np.array([0.05, 3], dtype=np.float32),
+        relative=True,
+        center=np.array([0.9, 30], dtype=np.float32),
         gain=np.array([80, 0.7], dtype=np.float32),
         level_mean=np.array([0.9, 30], dtype=np.float32),
         level_gain=np.array([12, 0.5], dtype=np.float32),

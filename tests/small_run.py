@@ -10,17 +10,16 @@ CONFIG = """\
 name: small
 data:
   table: cells.csv
-  group: cell_id
+  series: cell_id
   order: cycle
   inputs: [discharge_capacity_Ah]
-  target: discharge_capacity_Ah
   divide_by: 1.1
   ignore: is_outlier
   split: {val: 0.2, test: 0.2}
   window: 50
-  horizon: 20
   stride: 25
   train_stride: 10
+task: {forecast: discharge_capacity_Ah, horizon: 20}
 teacher: {kind: gru, hidden: 4, members: 2, epochs: 2}
 students: {kinds: [liquid, gru, mlp, tcn], hidden: [4], rank: 2, epochs: 2}
 distill: {stage1: output_l1, stage2: output_l1}

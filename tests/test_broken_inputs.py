@@ -31,6 +31,10 @@ def drop(key: str) -> Change:
     return lambda config: "\n".join(one for one in config.splitlines() if not one.strip().startswith(key + ":")) + "\n"
 
 
+def task(text: str) -> Change:
+    return line("task", f"{{{text}}}")
+
+
 # name: (change of the configuration, parts of the message)
 CONFIGS: dict[str, tuple[Change, list[str]]] = {
     "empty file": (lambda _: "", ["small.yaml is empty"]),
@@ -42,16 +46,16 @@ CONFIGS: dict[str, tuple[Change, list[str]]] = {
     "unknown inner key": (line("window", "50\n  widow: 3"), ["data.widow: unknown key, did you mean 'window'?"]),
     "key twice": (add("name: again\n"), ["name: the key occurs twice"]),
     "missing section": (lambda _: "name: small\n", ["data: required key is missing"]),
-    "missing key": (drop("target"), ["data.target: required key is missing"]),
-    "no value": (line("horizon", ""), ["data.horizon", "got None"]),
+    "missing key": (drop("order"), ["data.order: required key is missing"]),
+    "no value": (line("order", ""), ["data.order", "got None"]),
     "bad name": (line("name", "Small Run"), ["name", "got 'Small Run'"]),
     "unknown board": (add("board: nano33\n"), ["unknown board 'nano33', did you mean 'nano33ble'?"]),
     "window a text": (line("window", "fifty"), ["data.window", "got 'fifty'"]),
     "window a float": (line("window", "50.5"), ["data.window", "got 50.5"]),
     "window too short": (line("window", "3"), ["data.window", "greater than or equal to 5"]),
     "patch does not divide": (line("window", "52"), ["patch: 5 does not divide window 52"]),
-    "even level": (line("horizon", "20\n  level: 8"), ["data.level: 8 must be odd"]),
-    "horizon zero": (line("horizon", "0"), ["data.horizon", "got 0"]),
+    "even level": (line("stride", "25\n  level: 8"), ["data.level: 8 must be odd"]),
+    "horizon zero": (task("forecast: a, horizon: 0"), ["task.horizon", "got 0"]),
     "stride zero": (line("stride", "0"), ["data.stride", "got 0"]),
     "divide by zero": (line("divide_by", "0"), ["data.divide_by", "greater than 0"]),
     "divide by infinity": (line("divide_by", ".inf"), ["data.divide_by", "finite"]),
@@ -63,7 +67,7 @@ CONFIGS: dict[str, tuple[Change, list[str]]] = {
     "split key": (line("split", "{val: 0.2, tset: 0.2}"), ["data.split.tset", "did you mean 'test'?"]),
     "unknown kind": (
         line("students", "{kinds: [lstm]}"),
-        ["students.kinds.0", "'liquid', 'gru', 'mlp' or 'tcn'", "'lstm'"],
+        ["students.kinds.0", "'gru', 'liquid', 'mlp' or 'tcn'", "'lstm'"],
     ),
     "no units": (line("students", "{hidden: [0]}"), ["students.hidden.0", "got 0"]),
     "unknown loss": (line("distill", "{stage1: mse}"), ["distill.stage1", "'output_l1'", "got 'mse'"]),
@@ -75,7 +79,7 @@ CONFIGS: dict[str, tuple[Change, list[str]]] = {
     "no such table": (line("table", "cell.csv"), ["'", "cell.csv' does not exist", "did you mean 'cells.csv'?"]),
     "table a folder": (line("table", "."), ["is a folder"]),
     "unknown file type": (line("table", "small.yaml"), ["type of file is not known"]),
-    "no such column": (line("target", "capacity"), ["capacity"]),
+    "no such column": (task("forecast: capacity, horizon: 20"), ["no column 'capacity'"]),
     "no such flag": (line("ignore", "bad"), ["'bad'"]),
     "no such split column": (line("split", "{column: part}"), ["'part'"]),
     "no group with that value": (line("split", "{column: cell_id, train: x, test: y}"), ["no group has 'x'"]),
@@ -137,7 +141,7 @@ TABLES: dict[str, tuple[Change, list[str]]] = {
     "only a header": (lambda text: text.splitlines()[0] + "\n", ["no rows"]),
     "a text in a number": (lambda text: text.replace("\n", ",\n", 0).replace(",1,", ",one,", 1), ["'cycle'", "row 2"]),
     "a missing column": (lambda text: text.replace("discharge_capacity_Ah", "capacity", 1), ["discharge_capacity_Ah"]),
-    "ragged": (lambda text: text + "a,b,c,d,e,f,g,h,i,j\n", ["cannot be read"]),
+    "ragged": (lambda text: text + "a,b,c,d,e,f,g,h,i,j\n", ["the header has 6 fields, row 3002 has 10"]),
     "constant": (
         lambda text: (
             "cell_id,cycle,discharge_capacity_Ah,is_outlier\n"

@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from edgekd.contracts.config import TEMPLATE, ColumnSplit, Config, check, dump_config, load_config
+from edgekd.contracts.config import ColumnSplit, Config, check, dump_config, load_config
 from edgekd.contracts.errors import ConfigError
+from edgekd.contracts.examples import example
 from edgekd.contracts.yamlfile import LARGEST_FILE_BYTES, Document, dump_yaml, read_yaml
 
-BATTERY = TEMPLATE.replace("NAME", "battery")
+BATTERY = example("forecast", "battery")
 
 
 def load(folder: Path, text: str | bytes) -> Config:
@@ -86,47 +87,47 @@ def test_nan_is_read_and_refused(tmp_path: Path) -> None:
     for text in (".nan", ".NaN", ".NAN"):
         assert math.isnan(scalar(tmp_path, text))  # type: ignore[arg-type]
     assert mistakes(tmp_path, BATTERY.replace("latency_ms: 50", "latency_ms: .NaN")) == [
-        "battery.yaml:21:60: budget.latency_ms: should be a finite number (got nan)"
+        "battery.yaml:20:60: budget.latency_ms: should be a finite number (got nan)"
     ]
 
 
 REFUSED = {
-    "an infinite limit": ("latency_ms: 50", "latency_ms: .inf", "21:60: budget.latency_ms: should be a finite"),
-    "two sparsities of one name": ("[0.0, 0.5]", "[0.5, 0.501]", "19:22: compress.sparsity: should be whole per cents"),
-    "all pruned": ("[0.0, 0.5]", "[0.999]", "19:22: compress.sparsity: should be whole per cents"),
-    "too many digits": ("stride: 10", "stride: " + "9" * 5000, "15:11: data.stride: should be a valid integer"),
-    "too large": ("stride: 10", "stride: 10000000", "15:11: data.stride: should be less than or equal to 1000000"),
-    "no inverse": ("divide_by: 1.1", "divide_by: 1e-60", "10:14: data.divide_by: should be at least 1e-09"),
+    "an infinite limit": ("latency_ms: 50", "latency_ms: .inf", "20:60: budget.latency_ms: should be a finite"),
+    "two sparsities of one name": ("[0.0, 0.5]", "[0.5, 0.501]", "18:22: compress.sparsity: should be whole per cents"),
+    "all pruned": ("[0.0, 0.5]", "[0.999]", "18:22: compress.sparsity: should be whole per cents"),
+    "too many digits": ("stride: 10", "stride: " + "9" * 5000, "13:11: data.stride: should be a valid integer"),
+    "too large": ("stride: 10", "stride: 10000000", "13:11: data.stride: should be less than or equal to 1000000"),
+    "no inverse": ("divide_by: 1.1", "divide_by: 1e-60", "9:14: data.divide_by: should be at least 1e-09"),
     "test is train": (
-        "{val: 0.15, test: 0.25}", "{column: part, train: a, test: a}", "12:41: data.split.test: is 'a', as train is",
+        "{val: 0.15, test: 0.25}", "{column: part, train: a, test: a}", "11:41: data.split.test: is 'a', as train is",
     ),
     "val is test": (
-        "{val: 0.15, test: 0.25}", "{column: part, train: a, test: b, val: b}", "12:49: data.split.val: is 'b', as",
+        "{val: 0.15, test: 0.25}", "{column: part, train: a, test: b, val: b}", "11:49: data.split.val: is 'b', as",
     ),
     "a header's name": ("name: battery", "name: string", "2:7: name: 'string' is the name of a C header"),
     "our own headers' name": ("name: battery", "name: edgekd_window", "2:7: name: 'edgekd_window' is the name of"),
     "group as input": ("inputs: [disch", "inputs: [cell_id, disch", "8:11: data.inputs: is 'cell_id', the column"),
     "a tag": ("name: battery", "name: !!python/name:os.system x", "2:1: name: the tag !!python/name:os.system is not"),
-    "a harmless tag": ("stride: 10", "stride: !!int '10'", "15:3: data.stride: the tag !!int is not understood"),
-    "a list as key": ("stride: 10", "? [a]\n  : b\n  stride: 10", "15:5: data.?: a key must be text"),
-    "a float for a count": ("stride: 10", "stride: 10.0", "15:11: data.stride: should be a valid integer (got 10.0)"),
-    "true for a count": ("stride: 10", "stride: true", "15:11: data.stride: should be a valid integer (got True)"),
-    "one for a list": ("[liquid, gru, mlp]", "gru", "17:19: students.kinds: must be a list, as [a, b] (got 'gru')"),
+    "a harmless tag": ("stride: 10", "stride: !!int '10'", "13:3: data.stride: the tag !!int is not understood"),
+    "a list as key": ("stride: 10", "? [a]\n  : b\n  stride: 10", "13:5: data.?: a key must be text"),
+    "a float for a count": ("stride: 10", "stride: 10.0", "13:11: data.stride: should be a valid integer (got 10.0)"),
+    "true for a count": ("stride: 10", "stride: true", "13:11: data.stride: should be a valid integer (got True)"),
+    "one for a list": ("[liquid, gru, mlp]", "gru", "16:19: students.kinds: must be a list, as [a, b] (got 'gru')"),
     "nothing for a section": (
-        "teacher: {kind: gru, hidden: 32, members: 4}", "teacher:", "16:9: teacher: must hold `key: value` lines",
+        "teacher: {kind: gru, hidden: 32, members: 4}", "teacher:", "15:9: teacher: must hold `key: value` lines",
     ),
     "key of another section": (
         "board: nano33ble", "window: 5", "3:1: window: unknown key, did you mean 'data.window'?",
     ),
     "a renamed key": (
-        "sparsity: [0.0, 0.5]", "blocks: [0.0]", "19:12: compress.blocks: unknown key, did you mean 'block_sparsity'?",
+        "sparsity: [0.0, 0.5]", "blocks: [0.0]", "18:12: compress.blocks: unknown key, did you mean 'block_sparsity'?",
     ),
     "British spelling": (
         "hidden: [4, 8, 16, 32]}", "optimiser: muon}",
-        "17:39: students.optimiser: unknown key, did you mean 'optimizer'?",
+        "16:39: students.optimiser: unknown key, did you mean 'optimizer'?",
     ),
     "nothing near": (
-        "val: 0.15", "zzz: 0", "12:11: data.split.zzz: unknown key; known are val, test",
+        "val: 0.15", "zzz: 0", "11:11: data.split.zzz: unknown key; known are val, test",
     ),
 }  # fmt: skip
 
@@ -143,10 +144,10 @@ def test_rules_between_keys_are_checked_beside_all_other_mistakes(tmp_path: Path
     found = mistakes(tmp_path, BATTERY.replace("window: 100", "window: 52\n  level: 8\n  foo: 1\n  stride: 0", 1))
     assert found == [
         "battery.yaml:4:1: data.patch: 5 does not divide window 52",
-        "battery.yaml:14:10: data.level: 8 must be odd and at most window 52",
-        "battery.yaml:15:3: data.foo: unknown key; known are table, group, order, inputs, target, divide_by, ignore, "
-        "split, window, horizon, stride, train_stride, patch, level, max_gap",
-        "battery.yaml:18:3: data.stride: the key occurs twice",
+        "battery.yaml:13:10: data.level: 8 must be odd and at most window 52",
+        "battery.yaml:14:3: data.foo: unknown key; known are table, series, group, order, inputs, divide_by, ignore, "
+        "slices, split, window, stride, train_stride, patch, level, scaling, max_gap, every",
+        "battery.yaml:16:3: data.stride: the key occurs twice",
     ]
 
 
@@ -197,10 +198,10 @@ def test_every_key_missing_or_of_a_wrong_type_singly_and_in_pairs(tmp_path: Path
 
 
 BROKEN_FILES = {
-    "control character": (BATTERY.encode() + b"\0", "22: holds the control character U+0000"),
-    "not UTF-8": (BATTERY.encode() + b"a: \xff", "22: is not UTF-8 text"),
+    "control character": (BATTERY.encode() + b"\0", "21: holds the control character U+0000"),
+    "not UTF-8": (BATTERY.encode() + b"a: \xff", "21: is not UTF-8 text"),
     "UTF-16": (BATTERY.encode("utf-16"), "1: is not UTF-8 text"),
-    "two documents": (BATTERY + "---\na: 1\n", "22:1: not valid YAML: expected a single document"),
+    "two documents": (BATTERY + "---\na: 1\n", "21:1: not valid YAML: expected a single document"),
     "endless alias": ("a: &a [*a]\n", "1:4: too many, or too deeply nested, values"),
     "alias bomb": (
         "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(f"a{i}: &a{i} [{f'*a{i - 1},' * 9}]\n" for i in range(1, 12)),

@@ -1,5 +1,6 @@
 """Errors of forecasts, against sums done by hand."""
 
+import data_sections
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,14 +12,8 @@ from edgekd.data.windows import Windows
 
 def windows(target: list[list[float]], mask: list[list[int]], group: list[int], groups: tuple[str, ...]) -> Windows:
     values = np.array(target, dtype=np.float32)
-    return Windows(
-        raw=np.zeros((len(values), 1, 1), dtype=np.float32),
-        target=values,
-        mask=np.array(mask, dtype=bool),
-        group=np.array(group),
-        start=np.arange(len(values)),
-        groups=groups,
-    )
+    raw = np.zeros((len(values), 1, 1), dtype=np.float32)
+    return data_sections.windows(raw, values, mask=np.array(mask, dtype=bool), group=np.array(group), groups=groups)
 
 
 # Three windows of two steps; errors against a forecast of 0 are the targets themselves.

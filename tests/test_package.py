@@ -60,13 +60,14 @@ def test_the_installed_wheel_works_without_the_checkout(wheel: Path, tmp_path: P
     code = """
 import json
 from edgekd.contracts import board
-from edgekd.contracts.config import TEMPLATE
+from edgekd.contracts.examples import example
 from edgekd.data.table import SAMPLE
 print(json.dumps({
     "package": board.__file__,
     "boards": board.board_names(),
     "firmware": sorted(path.name for path in board.resource("firmware").iterdir()),
     "sample": SAMPLE.stat().st_size,
+    "example": example("forecast", "battery").splitlines()[1][:13],
 }))
 """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
@@ -77,6 +78,7 @@ print(json.dumps({
     assert found["package"].startswith(str(site))
     assert "nano33ble" in found["boards"]
     assert {"include", "kernels", "harness", "sketch"} <= set(found["firmware"])
+    assert found["example"] == "name: battery"
     assert 0 < found["sample"] < 1_000_000
     command = [python, "-m", "edgekd"]
     for arguments in (["init", "battery.yaml"], ["check", "battery.yaml"], ["boards"]):

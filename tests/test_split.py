@@ -1,39 +1,35 @@
 """Splits by group: no group in two parts, the same split for one seed, clear errors for empty parts."""
 
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from data_sections import forecast, series
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekd.contracts.config import ColumnSplit, FractionSplit
 from edgekd.contracts.errors import DataError
 from edgekd.data.split import largest_remainder, shuffled, split_groups
-from edgekd.data.table import Series, Table
+from edgekd.data.table import Table
 
 
 def table(names: list[str], parts: list[str] | None = None) -> Table:
     """Groups with one sample each; what is in them does not matter for a split."""
 
-    def one(i: int) -> Series:
-        return Series(
-            group=names[i],
-            order=np.zeros(1, dtype=np.int64),
-            inputs=np.zeros((1, 1), dtype=np.float32),
-            target=np.zeros(1, dtype=np.float32),
-            usable=np.ones(1, dtype=bool),
-            split=parts[i] if parts else None,
-        )
-
-    return Table(series=tuple(one(i) for i in range(len(names))), problems=(), rows=len(names), ignored=0)
+    pieces = tuple(
+        series(name, np.zeros(1, np.float32), np.zeros((1, 1), np.float32), split=parts[i] if parts else None)
+        for i, name in enumerate(names)
+    )
+    return Table(series=pieces, problems=(), rows=len(names), ignored=0, task=forecast(), counts={})
 
 
-def fractions(val: float, test: float) -> SimpleNamespace:
-    return SimpleNamespace(val=val, test=test)
+def fractions(val: float, test: float) -> FractionSplit:
+    return FractionSplit.model_construct(val=val, test=test)
 
 
-def by_column(**changes: object) -> SimpleNamespace:
-    return SimpleNamespace(**({"column": "part", "train": "train", "test": "test1", "val": 0.25} | changes))
+def by_column(**changes: Any) -> ColumnSplit:
+    return ColumnSplit.model_construct(**{"column": "part", "train": "train", "test": "test1", "val": 0.25} | changes)
 
 
 NAMES = [f"cell{i:02d}" for i in range(20)]

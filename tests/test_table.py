@@ -1,37 +1,19 @@
 """Reading tables: what is an error, what is worked around and noted, and that both name the row a person sees."""
 
 import gzip
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from data_sections import forecast, section
 
+from edgekd.contracts.config import ColumnSplit, Data
 from edgekd.contracts.errors import DataError
 from edgekd.data.table import read_table, unit_of
 
-
-@dataclass(frozen=True)
-class Section:
-    """A data section small enough to write tables by hand: 6 samples in, 4 out."""
-
-    table: str = "t.csv"
-    group: str = "cell"
-    order: str = "cycle"
-    inputs: tuple[str, ...] = ("q_Ah",)
-    target: str = "q_Ah"
-    divide_by: float = 1.0
-    ignore: str | None = None
-    split: Any = field(default_factory=lambda: SimpleNamespace(val=0.2, test=0.2))
-    window: int = 6
-    horizon: int = 4
-    stride: int = 1
-    train_stride: int = 1
-    patch: int = 2
-    level: int = 3
-    max_gap: int = 2
+Section = section
+TASK = forecast()
 
 
 def rows(n: int = 12, *, group: str = "a", start: int = 1) -> list[list[Any]]:
@@ -45,13 +27,13 @@ def write(folder: Path, table: list[list[Any]], header: str = "cell,cycle,q_Ah",
     return folder
 
 
-def problems(folder: Path, table: list[list[Any]], section: Section | None = None) -> list[tuple[str, str, int]]:
-    read = read_table(section or Section(), write(folder, table))
+def problems(folder: Path, table: list[list[Any]], section: Data | None = None) -> list[tuple[str, str, int]]:
+    read = read_table(section or Section(), TASK, write(folder, table))
     return [(one.kind, one.group, one.row) for one in read.problems]
 
 
 def test_clean_table_has_no_problems(tmp_path):
-    table = read_table(Section(divide_by=2.0), write(tmp_path, rows()))
+    table = read_table(Section(divide_by=2.0), TASK, write(tmp_path, rows()))
     (one,) = table.series
     assert (table.groups, table.rows, table.problems) == (("a",), 12, ())
     assert one.inputs.dtype == one.target.dtype == np.float32
@@ -64,7 +46,7 @@ def test_clean_table_has_no_problems(tmp_path):
 
 @pytest.mark.parametrize("kind", ["csv.gz", "parquet", "bom", "blank lines", "spaces", "extra columns"])
 def test_same_series_from_every_form_of_file(tmp_path, kind):
-    plain = read_table(Section(), write(tmp_path, rows())).series[0]
+    plain = read_table(Section(), TASK, write(tmp_path, rows())).series[0]
     section = Section(table=f"u.{kind}") if kind in ("csv.gz", "parquet") else Section()
     text = (tmp_path / "t.csv").read_text()
     if kind == "csv.gz":
@@ -81,7 +63,7 @@ def test_same_series_from_every_form_of_file(tmp_path, kind):
         (tmp_path / "t.csv").write_text(text.replace("cycle,", " cycle ,").replace("a,", " a ,"))
     else:
         write(tmp_path, [[*row, "x", ""] for row in rows()], header="cell,cycle,q_Ah,note,note")
-    other = read_table(section, tmp_path).series[0]
+    other = read_table(section, TASK, tmp_path).series[0]
     np.testing.assert_array_equal(other.inputs, plain.inputs)
     np.testing.assert_array_equal(other.order, plain.order)
     assert other.group == "a"
@@ -112,7 +94,7 @@ def test_worked_around_and_noted(tmp_path, case):
 def test_missing_input_is_carried_forward_and_is_no_target(tmp_path):
     table = rows()
     table[4][2] = table[5][2] = "nan"
-    one = read_table(Section(), write(tmp_path, table)).series[0]
+    one = read_table(Section(), TASK, write(tmp_path, table)).series[0]
     assert one.inputs[3, 0] == one.inputs[4, 0] == one.inputs[5, 0]
     np.testing.assert_array_equal(np.flatnonzero(~one.usable), [4, 5])
     assert np.isfinite(one.target).all()
@@ -122,8 +104,8 @@ def test_columns_carry_forward_on_their_own_and_start_when_all_have_a_value(tmp_
     table = [[*row, 20 + i] for i, row in enumerate(rows(14))]
     table[0][3] = "nan"
     table[1][2] = "nan"
-    section = Section(inputs=("q_Ah", "t_C"))
-    one = read_table(section, write(tmp_path, table, header="cell,cycle,q_Ah,t_C")).series[0]
+    section = Section(inputs=["q_Ah", "t_C"])
+    one = read_table(section, TASK, write(tmp_path, table, header="cell,cycle,q_Ah,t_C")).series[0]
     assert one.order[0] == 2  # the first row has no temperature; the second takes its capacity from the first
     np.testing.assert_array_equal(one.inputs[0], np.float32([1.0, 21]))
     assert not one.usable[0]
@@ -132,7 +114,7 @@ def test_columns_carry_forward_on_their_own_and_start_when_all_have_a_value(tmp_
 def test_missing_target_that_is_no_input_is_noted_once(tmp_path):
     table = [[*row, 20 + i] for i, row in enumerate(rows())]
     table[3][2] = ""
-    read = read_table(Section(inputs=("t_C",)), write(tmp_path, table, header="cell,cycle,q_Ah,t_C"))
+    read = read_table(Section(inputs=["t_C"]), TASK, write(tmp_path, table, header="cell,cycle,q_Ah,t_C"))
     assert [(one.kind, one.row) for one in read.problems] == [("missing_target", 5)]
     assert not read.series[0].usable[3]
     assert np.isfinite(read.series[0].target).all()
@@ -141,21 +123,21 @@ def test_missing_target_that_is_no_input_is_noted_once(tmp_path):
 def test_first_of_duplicates_is_kept_and_rows_are_sorted(tmp_path):
     table = rows()
     table.insert(5, ["a", 5, 0.5])
-    forward = read_table(Section(), write(tmp_path, table)).series[0]
+    forward = read_table(Section(), TASK, write(tmp_path, table)).series[0]
     np.testing.assert_array_equal(forward.inputs[:, 0], np.float32([row[2] for row in rows()]))
-    backward = read_table(Section(), write(tmp_path, rows()[::-1])).series[0]
+    backward = read_table(Section(), TASK, write(tmp_path, rows()[::-1])).series[0]
     np.testing.assert_array_equal(backward.inputs, forward.inputs)
 
 
 def test_short_gap_is_filled_without_targets_and_long_gap_splits(tmp_path):
     table = rows(30)
     del table[4:6]
-    one = read_table(Section(max_gap=2), write(tmp_path, table)).series[0]
+    one = read_table(Section(max_gap=2), TASK, write(tmp_path, table)).series[0]
     np.testing.assert_array_equal(one.order, np.arange(1, 31))
     np.testing.assert_array_equal(np.flatnonzero(~one.usable), [4, 5])
     assert one.inputs[4, 0] == one.inputs[5, 0] == one.inputs[3, 0]
     del table[15:18]
-    read = read_table(Section(max_gap=2), write(tmp_path, table))
+    read = read_table(Section(max_gap=2), TASK, write(tmp_path, table))
     assert [(s.order[0], s.order[-1]) for s in read.series] == [(1, 17), (21, 30)]
     assert [one.kind for one in read.problems] == ["gap_filled", "gap_split"]
 
@@ -164,7 +146,7 @@ def test_nothing_is_carried_across_a_long_gap(tmp_path):
     table = rows(40)
     table[23][2] = "nan"
     del table[20:23]
-    read = read_table(Section(max_gap=2), write(tmp_path, table))
+    read = read_table(Section(max_gap=2), TASK, write(tmp_path, table))
     assert [(s.order[0], s.order[-1]) for s in read.series] == [(1, 20), (25, 40)]
 
 
@@ -188,7 +170,7 @@ def test_short_groups_are_left_out_and_named(tmp_path):
 def test_ignored_rows_stay_inputs_and_are_no_targets(tmp_path, word, ignored):
     table = [[*row, "0"] for row in rows()]
     table[7][3] = word
-    read = read_table(Section(ignore="bad"), write(tmp_path, table, header="cell,cycle,q_Ah,bad"))
+    read = read_table(Section(ignore="bad"), TASK, write(tmp_path, table, header="cell,cycle,q_Ah,bad"))
     assert read.ignored == int(ignored)
     assert read.series[0].usable[7] == (not ignored)
     assert read.series[0].inputs[7, 0] == np.float32(table[7][2])
@@ -203,7 +185,7 @@ def test_units_are_doubted_when_health_is_far_from_one(tmp_path, divide_by, note
 def test_row_order_does_not_matter_between_groups(tmp_path):
     a, b = rows(), rows(group="b", n=15)
     mixed = [row for pair in zip(a, b, strict=False) for row in pair] + b[12:]
-    one, other = (read_table(Section(), write(tmp_path, table)) for table in (a + b, mixed))
+    one, other = (read_table(Section(), TASK, write(tmp_path, table)) for table in (a + b, mixed))
     for first, second in zip(one.series, other.series, strict=True):
         assert first.group == second.group
         np.testing.assert_array_equal(first.inputs, second.inputs)
@@ -215,8 +197,9 @@ def with_text(table: list[list[Any]], at: list[int], column: int, text: str) -> 
     return table
 
 
+WIDE = ["the header has 3 fields, row 2 has 4", "and 7 more rows"]
 # Each case: rows, header, section, and what the message must say.
-BROKEN: dict[str, tuple[list[list[Any]], str, Section, list[str]]] = {
+BROKEN: dict[str, tuple[list[list[Any]], str, Data, list[str]]] = {
     "missing column": (rows(), "cell,cycle,Q_ah", Section(), ["no column 'q_Ah'", "did you mean 'Q_ah'"]),
     "two missing": (rows(), "id,n,q_Ah", Section(), ["'cell'", "'cycle'"]),
     "semicolons": ([["a;1;1"]], "cell;cycle;q_Ah", Section(), ["header has one column"]),
@@ -240,8 +223,18 @@ BROKEN: dict[str, tuple[list[list[Any]], str, Section, list[str]]] = {
     "huge order": (with_text(rows(), [2], 1, "1e300"), "cell,cycle,q_Ah", Section(), ["'cycle' is not a whole"]),
     "no group": (with_text(rows(), [2], 0, ""), "cell,cycle,q_Ah", Section(), ["'cell' is empty in 1 row: row 4"]),
     "all short": (rows(9), "cell,cycle,q_Ah", Section(), ["10 consecutive rows", "longest has 9"]),
-    "too many fields everywhere": ([[*r, 1] for r in rows()], "cell,cycle,q_Ah", Section(), ["cannot be read"]),
-    "too many fields": ([*rows(), ["a", 13, 1, 1]], "cell,cycle,q_Ah", Section(), ["cannot be read", "14"]),
+    "too many fields everywhere": (
+        [[*r, 1] for r in rows()],
+        "cell,cycle,q_Ah",
+        Section(),
+        WIDE,
+    ),
+    "too many fields": (
+        [*rows(), ["a", 13, 1, 1]],
+        "cell,cycle,q_Ah",
+        Section(),
+        ["the header has 3 fields, row 14"],
+    ),
     "flag": ([[*r, "maybe"] for r in rows(3)], "cell,cycle,q_Ah,bad", Section(ignore="bad"), ["neither true", "maybe"]),
     "two columns wrong": (
         with_text(with_text(rows(), [3], 2, "x"), [4], 1, "y"),
@@ -252,7 +245,7 @@ BROKEN: dict[str, tuple[list[list[Any]], str, Section, list[str]]] = {
     "group in two splits": (
         [[*r, "train" if i < 6 else "test"] for i, r in enumerate(rows())],
         "cell,cycle,q_Ah,part",
-        Section(split=SimpleNamespace(column="part", train="train", test="test", val=0.2)),
+        Section(split=ColumnSplit(column="part", train="train", test="test", val=0.2)),
         ["'a' is in several splits", "row 8"],
     ),
 }
@@ -262,7 +255,7 @@ BROKEN: dict[str, tuple[list[list[Any]], str, Section, list[str]]] = {
 def test_unusable_table_is_one_clear_error(tmp_path, case):
     table, header, section, words = BROKEN[case]
     with pytest.raises(DataError) as caught:
-        read_table(section, write(tmp_path, table, header))
+        read_table(section, TASK, write(tmp_path, table, header))
     for word in words:
         assert word in str(caught.value)
     assert "t.csv" in str(caught.value) or "group" in str(caught.value)
@@ -270,7 +263,7 @@ def test_unusable_table_is_one_clear_error(tmp_path, case):
 
 def test_every_hundredth_second_is_not_a_gap_but_a_hint(tmp_path):
     with pytest.raises(DataError) as caught:
-        read_table(Section(), write(tmp_path, [[g, 10 * n, q] for g, n, q in rows(40)]))
+        read_table(Section(), TASK, write(tmp_path, [[g, 10 * n, q] for g, n, q in rows(40)]))
     assert "usually rises by 10" in str(caught.value.hint)
 
 
@@ -296,7 +289,7 @@ def test_unreadable_file_is_one_clear_error(tmp_path, name):
     make, words = UNREADABLE[name]
     make(tmp_path / name)
     with pytest.raises(DataError, match=words) as caught:
-        read_table(Section(table=name), tmp_path)
+        read_table(Section(table=name), TASK, tmp_path)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -304,7 +297,7 @@ def test_unreadable_file_is_one_clear_error(tmp_path, name):
 def test_near_file_name_is_suggested(tmp_path):
     write(tmp_path, rows())
     with pytest.raises(DataError) as caught:
-        read_table(Section(table="tt.csv"), tmp_path)
+        read_table(Section(table="tt.csv"), TASK, tmp_path)
     assert caught.value.hint == "did you mean 't.csv'?"
 
 
@@ -314,8 +307,8 @@ def test_dates_in_parquet_are_refused(tmp_path):
     frame = pd.DataFrame(rows(), columns=["cell", "cycle", "q_Ah"])
     frame["cycle"] = pd.date_range("2024-01-01", periods=len(frame))
     frame.to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(DataError, match="'cycle' holds dates"):
-        read_table(Section(table="t.parquet"), tmp_path)
+    with pytest.raises(DataError, match="'cycle' holds dates or times; .* every: 1s"):
+        read_table(Section(table="t.parquet"), TASK, tmp_path)
 
 
 def test_group_names_from_parquet_integers_are_text(tmp_path):
@@ -323,7 +316,7 @@ def test_group_names_from_parquet_integers_are_text(tmp_path):
 
     frame = pd.DataFrame(rows(), columns=["cell", "cycle", "q_Ah"]).assign(cell=7.0)
     frame.to_parquet(tmp_path / "t.parquet")
-    assert read_table(Section(table="t.parquet"), tmp_path).groups == ("7",)
+    assert read_table(Section(table="t.parquet"), TASK, tmp_path).groups == ("7",)
 
 
 def test_units_come_from_names():
@@ -333,7 +326,7 @@ def test_units_come_from_names():
 
 def test_section_without_ignore_or_split_column_reads_three_columns(tmp_path):
     write(tmp_path, [[*row, "text"] for row in rows()], header="cell,cycle,q_Ah,comment")
-    assert len(read_table(replace(Section()), tmp_path).series) == 1
+    assert len(read_table(Section(), TASK, tmp_path).series) == 1
 
 
 MEASURED = Path(__file__).parent.parent.parent / "shared" / "data"
@@ -347,17 +340,16 @@ def test_measured_cells_are_read_without_surprises(name, divide_by, rows, groups
     path = MEASURED / f"{name}.csv.gz"
     if not path.is_file():
         pytest.skip(f"{path} is not here")
+    size = 100 if name == "severson" else 50
     section = Section(
         table=str(path),
-        group="cell_id",
-        inputs=("discharge_capacity_Ah",),
-        target="discharge_capacity_Ah",
+        series="cell_id",
+        inputs=["discharge_capacity_Ah"],
         divide_by=divide_by,
         ignore="is_outlier",
-        window=100 if name == "severson" else 50,
-        horizon=100 if name == "severson" else 50,
+        window=size,
     )
-    table = read_table(section, path.parent)
+    table = read_table(section, forecast("discharge_capacity_Ah", size), path.parent)
     assert (table.rows, len(table.groups)) == (rows, groups)
     assert {(one.kind, one.group) for one in table.problems} == left_out
     assert len(table.series) == groups, "no gaps"

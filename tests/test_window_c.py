@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data_sections import forecast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -88,16 +89,17 @@ def constants(rng: np.random.Generator, window: int, patch: int, level: int, inp
         return np.exp(rng.normal(size=size)).astype(np.float32)
 
     return Preprocess(
+        task=forecast("a", 3),
         columns=tuple("abcdefgh"[:inputs]),
-        target="a",
         units=("",) * inputs,
         target_unit="",
         window=window,
         patch=patch,
         level=level,
-        horizon=3,
         scale=positive(inputs),
         clean_limit=positive(inputs) * np.float32(0.5),
+        relative=True,
+        center=np.zeros(inputs, dtype=np.float32),
         gain=positive(inputs) * np.float32(7),
         level_mean=rng.normal(size=inputs).astype(np.float32),
         level_gain=positive(inputs),

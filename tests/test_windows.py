@@ -1,58 +1,45 @@
 """Cutting windows: what is inside one, and that none crosses a gap, a group or a split."""
 
-from dataclasses import dataclass
+from collections import Counter
 from typing import Any
 
+import data_sections
 import numpy as np
 import pytest
+from data_sections import forecast, section
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgekd.contracts.config import Data
 from edgekd.contracts.errors import DataError
 from edgekd.data.describe import describe
 from edgekd.data.split import Split
 from edgekd.data.table import Problem, Series, Table
 from edgekd.data.windows import cut, cut_split
 
+TASK = forecast("q")
 
-@dataclass(frozen=True)
-class Section:
-    window: int = 6
-    horizon: int = 4
-    stride: int = 3
-    train_stride: int = 3
-    inputs: tuple[str, ...] = ("q", "t")
-    table: str = "t.csv"
-    group: str = "cell"
-    order: str = "cycle"
-    target: str = "q"
-    divide_by: float = 1.0
-    ignore: str | None = None
-    split: Any = None
-    patch: int = 2
-    level: int = 3
-    max_gap: int = 2
+
+def Section(**changes: Any) -> Data:
+    return section(**{"inputs": ["q", "t"], "stride": 3, "train_stride": 3} | changes)
 
 
 def series(group: str, n: int, *, first: int = 1, at: float = 0.0, bad: tuple[int, ...] = ()) -> Series:
     """A series whose values say where they come from: `at` + position."""
     order = np.arange(first, first + n)
     value = (at + order).astype(np.float32)
-    return Series(
-        group=group,
-        order=order,
-        inputs=np.stack([value, -value], axis=1),
-        target=value,
-        usable=~np.isin(np.arange(n), bad),
-    )
+    inputs = np.stack([value, -value], axis=1)
+    return data_sections.series(group, value, inputs, order=order, usable=~np.isin(np.arange(n), bad))
 
 
 def table(*pieces: Series, problems: tuple[Problem, ...] = ()) -> Table:
-    return Table(series=pieces, problems=problems, rows=sum(len(p.order) for p in pieces), ignored=0)
+    counts = Counter(problem.kind for problem in problems)
+    rows = sum(len(p.order) for p in pieces)
+    return Table(series=pieces, problems=problems, rows=rows, ignored=0, task=TASK, counts=counts)
 
 
 def test_targets_follow_the_window_in_every_column():
-    windows = cut([series("a", 20)], ["a"], Section(), 3)
+    windows = cut([series("a", 20)], ["a"], Section(), TASK, 3)
     assert windows.raw.shape == (4, 6, 2) and windows.target.shape == (4, 4)
     assert windows.raw.dtype == windows.target.dtype == np.float32
     np.testing.assert_array_equal(windows.start, [1, 4, 7, 10])
@@ -66,7 +53,7 @@ def test_targets_follow_the_window_in_every_column():
 def test_a_window_never_crosses_a_gap_or_a_group(pieces, stride):
     """Each series has values of its own range, so a window or target from two of them would show."""
     made = [series(g, n, first=100 * i, at=1e4 * (i + 1)) for i, (g, n) in enumerate(pieces)]
-    windows = cut(made, ["a", "b", "c"], Section(), stride)
+    windows = cut(made, ["a", "b", "c"], Section(), TASK, stride)
     both = np.concatenate([windows.raw[:, :, 0], windows.target], axis=1)
     np.testing.assert_array_equal(np.diff(both, axis=1), np.ones_like(both[:, 1:]))
     for i in range(len(windows)):
@@ -79,7 +66,7 @@ def test_a_window_never_crosses_a_gap_or_a_group(pieces, stride):
 
 @pytest.mark.parametrize(("bad", "kept"), [((), True), ((6, 7), True), ((6, 7, 8), False), ((0, 1, 2, 3), True)])
 def test_half_of_the_targets_must_be_usable(bad, kept):
-    windows = cut([series("a", 10, bad=bad)], ["a"], Section(), 3)
+    windows = cut([series("a", 10, bad=bad)], ["a"], Section(), TASK, 3)
     assert len(windows) == kept
     if kept:
         np.testing.assert_array_equal(windows.mask[0], ~np.isin(np.arange(6, 10), bad))
@@ -106,7 +93,7 @@ def test_training_windows_are_cut_more_densely_than_those_that_are_scored():
 
 def test_windows_do_not_depend_on_the_order_of_series():
     pieces = [series("b", 15), series("a", 15, first=50), series("a", 15)]
-    one, other = cut(pieces, ["a", "b"], Section(), 3), cut(pieces[::-1], ["a", "b"], Section(), 3)
+    one, other = cut(pieces, ["a", "b"], Section(), TASK, 3), cut(pieces[::-1], ["a", "b"], Section(), TASK, 3)
     np.testing.assert_array_equal(one.raw, other.raw)
     np.testing.assert_array_equal(one.group, other.group)
     assert (np.diff(one.group) >= 0).all()

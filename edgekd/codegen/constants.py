@@ -71,6 +71,7 @@ def preprocess_values(model: Deployed) -> dict[str, Any]:
             "target_mean": p["target_mean"],
             "target_gain": p["target_gain"],
             "unit": p["target_unit"],
+            "center": [] if p["relative"] else p["center"],
         }
     except (KeyError, IndexError) as error:
         raise ModelError(f"model.json: preprocess lacks {error}") from None

@@ -1,17 +1,19 @@
 """The configuration: one YAML file, checked whole, every mistake reported at once with its line."""
 
-import difflib
-import functools
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, ValidationInfo, field_validator
 
 from edgekd.contracts.board import board_names, load_board
 from edgekd.contracts.declarations import distillation_losses, model_kinds
 from edgekd.contracts.errors import ConfigError
-from edgekd.contracts.yamlfile import Document, Position, dump_yaml, read_yaml
+from edgekd.contracts.mistakes import Mistake, Unions, listed, mistakes_of
+from edgekd.contracts.section import Bytes, Count, Fraction, Length, Section, Text, Width, reads
+from edgekd.contracts.task import TASKS, Task, TaskSection
+from edgekd.contracts.yamlfile import Document, dump_yaml, read_yaml
 
 if TYPE_CHECKING:
     Kind = str
@@ -21,53 +23,13 @@ else:
     LossName = Literal[tuple(distillation_losses())]
 Optimizer = Literal["adamw", "muon"]
 Objective = Literal["error", "flash", "latency", "ram", "energy"]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Length = Annotated[int, Field(ge=1, le=4096)]
-Width = Annotated[int, Field(ge=1, le=512)]
-Bytes = Annotated[int, Field(ge=1, lt=2**32)]
-Text = Annotated[str, Field(min_length=1)]
-Loc = tuple[int | str, ...]
-Rule = Callable[[Any, Any, ValidationInfo], Any]
-
+TIME_UNITS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 SMALLEST_DIVISOR = 1e-9  # its inverse must be a float32
 C_HEADERS = (
     "arduino", "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale",
     "math", "setjmp", "signal", "stdarg", "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "tgmath",
     "time", "wchar", "wctype",
 )  # fmt: skip
-
-
-def reads(*keys: str) -> Callable[[Rule], Rule]:
-    """Mark a rule between keys: it is skipped where a key that it reads is missing or wrong, which is reported itself.
-
-    Goes below `classmethod`; the rule finds the keys in `info.data`, so they must be declared before its own.
-    """
-
-    def decorate(rule: Rule) -> Rule:
-        @functools.wraps(rule)
-        def checked(cls: type, value: Any, info: ValidationInfo) -> Any:
-            return rule(cls, value, info) if all(key in info.data for key in keys) else value
-
-        return checked
-
-    return decorate
-
-
-class Section(BaseModel):
-    """Frozen; unknown keys and wrong types are mistakes, nothing is converted, numbers are finite.
-
-    Rules between keys belong to the later key's own validator: so they are reported beside all other mistakes.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
-
-    @field_validator("*")
-    @classmethod
-    def _no_repeats(cls, value: Any) -> Any:
-        if isinstance(value, list) and len(set(value)) < len(value):
-            raise ValueError("has an entry twice")
-        return value
 
 
 class FractionSplit(Section):
@@ -113,6 +75,23 @@ def _other_part(value: Any, part: str, info: ValidationInfo) -> Any:
     return value
 
 
+def every_seconds(text: str) -> float:
+    """Seconds of 100ms, 1s, 5min, 1h or 1d. ValueError for anything else."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *(ms|s|min|h|d)", text)
+    if match is None or not 0 < float(match[1]) * TIME_UNITS[match[2]] <= 1e9:
+        raise ValueError(f"'{text}' is no length of time; as 100ms, 1s, 5min, 1h or 1d")
+    return float(match[1]) * TIME_UNITS[match[2]]
+
+
+def _other_columns(value: Any, roles: Mapping[str, str]) -> Any:
+    """ValueError where a key, a text or a list of texts, names a column that has another role."""
+    named = value if isinstance(value, list) else [value]
+    for role, column in roles.items():
+        if column in named:
+            raise ValueError(f"is '{column}', the column that is named by {role}")
+    return value
+
+
 def _kind_of_split(fields: Any) -> str:
     named = isinstance(fields, ColumnSplit) or (isinstance(fields, dict) and "column" in fields)
     return "by column" if named else "by fraction"
@@ -122,37 +101,67 @@ Split = Annotated[
     Annotated[FractionSplit, Tag("by fraction")] | Annotated[ColumnSplit, Tag("by column")],
     Discriminator(_kind_of_split),
 ]
-_SPLITS: dict[int | str, type[BaseModel]] = {"by fraction": FractionSplit, "by column": ColumnSplit}
+SPLITS: dict[str, type[BaseModel]] = {"by fraction": FractionSplit, "by column": ColumnSplit}
 
 
 class Data(Section):
-    """The table and what is forecast from it. Lengths are in samples, which are rows of one group in order."""
+    """The table, which of its columns are what, and how windows are cut. Lengths are in samples."""
 
     table: Text = "sample"
-    group: Text
+    series: Text
+    """Rows with one value of this column follow each other, in the order of `order`."""
+    group: Annotated[str, Field(validate_default=True)] = ""
+    """Series with one value of this column are in one part of the split; `series` where it is not given."""
     order: Text
     inputs: Annotated[list[Text], Field(min_length=1, max_length=64)]
-    target: Text
     divide_by: Annotated[float, Field(gt=0, le=1e9)] = 1.0
+    """Of the task's column, where its answer is a value of that column."""
     ignore: Text | None = None
+    slices: Annotated[list[Text], Field(max_length=8)] = []
+    """Columns by whose values errors are told apart."""
     split: Split = FractionSplit()
     window: Annotated[int, Field(ge=5, le=4096)]
-    horizon: Length
     stride: Count = 10
     train_stride: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Of training windows, which may overlap more than those that are scored; 0: a fifth of `stride`."""
     patch: Length = 5
     level: Length = 9
+    scaling: Literal["relative", "standard", "robust"] | None = None
+    """What samples are measured against: the recent level, or mean or median of training; None: as the task does."""
     max_gap: Annotated[int, Field(ge=0, le=4096)] = 5
+    every: Annotated[float, Field(gt=0, le=1e9)] | Text | None = None
+    """Samples are so far apart in `order`: a number in its unit, or a time as 1s where it holds times. Without it,
+    `order` rises by one."""
 
-    @field_validator("order", "inputs", "target", "ignore")
+    @property
+    def every_units(self) -> float | None:
+        """`every` as a number: in units of `order`, in seconds where that holds times."""
+        return every_seconds(self.every) if isinstance(self.every, str) else self.every
+
+    @field_validator("every")
     @classmethod
-    @reads("group")
-    def _other_than_group(cls, value: Any, info: ValidationInfo) -> Any:
-        named = value if isinstance(value, list) else [value]
-        if info.data["group"] in named:
-            raise ValueError(f"is '{info.data['group']}', the column that names the group")
-        return value
+    def _a_length_of_time(cls, every: float | str | None) -> float | str | None:
+        if isinstance(every, str):
+            every_seconds(every)
+        return every
+
+    @field_validator("group")
+    @classmethod
+    @reads("series")
+    def _as_series(cls, group: str, info: ValidationInfo) -> str:
+        return group or str(info.data["series"])
+
+    @field_validator("order", "inputs", "ignore")
+    @classmethod
+    @reads("series", "group")
+    def _other_than_names(cls, value: Any, info: ValidationInfo) -> Any:
+        return _other_columns(value, {"series": info.data["series"], "group": info.data["group"]})
+
+    @field_validator("inputs", "ignore", "slices")
+    @classmethod
+    @reads("order")
+    def _other_than_order(cls, value: Any, info: ValidationInfo) -> Any:
+        return _other_columns(value, {"order": info.data["order"]})
 
     @field_validator("divide_by")
     @classmethod
@@ -297,6 +306,7 @@ class Config(Section):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
     board: str = "nano33ble"
     data: Data
+    task: Task
     teacher: Teacher = Teacher()
     students: Students = Students()
     distill: Distill = Distill()
@@ -305,6 +315,18 @@ class Config(Section):
     budget: Budget = Budget()
     base_dir: Path = Field(default=Path(), exclude=True)
     """Folder of the YAML file; `data.table` is relative to it."""
+
+    @field_validator("task")
+    @classmethod
+    @reads("data")
+    def _fits_the_data(cls, task: TaskSection, info: ValidationInfo) -> TaskSection:
+        data: Data = info.data["data"]
+        _other_columns(task.column, {"data.series": data.series, "data.order": data.order})
+        if task.kind in ("estimate", "classify") and task.column in data.inputs:
+            raise ValueError(f"{task.kind}: '{task.column}' is among data.inputs, so there is nothing to {task.kind}")
+        if task.kind in ("classify", "remaining") and data.divide_by != 1:
+            raise ValueError(f"{task.kind}: its answer is no value of a column; remove data.divide_by")
+        return task
 
     @field_validator("search")
     @classmethod
@@ -333,6 +355,10 @@ class Config(Section):
         return name
 
 
+UNIONS: Unions = {("data", "split"): SPLITS, ("task",): TASKS}
+"""Keys under which one of several sections stands."""
+
+
 def load_config(path: Path) -> Config:
     """Read and check a configuration. ConfigError lists every mistake with file, line and column."""
     document = read_yaml(path)
@@ -340,17 +366,17 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path}:1:1: must be `key: value` lines", hint="edgekd init writes an example")
     config, mistakes = check(document)
     if mistakes or config is None:
-        raise ConfigError(_listed(path, mistakes), hint=_hint(mistakes))
+        raise ConfigError(listed(path, mistakes), hint=_hint(mistakes))
     return config.model_copy(update={"base_dir": path.resolve().parent})
 
 
-def check(document: Document) -> "tuple[Config | None, list[Mistake]]":
+def check(document: Document) -> tuple[Config | None, list[Mistake]]:
     """The configuration, if there is any, and every mistake in it with its place."""
     mistakes = [(document.position(at, key=True), at, what) for at, what in document.problems]
     try:
         return Config.model_validate(document.value), mistakes
     except ValidationError as error:
-        return None, mistakes + list(_mistakes(error, document))
+        return None, mistakes + list(mistakes_of(error, document, Config, UNIONS))
 
 
 def dump_config(config: Config) -> str:
@@ -358,110 +384,7 @@ def dump_config(config: Config) -> str:
     return dump_yaml(config.model_dump(mode="json"))
 
 
-Mistake = tuple[Position, Loc, str]
-
-
-def _listed(path: Path, mistakes: list[Mistake]) -> str:
-    lines = [
-        f"{path}:{line}:{column}: {'.'.join(map(str, at)) or 'file'}: {what}"
-        for (line, column), at, what in sorted(mistakes, key=lambda one: (one[0], str(one[1])))
-    ]
-    count = f"{len(lines)} mistakes" if len(lines) > 1 else "1 mistake"
-    return "\n".join([f"{count} in the configuration", *lines])
-
-
 def _hint(mistakes: list[Mistake]) -> str | None:
     if any(at == ("board",) for _, at, _ in mistakes):
         return f"known boards: {', '.join(board_names())}"
     return None
-
-
-_WORDS = {
-    "dict_type": "must hold `key: value` lines",
-    "model_type": "must hold `key: value` lines",
-    "list_type": "must be a list, as [a, b]",
-    "string_type": "must be text",
-    "string_pattern_mismatch": "must be lower-case letters, digits and _, at most 32, a letter first",
-}
-
-
-def _mistakes(error: ValidationError, document: Document) -> Iterator[Mistake]:
-    """Mistakes in our own words: where, and what is wrong."""
-    for one in error.errors(include_url=False):
-        loc, kind = tuple(part for part in one["loc"] if part not in _SPLITS), one["type"]
-        if kind == "extra_forbidden":
-            yield document.position(loc, key=True), loc, _unknown(one["loc"])
-        elif kind == "missing":
-            yield document.position(loc[:-1], key=True), loc, "required key is missing"
-        elif kind == "value_error":
-            yield document.position(loc), loc, str(one["ctx"]["error"])
-        else:
-            message = f"{_WORDS.get(kind, _lower(one['msg']))} (got {_short(one['input'])})"
-            yield document.position(loc), loc, message + _former_value(one["input"])
-
-
-def _former_value(value: Any) -> str:
-    """Name a distillation loss whose name has changed."""
-    renamed = [loss.name for loss in distillation_losses().values() if loss.former_name and loss.former_name == value]
-    return f", which is '{renamed[0]}' now" if renamed else ""
-
-
-RENAMED = {"blocks": "block_sparsity", "optimiser": "optimizer", "substeps": "euler_steps"}
-"""Keys of release 0.1 under their present names."""
-
-
-def _unknown(loc: Loc) -> str:
-    """Name the nearest key of the section, or the section that has such a key."""
-    section = next(section for section, at in _sections() if at == loc[:-1])
-    near = [
-        new for old, new in RENAMED.items() if old == loc[-1] and new in section.model_fields
-    ] or difflib.get_close_matches(str(loc[-1]), section.model_fields, n=1)
-    elsewhere = [".".join(map(str, (*at, loc[-1]))) for other, at in _sections() if loc[-1] in other.model_fields]
-    if near or elsewhere:
-        return f"unknown key, did you mean '{(near or elsewhere)[0]}'?"
-    return f"unknown key; known are {', '.join(name for name in section.model_fields if name != 'base_dir')}"
-
-
-def _sections() -> Iterator[tuple[type[BaseModel], Loc]]:
-    """Every section with its place, as pydantic writes it."""
-    yield Config, ()
-    for name, field in Config.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            yield field.annotation, (name,)
-    for tag, section in _SPLITS.items():
-        yield section, ("data", "split", tag)
-
-
-def _lower(message: str) -> str:
-    text = message.replace("Input should", "should")
-    return text[:1].lower() + text[1:]
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-TEMPLATE = """\
-# edgekd compress NAME.yaml: from a table of measured cycles to firmware. Lengths are in samples (rows of one group).
-name: NAME                          # of the run, the firmware and its C functions
-board: nano33ble                    # edgekd boards lists them
-data:
-  table: sample                     # built in and simulated; or a path to .csv, .csv.gz or .parquet
-  group: cell_id                    # rows of one group are one series; a group is never split
-  order: cycle                      # whole numbers, rising by 1
-  inputs: [discharge_capacity_Ah]   # what the device measures
-  target: discharge_capacity_Ah     # what it forecasts
-  divide_by: 1.1                    # nominal capacity in Ah: forecasts are state of health
-  ignore: is_outlier                # such rows are no targets, and are cleaned causally as inputs
-  split: {val: 0.15, test: 0.25}    # by group; or {column: split, train: train, test: test1, val: 0.2}
-  window: 100
-  horizon: 100
-  stride: 10
-teacher: {kind: gru, hidden: 32, members: 4}        # its members' mean is what the students learn from
-students: {kinds: [liquid, gru, mlp], hidden: [4, 8, 16, 32]}
-distill: {stage1: output_l1, stage2: output_l1}     # or output_mse, output_cosine, memkd
-compress: {sparsity: [0.0, 0.5], weight_bits: [8], activation_bits: [8, 16]}
-search: {candidates: 48, patch: [5, 10], seed: 0}     # or edgekd compress --candidates, --time
-budget: {flash_bytes: 65536, ram_bytes: 16384, latency_ms: 50}
-"""

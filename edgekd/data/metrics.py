@@ -1,4 +1,7 @@
-"""Errors of forecasts: over usable targets only, pooled, by group, by horizon, and their intervals over groups."""
+"""Errors of answers: over known targets only, pooled, by group, by step ahead, and their intervals over groups.
+
+What the error of one target is, the task says. Targets that are only bounds are left out.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +19,11 @@ def mae(forecast: NDArray[np.float32], target: NDArray[np.float32], mask: NDArra
     return float(np.mean(_errors(forecast, target)[mask]))
 
 
+def mean_error(answers: NDArray[np.float32], windows: Windows) -> float:
+    """The task's error over known targets, answers [B, O]: mean absolute, or the share of wrong classes."""
+    return float(np.mean(_windows_errors(answers, windows)[_counted(windows)]))
+
+
 def mae_by_group(forecast: NDArray[np.float32], windows: Windows) -> dict[str, float]:
     """Mean absolute error of each group that has windows, by name."""
     total, count = _sums_by_group(forecast, windows)
@@ -24,8 +32,9 @@ def mae_by_group(forecast: NDArray[np.float32], windows: Windows) -> dict[str, f
 
 def mae_by_horizon(forecast: NDArray[np.float32], windows: Windows) -> F64:
     """Mean absolute error of each step ahead: float64 [O], NaN where no target of a step is usable."""
-    error = np.where(windows.mask, _errors(forecast, windows.target), 0.0)
-    count = windows.mask.sum(axis=0)
+    counted = _counted(windows)
+    error = np.where(counted, _windows_errors(forecast, windows), 0.0)
+    count = counted.sum(axis=0)
     return np.where(count > 0, error.sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
@@ -51,15 +60,27 @@ def _draws(groups: int, seed: int) -> F64:
     return np.stack([np.bincount(drawn, minlength=groups) for drawn in picks]).astype(np.float64)
 
 
+def _windows_errors(answers: NDArray[np.float32], windows: Windows) -> F64:
+    """Error of each target, float64 [B, S]."""
+    return windows.task.errors(answers, windows.target)
+
+
+def _counted(windows: Windows) -> NDArray[np.bool_]:
+    """The targets that errors are counted over, bool [B, S]: known, and no mere bounds unless all of them are."""
+    exact = windows.mask & ~windows.bound
+    return exact if exact.any() else windows.mask
+
+
 def _errors(forecast: NDArray[np.float32], target: NDArray[np.float32]) -> F64:
     return np.abs(forecast.astype(np.float64) - target)
 
 
 def _sums_by_group(forecast: NDArray[np.float32], windows: Windows) -> tuple[F64, F64]:
     """Sum of absolute errors and number of usable targets of each group: float64 [groups] each."""
-    error = np.where(windows.mask, _errors(forecast, windows.target), 0.0).sum(axis=1)
+    counted = _counted(windows)
+    error = np.where(counted, _windows_errors(forecast, windows), 0.0).sum(axis=1)
     total = np.zeros(len(windows.groups), dtype=np.float64)
     count = np.zeros(len(windows.groups), dtype=np.float64)
     np.add.at(total, windows.group, error)
-    np.add.at(count, windows.group, windows.mask.sum(axis=1))
+    np.add.at(count, windows.group, counted.sum(axis=1))
     return total, count

@@ -13,16 +13,19 @@ import numpy as np
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
 from edgekd.contracts.errors import DataError
-from edgekd.data.baselines import Baseline, fit_baselines
+from edgekd.data.baselines import Baseline, fit_baselines, load_baselines, save_baselines
 from edgekd.data.describe import describe
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.split import split_groups
 from edgekd.data.table import read_table, table_path
 from edgekd.data.windows import Windows, cut_split
+from edgekd.tasks import Task, task_of
 
 SHOWN_PROBLEMS = 10
+_NAMES = ("groups", "series_names")
+_SLICE = "slice:"
 PARTS = ("train", "val", "test")
-_ARRAYS = ("raw", "target", "mask", "group", "start")
+_ARRAYS = ("raw", "target", "mask", "bound", "group", "series", "start")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +53,19 @@ def table_sha256(config: Config) -> str:
 
 def prepare(config: Config, folder: Path) -> None:
     """Read the table and write everything that training needs into `folder`."""
-    table = read_table(config.data, config.base_dir)
+    table = read_table(config.data, task_of(config.task), config.base_dir)
     split = split_groups(table, config.data.split, config.search.seed)
     windows = cut_split(table, split, config.data)
-    preprocess = Preprocess.fit(windows["train"], config.data)
+    preprocess = Preprocess.fit(windows["train"], config.data, table.task)
     for part, one in windows.items():
         arrays = {name: getattr(one, name) for name in _ARRAYS}
-        np.savez(folder / f"{part}.npz", groups=np.array(one.groups, dtype=np.str_), **arrays)
+        arrays |= {name: np.array(getattr(one, name), dtype=np.str_) for name in _NAMES}
+        arrays |= {f"{_SLICE}{name}": values for name, values in one.slices.items()}
+        np.savez(folder / f"{part}.npz", allow_pickle=False, **arrays)
     _write(folder / "preprocess.json", preprocess.to_json())
     _write(folder / "description.json", describe(table, split, windows))
     baselines = fit_baselines(windows["train"], windows["val"], preprocess)
-    np.savez(folder / "baselines.npz", allow_pickle=False, **{name: one.weights for name, one in baselines.items()})
+    save_baselines(baselines, folder / "baselines.npz")
     _write(folder / "baselines.json", {name: dict(one.settings) for name, one in baselines.items()})
 
 
@@ -75,23 +80,20 @@ def load_prepared(folder: Path) -> Prepared:
 def _load(folder: Path) -> Prepared:
     preprocess = Preprocess.from_json(_read(folder / "preprocess.json"))
     settings = _read(folder / "baselines.json")
-    with np.load(folder / "baselines.npz", allow_pickle=False) as weights:
-        baselines = {
-            name: Baseline(name=name, preprocess=preprocess, weights=weights[name], settings=settings[name])
-            for name in settings
-        }
+    baselines = load_baselines(folder / "baselines.npz", settings, preprocess)
     return Prepared(
-        windows={part: _load_windows(folder / f"{part}.npz") for part in PARTS},
+        windows={part: _load_windows(folder / f"{part}.npz", preprocess.task) for part in PARTS},
         preprocess=preprocess,
         baselines=baselines,
         description=_read(folder / "description.json"),
     )
 
 
-def _load_windows(path: Path) -> Windows:
+def _load_windows(path: Path, task: Task) -> Windows:
     with np.load(path, allow_pickle=False) as file:
-        groups = tuple(str(name) for name in file["groups"])
-        return Windows(groups=groups, **{name: file[name] for name in _ARRAYS})
+        names: dict[str, Any] = {name: tuple(str(value) for value in file[name]) for name in _NAMES}
+        slices = {key.removeprefix(_SLICE): file[key] for key in file.files if key.startswith(_SLICE)}
+        return Windows(task=task, slices=slices, **names, **{name: file[name] for name in _ARRAYS})
 
 
 def _write(path: Path, value: Any) -> None:
@@ -131,8 +133,9 @@ class RunPlan:
 
 def plan(config: Config) -> RunPlan:
     """Read the table and say what a run would do with it."""
-    table = read_table(config.data, config.base_dir)
+    table = read_table(config.data, task_of(config.task), config.base_dir)
     split = split_groups(table, config.data.split, config.search.seed)
     windows = cut_split(table, split, config.data)
+    Preprocess.fit(windows["train"], config.data, table.task)
     problems = tuple(f"{problem.group}, row {problem.row}: {problem.message}" for problem in table.problems)
     return RunPlan(description=describe(table, split, windows), ignore=config.data.ignore, problems=problems)

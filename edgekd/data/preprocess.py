@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.contracts.config import Data
 from edgekd.contracts.errors import DataError
-from edgekd.data.table import DataSection, target_scale, unit_of
+from edgekd.data.table import target_scale, unit_of
 from edgekd.data.windows import Windows
+from edgekd.tasks import Task, task_from_json
 
 CLEAN_WIDTH = 5
 # A spike is this many times further from its neighbours' median than the noisiest per cent of ordinary samples.
@@ -21,30 +23,32 @@ SPIKE_FACTOR = 10.0
 SPIKE_QUANTILE = 0.99
 
 F32 = NDArray[np.float32]
-_FLOATS = ("scale", "clean_limit", "gain", "level_mean", "level_gain")
+_FLOATS = ("scale", "clean_limit", "center", "gain", "level_mean", "level_gain")
+IQR_OF_UNIT_NORMAL = 1.349
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Preprocess:
     """Constants of the preprocessing. Arrays are float32 [F], one entry per input column.
 
-    columns, target: names; units: of the inputs, and of the forecast ('' where unknown or divided by the nominal
-    value); window T, patch p (divides T), level k (odd), horizon O; scale: raw * scale is what follows; clean_limit:
-    distance from the median of five beyond which a sample is replaced by it; gain, level_mean, level_gain: make
-    features about unit size; target_column: index of the target among the columns or -1; target_gain: size of a change
-    over the horizon; target_mean: the anchor value where the target is not an input.
+    columns: names; units: of the inputs, and of the answer ('' where unknown or divided by the nominal value); window
+    T, patch p (divides T), level k (odd); scale: raw * scale is what follows; clean_limit: distance from the median of
+    five beyond which a sample is replaced by it; relative: patches are taken relative to the recent level, else to
+    `center`; gain, level_mean, level_gain: make features about unit size; target_column: index among the columns of the
+    one that answers are relative to, or -1; target_mean: the anchor value in that case; target_gain: size of a change.
     """
 
+    task: Task
     columns: tuple[str, ...]
-    target: str
     units: tuple[str, ...]
     target_unit: str
     window: int
     patch: int
     level: int
-    horizon: int
     scale: F32
     clean_limit: F32
+    relative: bool
+    center: F32
     gain: F32
     level_mean: F32
     level_gain: F32
@@ -59,9 +63,9 @@ class Preprocess:
         return self.window // self.patch
 
     @staticmethod
-    def fit(train: Windows, data: DataSection) -> "Preprocess":
+    def fit(train: Windows, data: Data, task: Task) -> "Preprocess":
         """Fit the constants on training windows only. DataError when an input is constant or shapes do not fit."""
-        return _fit(train, data)
+        return _fit(train, data, task)
 
     def clean(self, raw: F32) -> F32:
         """Scaled samples with isolated spikes replaced by the median around them: raw [B, T, F] -> [B, T, F]."""
@@ -73,31 +77,33 @@ class Preprocess:
         """Features of windows of raw samples.
 
         raw float32 [B, T, F] in the table's units, finite -> relative [B, N, F], patch means relative to the recent
-        level; level [B, F], that level, standardized; anchor_value [B], the value that outputs are relative to.
+        level or to the center; level [B, F], the recent level, standardized; anchor_value [B], the value that outputs
+        are relative to.
         """
         self._check(raw)
         c = self.clean(raw)
         recent = np.sort(c[:, self.window - self.level :], axis=1)[:, self.level // 2]
-        relative = (_patch_means(c, self.patch) - recent[:, None]) * self.gain
+        reference = recent[:, None] if self.relative else self.center
+        relative = (_patch_means(c, self.patch) - reference) * self.gain
         level = (recent - self.level_mean) * self.level_gain
         anchored = self.target_column >= 0
         anchor_value = recent[:, self.target_column] if anchored else np.full(len(raw), self.target_mean, np.float32)
         return relative, level, np.ascontiguousarray(anchor_value)
 
     def decode(self, y: F32, anchor_value: F32) -> F32:
-        """Network output y [B, O] -> forecast [B, O] in the target's unit after divide_by."""
-        return anchor_value[:, None] + y.astype(np.float32, copy=False) * self.target_gain
+        """Network output y [B, O] -> answer [B, O]: in the target's unit after divide_by, or probabilities."""
+        return self.task.decode(y, anchor_value, self.target_gain)
 
     def encode_target(self, target: F32, anchor_value: F32) -> F32:
-        """What the network is trained to put out: target [B, O] -> [B, O]. `decode` of it is the target."""
-        return (target - anchor_value[:, None]) / self.target_gain
+        """What the network is trained to put out: target [B, S] -> [B, O]."""
+        return self.task.encode(target, anchor_value, self.target_gain)
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers. A float32 is written as the double it equals, so reading it back is exact."""
         fields = asdict(self)
         fields |= {name: [float(value) for value in fields[name]] for name in _FLOATS}
         fields |= {"target_mean": float(self.target_mean), "target_gain": float(self.target_gain)}
-        return fields | {"columns": list(self.columns), "units": list(self.units)}
+        return fields | {"task": self.task.to_json(), "columns": list(self.columns), "units": list(self.units)}
 
     @staticmethod
     def from_json(fields: Mapping[str, Any]) -> "Preprocess":
@@ -135,52 +141,53 @@ def _patch_means(c: F32, patch: int) -> F32:
     return total * np.float32(1.0 / patch)
 
 
-def _fit(train: Windows, data: DataSection) -> Preprocess:
+def _fit(train: Windows, data: Data, task: Task) -> Preprocess:
     columns = tuple(data.inputs)
     _check_section(train, columns, data)
-    target_column = columns.index(data.target) if data.target in columns else -1
+    target_column = columns.index(task.column) if task.column in columns else -1
     scale = np.array([target_scale(data) if i == target_column else 1 for i in range(len(columns))], dtype=np.float32)
     ones = np.ones(len(columns), dtype=np.float32)
     v = train.raw * scale
+    scaling = data.scaling or task.scaling
+    middle = np.median(v, axis=(0, 1)) if scaling == "robust" else v.mean(axis=(0, 1), dtype=np.float64)
+    measured = train.target[train.mask]
     draft = Preprocess(
+        task=task,
         columns=columns,
-        target=data.target,
         units=tuple(unit_of(name) for name in columns),
-        target_unit=unit_of(data.target) if data.divide_by == 1 else "",
+        target_unit=task.unit or (unit_of(task.column) if data.divide_by == 1 else ""),
         window=data.window,
         patch=data.patch,
         level=data.level,
-        horizon=data.horizon,
         scale=scale,
         clean_limit=_spike_limit(v),
+        relative=scaling == "relative",
+        center=middle.astype(np.float32),
         gain=ones,
         level_mean=0 * ones,
         level_gain=ones,
-        target_column=target_column,
-        target_mean=np.float32(np.mean(train.target[train.mask], dtype=np.float64)),
+        target_column=target_column if task.relative else -1,
+        target_mean=np.float32(0 if task.text else np.mean(measured, dtype=np.float64)),
         target_gain=np.float32(1),
     )
     relative, level, anchor_value = draft.transform(train.raw)
     change = np.abs(train.target - anchor_value[:, None])[train.mask]
     level_std = level.std(axis=0, dtype=np.float64)
+    spread = _quartile_spread if scaling == "robust" else _spread
     return replace(
         draft,
-        gain=np.array([_inverse(_spread(relative[..., f])) for f in range(len(columns))], dtype=np.float32),
+        gain=np.array([_inverse(spread(relative[..., f])) for f in range(len(columns))], dtype=np.float32),
         level_mean=level.mean(axis=0, dtype=np.float64).astype(np.float32),
         level_gain=np.array([_inverse(one) for one in level_std], dtype=np.float32),
-        target_gain=np.float32(np.mean(change, dtype=np.float64) or 1.0),
+        target_gain=np.float32(1 if task.text else np.mean(change, dtype=np.float64) or 1.0),
     )
 
 
-def _check_section(train: Windows, columns: tuple[str, ...], data: DataSection) -> None:
+def _check_section(train: Windows, columns: tuple[str, ...], data: Data) -> None:
     if train.raw.shape[1:] != (data.window, len(columns)) or len(train) == 0:
         raise DataError(
             f"training windows are {list(train.raw.shape)}, expected [B, {data.window}, {len(columns)}] with B > 0"
         )
-    if data.window % data.patch or data.window < CLEAN_WIDTH:
-        raise DataError(f"window {data.window} must be a multiple of patch {data.patch} and at least {CLEAN_WIDTH}")
-    if data.level % 2 == 0 or not 1 <= data.level <= data.window:
-        raise DataError(f"level {data.level} must be odd and at most window {data.window}")
     for f, name in enumerate(columns):
         if np.ptp(train.raw[..., f]) == 0:
             raise DataError(
@@ -210,6 +217,12 @@ def _spread(values: F32) -> float:
     return float(np.clip(values, low, high).std(dtype=np.float64))
 
 
+def _quartile_spread(values: F32) -> float:
+    """What the standard deviation of normal values with the same quartiles is."""
+    low, high = np.quantile(values, [0.25, 0.75])
+    return float(high - low) / IQR_OF_UNIT_NORMAL or _spread(values)
+
+
 def _inverse(spread: float) -> float:
     return 1.0 / spread if spread > 0 else 1.0
 
@@ -226,4 +239,5 @@ def _from_json(fields: Mapping[str, Any]) -> Preprocess:
         if value.shape != (len(columns),) or not np.isfinite(value).all():
             raise DataError(f"preprocess: '{name}' must be {len(columns)} finite numbers, got {fields[name]}")
     scalars = {name: np.float32(fields[name]) for name in ("target_mean", "target_gain")}
-    return Preprocess(**(dict(fields) | arrays | scalars | {"columns": columns, "units": tuple(fields["units"])}))
+    texts = {"task": task_from_json(fields["task"]), "columns": columns, "units": tuple(fields["units"])}
+    return Preprocess(**(dict(fields) | arrays | scalars | texts))

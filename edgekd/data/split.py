@@ -5,8 +5,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from edgekd.contracts.config import ColumnSplit, FractionSplit
 from edgekd.contracts.errors import DataError
 from edgekd.data.table import Table
 
@@ -25,14 +25,14 @@ class Split:
         return {"train": self.train, "val": self.val, "test": self.test}
 
 
-def split_groups(table: Table, split: Any, seed: int) -> Split:
-    """Split the groups of `table`: by fractions (`val`, `test`), or by a column of the table.
+def split_groups(table: Table, split: FractionSplit | ColumnSplit, seed: int) -> Split:
+    """Split the groups of `table`: by fractions, or by a column of the table.
 
-    `split` has the attributes `val` and `test`, and, for a split by column, `column` and `train`; `val` is then a
-    fraction of the training groups or a value of the column. The same seed gives the same split for any order of rows.
+    For a split by column, `val` is a fraction of the training groups or a value of the column. The same seed gives the
+    same split for any order of rows.
     DataError when a part is empty.
     """
-    if getattr(split, "column", None):
+    if isinstance(split, ColumnSplit):
         result = _by_column(table, split, seed)
     else:
         sizes = largest_remainder(len(table.groups), (1 - split.val - split.test, split.val, split.test))
@@ -58,14 +58,14 @@ def largest_remainder(total: int, shares: Sequence[float]) -> list[int]:
     return counts
 
 
-def _by_column(table: Table, split: Any, seed: int) -> Split:
+def _by_column(table: Table, split: ColumnSplit, seed: int) -> Split:
     value_of = {one.group: one.split for one in table.series}
     counts = Counter(value_of.values())
-    by_value = not isinstance(split.val, int | float)
+    by_value = not isinstance(split.val, float)
     wanted = {"train": str(split.train), "test": str(split.test)} | ({"val": str(split.val)} if by_value else {})
     _check_values(wanted, counts, split.column)
     groups = {part: [name for name in table.groups if value_of[name] == value] for part, value in wanted.items()}
-    if not by_value:
+    if isinstance(split.val, float):
         train = shuffled(groups["train"], seed)
         keep = largest_remainder(len(train), (1 - split.val, split.val))[0]
         groups |= {"train": train[:keep], "val": train[keep:]}

@@ -78,7 +78,7 @@ def _about(link: Link, run: Path) -> dict[str, Any]:
     data = chosen.config.data
     return {
         "title": f"{device.about.name} on {chosen.board.title}",
-        "about": (device.about.candidate, link.device, data.target),
+        "about": (device.about.candidate, link.device, chosen.config.task.column),
         "unit": str(load_model(chosen.model).preprocess["target_unit"]),
         "order_name": data.order,
     }

@@ -99,12 +99,12 @@ def stream(
 
 
 def _series(chosen: Chosen, table: Path, group: str) -> Series:
-    data = inputs_only(chosen.config.data, table)
-    found = read_table(data, Path()).series
-    ours = [one for one in found if str(one.group) == group]
+    data, task = inputs_only(chosen.config.data, table)
+    series = read_table(data, task, Path()).series
+    ours = [piece for piece in series if piece.name == group]
     if not ours:
-        known = ", ".join(sorted({str(one.group) for one in found})[:8])
-        raise DataError(f"{table} has no group '{group}'", hint=f"it has {known}")
+        known = ", ".join(sorted({piece.name for piece in series})[:8])
+        raise DataError(f"{table} has no series '{group}'", hint=f"it has {known}")
     return max(ours, key=lambda one: len(one.order))
 
 

@@ -121,7 +121,7 @@ def shape_of(config: Config, prepared: Prepared, one: Candidate | None = None) -
     return Shape(
         patches=preprocess.steps,
         columns=len(preprocess.columns),
-        outputs=preprocess.horizon,
+        outputs=preprocess.task.outputs,
         rank=max(config.search.rank, default=config.students.rank),
         euler_steps=(one and one.euler_steps) or 1,
     )

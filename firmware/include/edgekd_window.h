@@ -78,8 +78,8 @@ void edgekd_window_level(const edgekd_window_config *config, const edgekd_window
 void edgekd_window_patch(const edgekd_window_config *config, const edgekd_window *window, const float *ring, uint32_t n,
                          float *mean);
 
-/** Patch means, float[F] -> features relative to the level, in place. */
-void edgekd_window_relative(const edgekd_window_config *config, const float *level, float *mean);
+/** Patch means, float[F] -> features relative to a reference float[F], the level or constants, in place. */
+void edgekd_window_relative(const edgekd_window_config *config, const float *reference, float *mean);
 
 /** Level, float[F] -> features of the level, float[F]. features may be level. */
 void edgekd_window_standardize(const edgekd_window_config *config, const float *level, float *features);

@@ -204,10 +204,10 @@ void edgekd_window_patch(const edgekd_window_config *config, const edgekd_window
     }
 }
 
-void edgekd_window_relative(const edgekd_window_config *config, const float *level, float *mean) {
+void edgekd_window_relative(const edgekd_window_config *config, const float *reference, float *mean) {
     uint32_t f;
     for (f = 0; f < config->inputs; f++) {
-        mean[f] = edgekd_product(mean[f] - level[f], config->columns[f].gain);
+        mean[f] = edgekd_product(mean[f] - reference[f], config->columns[f].gain);
     }
 }
 

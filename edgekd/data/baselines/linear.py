@@ -1,21 +1,19 @@
-"""Baselines that are always beside the networks: what the same window says without any network.
+"""Linear maps of the samples of a window, cleaned and relative to its recent level:
 
-Every one is a linear map of the same features, the cleaned window relative to its recent level:
-
-    forecast = anchor_value + [(c - recent level) * gain, level, 1] @ weights
+    forecast = anchor value + [(c - level) * gain, level, 1] @ weights
 
 persistence carries the last cleaned sample on, line and parabola are least-squares fits to the last samples of the
-target, extended over the horizon, and ridge is learnt. Lengths and the penalty are chosen on validation windows.
-Where the target is not an input there is nothing to extend: the mean of the training targets takes persistence's place.
+target, extended over the horizon, mean is that of the training targets, and ridge is learnt. Lengths and the penalty
+are chosen on validation windows.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.data.metrics import mae
+from edgekd.data.baselines.base import Baseline, Fitting, best_of
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.windows import Windows
 
@@ -24,43 +22,78 @@ F64 = NDArray[np.float64]
 LENGTHS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500)
 PENALTIES = tuple(10.0**exponent for exponent in range(-6, 4))
 MOST_FEATURES = 1000  # the longest ridge: its cost is cubic in length times columns
+Tried = Iterator[tuple[dict[str, float], F64]]
+"""Settings and the weights, float64 [T * F + F + 1, O], that follow from them."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Baseline:
-    """A forecaster of raw windows. weights float64 [T*F + F + 1, O]; settings: what was chosen on validation."""
-
-    name: str
-    preprocess: Preprocess
-    weights: F64
-    settings: Mapping[str, float] = field(default_factory=dict)
+class Linear(Baseline):
+    """A linear map; arrays: `weights`."""
 
     def __call__(self, raw: F32) -> F32:
-        """Forecast windows: raw float32 [B, T, F] -> [B, O] in the target's unit after divide_by."""
         features, anchor_value = _features(raw, self.preprocess)
-        return _forecast(features, anchor_value, self.weights)
+        return _forecast(features, anchor_value, self.arrays["weights"])
+
+    @classmethod
+    def best(cls, data: Fitting, tried: Tried) -> Self:
+        """The one of the lowest error on validation windows."""
+        features, anchor_value = _features(data.val.raw, data.preprocess)
+        answers = ((_forecast(features, anchor_value, weights), (settings, weights)) for settings, weights in tried)
+        settings, weights = best_of(answers, data.val)
+        return cls(preprocess=data.preprocess, arrays={"weights": weights}, settings=settings)
 
 
-def fit_baselines(train: Windows, val: Windows, preprocess: Preprocess) -> dict[str, Baseline]:
-    """Persistence, line, parabola and ridge by name; mean and ridge where the target is not an input."""
-    features, anchor_value = _features(val.raw, preprocess)
+class Mean(Linear):
+    """The mean of the training targets, whatever the window holds."""
 
-    def best(name: str, tried: Iterator[tuple[dict[str, float], F64]]) -> Baseline:
-        scored = ((mae(_forecast(features, anchor_value, w), val.target, val.mask), s, w) for s, w in tried)
-        _, settings, weights = min(scored, key=lambda one: one[0])
-        return Baseline(name=name, preprocess=preprocess, weights=weights, settings=settings)
+    name: ClassVar[str] = "mean"
 
-    if preprocess.target_column >= 0:
-        lengths = _lengths(preprocess)
-        simple = [
-            Baseline(name="persistence", preprocess=preprocess, weights=_polynomial(preprocess, degree=0, length=1)),
-            best("line", (({"length": n}, _polynomial(preprocess, degree=1, length=n)) for n in lengths)),
-            best("parabola", (({"length": n}, _polynomial(preprocess, degree=2, length=n)) for n in lengths)),
-        ]
-    else:
-        nothing = np.zeros((_feature_count(preprocess), preprocess.horizon))
-        simple = [Baseline(name="mean", preprocess=preprocess, weights=nothing)]
-    return {one.name: one for one in [*simple, best("ridge", _ridges(train, preprocess))]}
+    @classmethod
+    def fit(cls, data: Fitting) -> Self:
+        nothing = np.zeros((_feature_count(data.preprocess), data.preprocess.task.outputs))
+        return cls(preprocess=data.preprocess, arrays={"weights": nothing}, settings={})
+
+
+class Persistence(Linear):
+    """The last cleaned sample."""
+
+    name: ClassVar[str] = "persistence"
+
+    @classmethod
+    def fit(cls, data: Fitting) -> Self:
+        weights = _polynomial(data.preprocess, degree=0, length=1)
+        return cls(preprocess=data.preprocess, arrays={"weights": weights}, settings={})
+
+
+class Line(Linear):
+    """The least-squares line through the last samples, extended."""
+
+    name: ClassVar[str] = "line"
+    degree: ClassVar[int] = 1
+
+    @classmethod
+    def fit(cls, data: Fitting) -> Self:
+        tried: Tried = (
+            ({"length": float(length)}, _polynomial(data.preprocess, degree=cls.degree, length=length))
+            for length in _lengths(data.preprocess)
+        )
+        return cls.best(data, tried)
+
+
+class Parabola(Line):
+    """The least-squares parabola through the last samples, extended."""
+
+    name: ClassVar[str] = "parabola"
+    degree: ClassVar[int] = 2
+
+
+class Ridge(Linear):
+    """Ridge regression on the samples, in closed form, for each length and penalty."""
+
+    name: ClassVar[str] = "ridge"
+
+    @classmethod
+    def fit(cls, data: Fitting) -> Self:
+        return cls.best(data, _ridges(data.train, data.preprocess))
 
 
 def _features(raw: F32, preprocess: Preprocess) -> tuple[F64, F32]:
@@ -89,14 +122,14 @@ def _polynomial(preprocess: Preprocess, *, degree: int, length: int) -> F64:
     """Weights of the least-squares polynomial through the last `length` samples of the target."""
     columns, window = len(preprocess.columns), preprocess.window
     past = np.vander(np.arange(1 - length, 1) / length, degree + 1)
-    ahead = np.vander(np.arange(1, preprocess.horizon + 1) / length, degree + 1)
-    weights = np.zeros((_feature_count(preprocess), preprocess.horizon))
+    ahead = np.vander(np.arange(1, preprocess.task.steps + 1) / length, degree + 1)
+    weights = np.zeros((_feature_count(preprocess), preprocess.task.steps))
     rows = np.arange(window - length, window) * columns + preprocess.target_column
     weights[rows] = (ahead @ np.linalg.pinv(past)).T / preprocess.gain[preprocess.target_column]
     return weights
 
 
-def _ridges(train: Windows, preprocess: Preprocess) -> Iterator[tuple[dict[str, float], F64]]:
+def _ridges(train: Windows, preprocess: Preprocess) -> Tried:
     """Ridge weights in closed form, for each length and penalty: w = (X'X/B + penalty I)^-1 X'Y/B, X and Y centred."""
     features, anchor_value = _features(train.raw, preprocess)
     change = _interpolated(train) - anchor_value[:, None].astype(np.float64)
@@ -110,7 +143,7 @@ def _ridges(train: Windows, preprocess: Preprocess) -> Iterator[tuple[dict[str, 
         projected = vectors.T @ (x.T @ (change - y_mean) / len(x))
         for penalty in PENALTIES:
             slopes = vectors @ (projected / (np.maximum(values, 0) + penalty)[:, None])
-            weights = np.zeros((features.shape[1], preprocess.horizon))
+            weights = np.zeros((features.shape[1], preprocess.task.steps))
             weights[used] = slopes
             weights[-1] = y_mean - x_mean @ slopes
             yield {"length": length, "penalty": penalty}, weights
