@@ -6,6 +6,7 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 from edgekd.api import codegen, compress, emulate, load, verify
+from edgekd.environment import switch_telemetry_off
 
 __all__ = ["__version__", "codegen", "compress", "emulate", "load", "verify"]
 
@@ -19,3 +20,4 @@ class _Package(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+switch_telemetry_off()

@@ -3,8 +3,9 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import small_run
@@ -12,12 +13,33 @@ from browser import CHROMIUM, Browser
 from postgres import binaries, server
 
 MOST_PROCESSES = 8
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """The whole suite runs on every core; single files run in one process, where a fixture is made once."""
     files = [argument for argument in config.args if ".py" in argument]
     return 0 if files else min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where every tool is meant to be there (EDGEKD_CI), a test that is skipped for want of one fails."""
+    return missing_tools_fail((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """As above, for files that are skipped as a whole."""
+    return missing_tools_fail((yield))
+
+
+def missing_tools_fail(report: Report) -> Report:
+    if os.environ.get("EDGEKD_CI") and report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2]
+        if "is not installed" in reason or "could not import" in reason:
+            report.outcome, report.longrepr = "failed", f"every tool should be there: {reason}"
+    return report
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:

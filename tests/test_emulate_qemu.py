@@ -20,12 +20,12 @@ pytestmark = [
 BOARD = """
 title: what QEMU calls {machine}
 core: {core}
-clock_hz: 25_000_000
+clock_hz: 25000000
 flash_origin: 0
-flash_bytes: 262_144
-sketch_flash_bytes: 262_144
+flash_bytes: 262144
+sketch_flash_bytes: 262144
 ram_origin: 0x20000000
-ram_bytes: 16_384
+ram_bytes: 16384
 active_current_ma: 1
 supply_v: 1
 """

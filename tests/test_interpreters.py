@@ -86,7 +86,7 @@ def test_a_missing_package_is_a_tool_that_is_missing(
 
 def test_importing_the_program_loads_no_framework() -> None:
     code = (
-        "import sys; from edgekd.program import arena, forecaster, interpreters, reader, twin\n"
+        "import sys; from edgekd.program import arena, interpreters, package, reader, reference\n"
         "print([m for m in ('torch', 'onnx', 'tensorflow', 'ai_edge_litert', 'tflite_micro') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -16,7 +16,7 @@ STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wdoubl
 SANITIZE = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 FUZZ_LINES = int(os.environ.get("EDGEKD_FUZZ_LINES", "1000000"))
 
-pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc")
+pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ KINDS = [(kind, bits) for kind in ("liquid", "gru", "mlp") for bits in (8, 16)]
 RECURRENT = ("liquid", 16)
 
 pytest.importorskip("tflite_micro")
-requires_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="g++")
+requires_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,9 @@ STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wdouble-promotion"
 FAST_MATH = ("-ffp-contract=fast", "-fno-math-errno", "-fno-signed-zeros", "-fno-trapping-math", "-ffinite-math-only",
              "-fassociative-math", "-freciprocal-math")  # fmt: skip
 
-requires_arm = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc")
+requires_arm = pytest.mark.skipif(
+    shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
+)
 requires_x86 = pytest.mark.skipif(
     sys.platform != "linux" or "fma" not in Path("/proc/cpuinfo").read_text(), reason="a processor with FMA"
 )
@@ -259,7 +261,7 @@ def test_compiles_without_a_warning(name: str, source: str, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc")
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     checks = ("-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all")
     program = tmp_path / "sizes"

@@ -13,6 +13,7 @@ from edgekd import __version__
 from edgekd.cli import board_commands, code_commands, run_commands
 from edgekd.cli.output import to_terminal
 from edgekd.contracts.errors import EdgekdError
+from edgekd.environment import use_own_cache
 
 STOPPED = 130
 BUG = 70
@@ -40,6 +41,7 @@ def main() -> None:
     """Run the command line; every error ends in one message and a documented exit code."""
     _open_standard_streams()
     _stop_like_ctrl_c()
+    use_own_cache()
     try:
         if app(standalone_mode=False) == STOPPED:  # what typer makes of a KeyboardInterrupt
             raise KeyboardInterrupt
