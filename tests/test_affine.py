@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgekd.codegen.affine import X8, binary, unary
+from edgekd.program.lowering.affine import X8, binary, unary
 
 LIMITS = (-128, 127)
 

@@ -19,12 +19,12 @@ from kernel_cases import (
 from operator_cases import random_inputs
 from tflite_builder import Spec, constant, single
 
-from edgekd.codegen import block_sparse
 from edgekd.codegen.c_graph import generate, generate_together
-from edgekd.codegen.ir import Call, Graph
 from edgekd.contracts.board import load_board, resource
 from edgekd.emulate.compiler import compile_image, empty_flash_bytes, find_compiler
 from edgekd.program import reference
+from edgekd.program.lowering import block_sparse
+from edgekd.program.lowering.ir import Graph, KernelCall
 from edgekd.program.reader import read_tflite
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -37,7 +37,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def fewest_dense(graphs: Sequence[Graph]) -> int:
         steps = [step for graph in graphs for step in graph.steps]
-        return -sum(isinstance(step, Call) and step.kernel in KERNELS.values() for step in steps)
+        return -sum(isinstance(step, KernelCall) and step.kernel in KERNELS.values() for step in steps)
 
     monkeypatch.setattr(block_sparse, "pays", lambda *_: True)
     monkeypatch.setattr(block_sparse, "flash_bytes", fewest_dense)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tflite_builder import Node, Spec, build
 
 from edgekd.codegen.c_graph import examples, generate
-from edgekd.codegen.c_names import TensorNames, model_name
+from edgekd.codegen.c_names import model_name
 from edgekd.program import reference
+from edgekd.program.lowering.names import TensorNames
 from edgekd.program.reader import read_tflite
 from edgekd.run import write_files
 

@@ -11,7 +11,7 @@ from edgekd.contracts.board import load_board
 from edgekd.contracts.errors import EdgekdError
 from edgekd.emulate.compiler import Image, compile_image, empty_flash_bytes, find_compiler
 from edgekd.emulate.machine import Machine
-from edgekd.emulate.measure import OWN, Call, Layer, measure, microjoules, milliseconds
+from edgekd.emulate.measure import OWN, Layer, ProfiledCall, measure, microjoules, milliseconds
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
@@ -59,13 +59,13 @@ def image(tmp_path_factory) -> Image:
 X = np.arange(32, dtype=np.int8)
 
 
-def calls(*steps: int) -> list[Call]:
-    pushes = [Call("model_push", "edgekd_state", X[i : i + 8].copy()) for i in range(3)]
-    predicts = [Call("model_predict", "edgekd_state", X, n) for n in steps]
-    return [Call("model_init", "edgekd_state"), *pushes, *predicts]
+def calls(*steps: int) -> list[ProfiledCall]:
+    pushes = [ProfiledCall("model_push", "edgekd_state", X[i : i + 8].copy()) for i in range(3)]
+    predicts = [ProfiledCall("model_predict", "edgekd_state", X, n) for n in steps]
+    return [ProfiledCall("model_init", "edgekd_state"), *pushes, *predicts]
 
 
-def test_figures_are_those_of_the_image_and_its_dearest_call(image):
+def test_figures_are_those_of_the_image_and_its_most_expensive_call(image):
     found = measure(image, "model_predict", calls(5, 20, 10))
     alone = Machine(image)
     alone.call("model_predict", "edgekd_state", X, 20)
@@ -118,7 +118,7 @@ def test_layers_are_the_call_sites_in_order_and_sum_up(image):
 
 def test_layers_below_the_entry(image):
     """`inside` is called by the entry; what is around it belongs to the entry's own row."""
-    run = [Call("model_run", "edgekd_state", X, 4)]
+    run = [ProfiledCall("model_run", "edgekd_state", X, 4)]
     found = measure(image, "model_run", run, inside=["model_predict"])
     assert [one.name for one in found.layers] == ["dense", "clamp", "dense", "tail", OWN]
     assert sum(one.cycles for one in found.layers) == found.cycles
@@ -221,7 +221,7 @@ def test_report_is_plain_numbers(image):
 
 def test_nothing_to_measure_is_an_error(image):
     with pytest.raises(EdgekdError, match="nothing was measured: 'model_predict' is not among the calls"):
-        measure(image, "model_predict", [Call("model_init", "edgekd_state")])
+        measure(image, "model_predict", [ProfiledCall("model_init", "edgekd_state")])
 
 
 def test_units():

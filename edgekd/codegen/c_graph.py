@@ -15,14 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd import __version__
-from edgekd.codegen.c_names import TensorNames, constant, element, variable
+from edgekd.codegen.c_names import constant, element, variable
 from edgekd.codegen.constants import grid_values
-from edgekd.codegen.ir import Array, Buffer, Call, Graph, Index, Kernel, Lane, Loop, Operand, Step, Struct
-from edgekd.codegen.lower import lower
 from edgekd.codegen.memory_plan import Plan, plan
 from edgekd.codegen.sketches import CONSOLE, carried
 from edgekd.codegen.write import array_literal, comment, render
 from edgekd.contracts.board import resource
+from edgekd.program.lowering.ir import (
+    Array,
+    Buffer,
+    ElementwiseOp,
+    FusedLoop,
+    Graph,
+    Index,
+    Kernel,
+    KernelCall,
+    Operand,
+    PerElement,
+    Step,
+    Struct,
+)
+from edgekd.program.lowering.lower import lower
+from edgekd.program.lowering.names import TensorNames
 from edgekd.program.program import Program, Tensor
 
 WORKSPACE = "edgekd_workspace"
@@ -34,7 +48,7 @@ INCLUDE = re.compile(r'^#include "(edgekd_\w+\.h)"', re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class TensorLocation:
     """Where a tensor's elements lie after a layer ran: in one of `Code.variables`, `offset` bytes from its start."""
 
     tensor: Tensor
@@ -50,7 +64,7 @@ class LayerInfo:
     function: str
     macs: int
     bytes: int
-    writes: tuple[Place, ...]
+    writes: tuple[TensorLocation, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,11 +147,11 @@ class _Writer:
         calls, layers = [], []
         for step in self._graph.steps:
             known = set(self._arrays)
-            text, function = self._call(step) if isinstance(step, Call) else self._loop(step)
+            text, function = self._call(step) if isinstance(step, KernelCall) else self._loop(step)
             calls.append(text)
             size = sum(array.bytes for key, (_, array) in self._arrays.items() if key not in known)
-            macs = step.macs if isinstance(step, Call) else 0
-            done = step.writes if not isinstance(step, Call) or step.whole else []
+            macs = step.macs if isinstance(step, KernelCall) else 0
+            done = step.writes if not isinstance(step, KernelCall) or step.whole else []
             places = tuple(self._place(buffer) for buffer in done)
             layers.append(LayerInfo(name=self._title(step), function=function, macs=macs, bytes=size, writes=places))
         macs = sum(layer.macs for layer in layers)
@@ -167,12 +181,12 @@ class _Writer:
                 rows.append({"c_type": one.c_type, "name": f"edgekd_{role}_{position}", "size": f"[{size}]"})
         return rows
 
-    def _place(self, buffer: Buffer) -> Place:
+    def _place(self, buffer: Buffer) -> TensorLocation:
         root, start = buffer.root, buffer.start * np.dtype(buffer.dtype).itemsize
         if root.role == "inner":
-            return Place(tensor=_tensor(buffer), variable=WORKSPACE, offset=self._plan.offsets[root] + start)
+            return TensorLocation(tensor=_tensor(buffer), variable=WORKSPACE, offset=self._plan.offsets[root] + start)
         position = self._graph.outputs.index(root)
-        return Place(tensor=_tensor(buffer), variable=f"edgekd_output_{position}", offset=start)
+        return TensorLocation(tensor=_tensor(buffer), variable=f"edgekd_output_{position}", offset=start)
 
     def _values(self, calls: Sequence[str], macs: int) -> dict[str, Any]:
         arrays = [
@@ -188,7 +202,7 @@ class _Writer:
             "arrays": arrays,
             "layers": self._structs,
             "loops": self._loops,
-            "kernels": any(isinstance(step, Call) for step in self._graph.steps),
+            "kernels": any(isinstance(step, KernelCall) for step in self._graph.steps),
             "calls": calls,
             "locals": [self._local(buffer) for buffer in self._used],
             "uses_workspace": any(buffer.root.role == "inner" for buffer in self._used),
@@ -206,19 +220,14 @@ class _Writer:
 
     def _firmware(self) -> list[str]:
         """Files of firmware/ that this code needs."""
-        names = [f"{name}.c" for step in self._graph.steps if isinstance(step, Call) for name in step.kernels]
+        names = [f"{name}.c" for step in self._graph.steps if isinstance(step, KernelCall) for name in step.kernels]
         if self._loops:
             names.append("edgekd_elementwise.h")
-        if any(lane.kind in ("logistic", "tanh") for lane in self._lanes()):
-            names.append("edgekd_sigmoid_table.c")
-        if any(lane.kind == "rsqrt" for lane in self._lanes()):
-            names.append("edgekd_inverse_sqrt.c")
+        loops = [step for step in self._graph.steps if isinstance(step, FusedLoop)]
+        names += [f"{name}.c" for loop in loops for op in loop.ops for name in op.sources]
         if self._grids:
             names.append("edgekd_grid.c")
         return with_headers(names)
-
-    def _lanes(self) -> Iterable[Lane]:
-        return (lane for step in self._graph.steps if isinstance(step, Loop) for lane in step.lanes)
 
     # -- names -----------------------------------------------------------------------------------------------------
 
@@ -252,19 +261,19 @@ class _Writer:
         }
 
     def _title(self, step: Step) -> str:
-        if isinstance(step, Call):
+        if isinstance(step, KernelCall):
             return f"{step.op.lower()} {step.out.name}"
-        return f"{', '.join(lane.op.lower() for lane in step.lanes)} {step.kept[-1].name}"
+        return f"{', '.join(op.op.lower() for op in step.ops)} {step.kept[-1].name}"
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
-    def _call(self, call: Call) -> tuple[str, str]:
+    def _call(self, call: KernelCall) -> tuple[str, str]:
         arguments = [f"&{self._layer(call.layer, call)}"] if call.layer else []
         arguments += [self._pointer(source) for source in call.sources]
         arguments += [self._pointer(call.out), *(f"{number}u" for number in call.numbers)]
         return f"{call.function}({', '.join(arguments)})", call.function
 
-    def _layer(self, layer: Struct, call: Call) -> str:
+    def _layer(self, layer: Struct, call: KernelCall) -> str:
         name = constant(self._names.distinct(f"{call.out.name}_layer"))
         members = [self._member(value) for value in layer.members.values()]
         names = comment(", ".join(layer.members))
@@ -280,17 +289,17 @@ class _Writer:
             return value.name
         return "0" if value is None else array_literal(np.array([value]), 0).rstrip(",")
 
-    def _loop(self, step: Loop) -> tuple[str, str]:
+    def _loop(self, step: FusedLoop) -> tuple[str, str]:
         name = f"{self._name}_loop_{step.kept[-1].name}"
         names = TensorNames()
-        for lane in step.lanes:
-            names.distinct(lane.out.name)
+        for op in step.ops:
+            names.distinct(op.out.name)
         loads = {(load.source, load.index): element(names.distinct(load.source.name)) for load in step.loads}
         buffers = list(dict.fromkeys([*step.reads, *step.kept]))
         self._loops.append(
             {
                 "name": name,
-                "comment": f"{', '.join(lane.op for lane in step.lanes)}: {step.size} elements",
+                "comment": f"{', '.join(op.op for op in step.ops)}: {step.size} elements",
                 "parameters": [
                     f"{'' if one in step.kept else 'const '}{one.c_type} *{variable(one.name)}" for one in buffers
                 ],
@@ -302,7 +311,7 @@ class _Writer:
                     }
                     for load in step.loads
                 ],
-                "lanes": [self._lane(lane, loads) for lane in step.lanes],
+                "ops": [self._elementwise(op, loads) for op in step.ops],
                 "stores": [
                     {"to": f"{variable(one.name)}[i]", "c_type": one.c_type, "value": element(one.name)}
                     for one in step.kept
@@ -311,18 +320,19 @@ class _Writer:
         )
         return f"{name}({', '.join(self._pointer(one) for one in buffers)})", name
 
-    def _lane(self, lane: Lane, loads: Mapping[Any, str]) -> dict[str, Any]:
-        constants = {key: self._constant(value) for key, value in lane.constants.items()}
-        operands = [self._operand(one, loads) for one in lane.operands]
-        return constants | {"kind": lane.kind, "op": lane.op, "name": element(lane.out.name), "operands": operands}
+    def _elementwise(self, op: ElementwiseOp, loads: Mapping[Any, str]) -> dict[str, Any]:
+        constants = {key: self._constant(value) for key, value in op.constants.items()}
+        operands = [self._operand(operand, loads) for operand in op.operands]
+        about = {"kind": op.kind, "op": op.op, "name": element(op.out.name), "function": op.function}
+        return constants | about | {"operands": operands}
 
     def _constant(self, value: Any) -> Any:
-        """Arrays of one value per element are read at i; a table is named."""
+        """What the template writes: values per element are read at i, a table is named."""
         if isinstance(value, list):
-            return [self._constant(one) for one in value]
-        if isinstance(value, Array):
-            return self._array(value) + ("" if value.name.endswith("_table") else "[i]")
-        return value
+            return [self._constant(each) for each in value]
+        if isinstance(value, PerElement):
+            return f"{self._array(value.array)}[i]"
+        return self._array(value) if isinstance(value, Array) else value
 
     def _operand(self, operand: Operand | int, loads: Mapping[Any, str]) -> str:
         if isinstance(operand, int):

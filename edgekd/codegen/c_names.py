@@ -5,10 +5,9 @@ headers, and with files beside it. What belongs to a tensor has a prefix of one 
 or function of the headers in use begins with. So a tensor may have any name.
 """
 
-import re
+from edgekd.program.lowering.names import stem
 
 LONGEST_MODEL_NAME = 64
-LONGEST_TENSOR_NAME = 32
 
 _WORDS = """
     alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const consteval
@@ -41,29 +40,10 @@ def model_name(text: str) -> str:
 
     'model_' comes before what starts with a digit, is a word of C, a header, or looks like edgekd's own names.
     """
-    name = _stem(text, LONGEST_MODEL_NAME)
+    name = stem(text, LONGEST_MODEL_NAME)
     if not name or name[0].isdigit() or name in _RESERVED or name.startswith("edgekd"):
         name = f"model_{name}".rstrip("_")
     return name
-
-
-class TensorNames:
-    """Distinct names of the tensors of one graph, to be used behind a prefix only; see `variable` and its siblings."""
-
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
-
-    def add(self, text: str) -> str:
-        """A name of its own, from the converter's first name of a tensor: 'a/b:0;c' gives 'a_b'."""
-        return self.distinct(_stem(text.split(";")[0].split(":")[0], LONGEST_TENSOR_NAME) or "tensor")
-
-    def distinct(self, name: str) -> str:
-        """`name`, with a number behind it where it is taken."""
-        unique, number = name, 2
-        while unique in self._taken:
-            unique, number = f"{name}_{number}", number + 1
-        self._taken.add(unique)
-        return unique
 
 
 def variable(tensor: str) -> str:
@@ -79,8 +59,3 @@ def element(tensor: str) -> str:
 def constant(tensor: str) -> str:
     """A constant that belongs to a tensor: an array, a layer, its quantization."""
     return f"k_{tensor}"
-
-
-def _stem(text: str, longest: int) -> str:
-    """Letters and digits of ASCII in lower case, `_` for everything between them, the end of it."""
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[-longest:].strip("_")

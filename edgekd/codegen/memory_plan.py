@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from edgekd.codegen.ir import Buffer, Graph, Loop
-
-ALIGNMENT = 4
-"""Bytes. Kernels read whole words: a buffer is padded to a multiple."""
+from edgekd.program.lowering.ir import ALIGNMENT, Buffer, FusedLoop, Graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +26,9 @@ def plan(graph: Graph) -> Plan:
     """Place every inner buffer of a graph."""
     lives = _lives(graph)
     offsets: dict[Buffer, int] = {}
-    for buffer in sorted(lives, key=lambda one: (-one.bytes, lives[one].first)):
+    for buffer in sorted(lives, key=lambda buffer: (-buffer.bytes, lives[buffer].first)):
         offsets[buffer] = _lowest(buffer, offsets, lives)
-    return Plan(offsets=offsets, bytes=max((offsets[one] + _padded(one) for one in offsets), default=0))
+    return Plan(offsets=offsets, bytes=max((offset + _padded(buffer) for buffer, offset in offsets.items()), default=0))
 
 
 def _lives(graph: Graph) -> dict[Buffer, _Life]:
@@ -43,28 +40,28 @@ def _lives(graph: Graph) -> dict[Buffer, _Life]:
                 life = lives.setdefault(root, _Life(first=position, last=position, heirs_of=set()))
                 life.last = position
     for position, step in enumerate(graph.steps):
-        if isinstance(step, Loop):
+        if isinstance(step, FusedLoop):
             for out in step.writes:
                 if out in lives:
-                    lives[out].heirs_of = {one for one in _last_read_in_order(step) if one in lives} - {out}
-                    lives[out].heirs_of = {one for one in lives[out].heirs_of if lives[one].last == position}
+                    lives[out].heirs_of = {read for read in _last_read_in_order(step) if read in lives} - {out}
+                    lives[out].heirs_of = {read for read in lives[out].heirs_of if lives[read].last == position}
     return lives
 
 
-def _last_read_in_order(loop: Loop) -> set[Buffer]:
+def _last_read_in_order(loop: FusedLoop) -> set[Buffer]:
     """Whole buffers of the loop that are read at element i only when element i is written."""
     read: dict[Buffer, bool] = {}
     for load in loop.loads:
         if isinstance(load.source, Buffer):
             root = load.source.root
             read[root] = read.get(root, True) and load.index.direct and load.source is root
-    itemsize = {one.bytes // one.size for one in loop.writes}
-    return {one for one, direct in read.items() if direct and itemsize == {one.bytes // one.size}}
+    itemsize = {out.bytes // out.size for out in loop.writes}
+    return {buffer for buffer, direct in read.items() if direct and itemsize == {buffer.bytes // buffer.size}}
 
 
 def _lowest(buffer: Buffer, offsets: dict[Buffer, int], lives: dict[Buffer, _Life]) -> int:
     """The lowest free offset; one that takes the place of another buffer takes exactly that place."""
-    for candidate in sorted({0, *offsets.values(), *(offsets[one] + _padded(one) for one in offsets)}):
+    for candidate in sorted({0, *offsets.values(), *(offset + _padded(placed) for placed, offset in offsets.items())}):
         if all(_agree(buffer, candidate, other, offsets[other], lives) for other in offsets):
             return candidate
     raise AssertionError("the end of the workspace is always free")

@@ -11,7 +11,7 @@ from edgekd.codegen.c_names import model_name
 from edgekd.codegen.constants import c_type, network_values, preprocess_values
 from edgekd.codegen.sketches import CONSOLE, Vectors, carried, check
 from edgekd.codegen.write import render
-from edgekd.contracts.errors import ModelError
+from edgekd.program.ops import OPERATORS
 from edgekd.program.package import Deployed, load_model
 from edgekd.program.program import Program
 from edgekd.program.reader import read_tflite
@@ -30,36 +30,6 @@ FIRMWARE = (
     *CONSOLE,
 )
 """Files of firmware/ that the sketch carries unchanged."""
-
-OPERATORS = {
-    "ADD": "AddAdd",
-    "AVERAGE_POOL_2D": "AddAveragePool2D",
-    "CONCATENATION": "AddConcatenation",
-    "CONV_2D": "AddConv2D",
-    "DEPTHWISE_CONV_2D": "AddDepthwiseConv2D",
-    "FULLY_CONNECTED": "AddFullyConnected",
-    "LOGISTIC": "AddLogistic",
-    "MAX_POOL_2D": "AddMaxPool2D",
-    "MEAN": "AddMean",
-    "MUL": "AddMul",
-    "PACK": "AddPack",
-    "QUANTIZE": "AddQuantize",
-    "RELU": "AddRelu",
-    "RELU6": "AddRelu6",
-    "RESHAPE": "AddReshape",
-    "RSQRT": "AddRsqrt",
-    "SLICE": "AddSlice",
-    "SOFTMAX": "AddSoftmax",
-    "SPLIT": "AddSplit",
-    "SQUARED_DIFFERENCE": "AddSquaredDifference",
-    "STRIDED_SLICE": "AddStridedSlice",
-    "SUB": "AddSub",
-    "SUM": "AddSum",
-    "TANH": "AddTanh",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
-    "UNPACK": "AddUnpack",
-}
-"""How MicroMutableOpResolver registers them."""
 
 
 def write_sketch(out: Path, model_folder: Path, *, arena_bytes: int, vectors: Vectors) -> None:
@@ -125,7 +95,4 @@ def _graph(graph: str, content: bytes, program: Program) -> dict[str, Any]:
 def _operators(programs: Mapping[str, Program]) -> list[str]:
     """Methods of the resolver for the operators that are used, sorted."""
     used = {op.kind for program in programs.values() for op in program.ops}
-    unknown = sorted(used - OPERATORS.keys())
-    if unknown:
-        raise ModelError(f"TFLite-Micro has no operator {unknown[0]}", hint="the native sketch may run this model")
-    return [OPERATORS[kind] for kind in sorted(used)]
+    return [OPERATORS[kind].resolver for kind in sorted(used)]

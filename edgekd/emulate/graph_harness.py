@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
-from edgekd.emulate.measure import Call
+from edgekd.emulate.measure import ProfiledCall
 from edgekd.program.program import Tensor
 
 Values = NDArray[Any]
@@ -79,12 +79,14 @@ class BoardGraph:
         return _by_window(batch, self._inputs, self._outputs, one)
 
 
-def run_calls(entry: str, variables: Sequence[str], batch: Sequence[Values], inputs: Sequence[Tensor]) -> list[Call]:
+def run_calls(
+    entry: str, variables: Sequence[str], batch: Sequence[Values], inputs: Sequence[Tensor]
+) -> list[ProfiledCall]:
     """Calls that run a graph on every window of a batch [B, ...], for `measure`."""
     padded = [_readable(value, tensor) for value, tensor in zip(batch, inputs, strict=True)]
     names = variables[1 : 1 + len(inputs)]
     return [
-        Call(
+        ProfiledCall(
             entry, *variables, memory={name: values[row].tobytes() for name, values in zip(names, padded, strict=True)}
         )
         for row in range(len(batch[0]))

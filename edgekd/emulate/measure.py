@@ -2,8 +2,8 @@
 
     entries = ["battery_init", "battery_push", "battery_predict", "state"]
     image = compile_image([..., Path("state.c")], include, board, out, entries=entries)
-    calls = [Call("battery_init", "state"), *(Call("battery_push", "state", x) for x in window),
-             Call("battery_predict", "state", forecast)]
+    calls = [ProfiledCall("battery_init", "state"), *(ProfiledCall("battery_push", "state", x) for x in window),
+             ProfiledCall("battery_predict", "state", forecast)]
     found = measure(image, "battery_predict", calls)
     found.flash_bytes, found.ms, found.functions["battery_push"].cycles
 
@@ -28,7 +28,7 @@ OWN = "(own)"
 
 
 @dataclass(frozen=True, init=False)
-class Call:
+class ProfiledCall:
     """One call of a function of the image; arguments as `Machine.call` takes them.
 
     memory: what is written into variables of the image before it, by name.
@@ -79,7 +79,7 @@ class LayerCost:
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionRun:
-    """The dearest of the calls of one function, and their mean.
+    """The most expensive of the calls of one function, and their mean.
 
     Time and energy are those of `cycles` (zero-wait flash), `ms_high` that of `cycles_high` (every stall counted).
     """
@@ -136,9 +136,9 @@ class Measurement:
 
 
 def measure(
-    image: Image, entry: str, calls: Iterable[Call], *, inside: Sequence[str] = (), layers: Sequence[Layer] = ()
+    image: Image, entry: str, calls: Iterable[ProfiledCall], *, inside: Sequence[str] = (), layers: Sequence[Layer] = ()
 ) -> Measurement:
-    """Make `calls` in order on a board that was just reset, and report the dearest call of `entry`.
+    """Make `calls` in order on a board that was just reset, and report the most expensive call of `entry`.
 
     inside: functions below `entry` whose callees are the layers, `entry` itself when empty. Output arrays in `calls`
     are written in place, so results can be compared. EdgekdError for faults, and when `entry` is never called.
@@ -157,7 +157,7 @@ def measure(
         raise EdgekdError(f"nothing was measured: '{entry}' is not among the calls")
     functions = {symbol: _function_run(image.board, made) for symbol, made in runs.items()}
     stack = max(one.stack_bytes for one in functions.values())
-    dearest = functions[entry]
+    most_expensive = functions[entry]
     return Measurement(
         board=image.board.name,
         compiler=image.compiler,
@@ -168,13 +168,13 @@ def measure(
         ram_bytes=image.static_ram_bytes + stack,
         static_ram_bytes=image.static_ram_bytes,
         stack_bytes=stack,
-        instructions=dearest.instructions,
-        cycles=dearest.cycles,
-        cycles_low=dearest.cycles_low,
-        cycles_high=dearest.cycles_high,
-        ms=dearest.ms,
-        ms_high=dearest.ms_high,
-        energy_uj=dearest.energy_uj,
+        instructions=most_expensive.instructions,
+        cycles=most_expensive.cycles,
+        cycles_low=most_expensive.cycles_low,
+        cycles_high=most_expensive.cycles_high,
+        ms=most_expensive.ms,
+        ms_high=most_expensive.ms_high,
+        energy_uj=most_expensive.energy_uj,
         functions=functions,
         layers=_layers(profiles, layers, entry),
         note=image.board.timing_note,
@@ -192,17 +192,17 @@ def microjoules(board: Board, cycles: float) -> float:
 
 
 def _function_run(board: Board, runs: list[Run]) -> FunctionRun:
-    dearest = max(runs, key=lambda run: run.cycles)
+    most_expensive = max(runs, key=lambda run: run.cycles)
     return FunctionRun(
         calls=len(runs),
-        instructions=dearest.instructions,
-        cycles=dearest.cycles,
+        instructions=most_expensive.instructions,
+        cycles=most_expensive.cycles,
         cycles_mean=sum(run.cycles for run in runs) / len(runs),
-        cycles_low=dearest.cycles_low,
-        cycles_high=dearest.cycles_high,
-        ms=milliseconds(board, dearest.cycles),
-        ms_high=milliseconds(board, dearest.cycles_high),
-        energy_uj=microjoules(board, dearest.cycles),
+        cycles_low=most_expensive.cycles_low,
+        cycles_high=most_expensive.cycles_high,
+        ms=milliseconds(board, most_expensive.cycles),
+        ms_high=milliseconds(board, most_expensive.cycles_high),
+        energy_uj=microjoules(board, most_expensive.cycles),
         stack_bytes=max(run.stack_bytes for run in runs),
     )
 

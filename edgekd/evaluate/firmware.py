@@ -17,7 +17,7 @@ from edgekd.data.prepared import Prepared
 from edgekd.emulate.compiler import Compiler, Image, Profile, compile_image
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
-from edgekd.emulate.measure import Call, Layer, Measurement, measure
+from edgekd.emulate.measure import Layer, Measurement, ProfiledCall, measure
 from edgekd.program.package import Deployed, load_model
 from edgekd.run import write_files
 
@@ -164,15 +164,17 @@ def measure_firmware(native: Firmware, image: Image, library: HostLibrary, raw: 
     """Measure init, push and predict on windows spread over `raw` [B, T, F]; the first is pushed on the board."""
     picks = raw[np.linspace(0, len(raw) - 1, min(MEASURED_WINDOWS, len(raw))).astype(int)]
     _, states = native.on_host(library, picks)
-    calls = [Call(native.entry("init"), STATE)]
-    calls += [Call(native.entry("push"), STATE, sample) for sample in np.ascontiguousarray(picks[0], dtype=np.float32)]
+    calls = [ProfiledCall(native.entry("init"), STATE)]
+    calls += [
+        ProfiledCall(native.entry("push"), STATE, sample) for sample in np.ascontiguousarray(picks[0], dtype=np.float32)
+    ]
     predict = native.entry("predict")
     layers = [
         Layer(name=f"{graph}: {one.name}", function=one.function, macs=one.macs, bytes=one.bytes)
         for graph, code in native.code.graphs.items()
         for one in code.layers
     ]
-    calls += [Call(predict, STATE, FORECAST, memory={STATE: state}) for state in states]
+    calls += [ProfiledCall(predict, STATE, FORECAST, memory={STATE: state}) for state in states]
     inside = [code.entry for code in native.code.graphs.values()]
     return measure(image, predict, calls, inside=inside, layers=layers)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd import __version__
-from edgekd.codegen.c_graph import Code, LayerInfo, Place, examples, generate
+from edgekd.codegen.c_graph import Code, LayerInfo, TensorLocation, examples, generate
 from edgekd.codegen.c_names import model_name
 from edgekd.contracts.board import Board, load_board
 from edgekd.contracts.errors import ConfigError, DataError, Disagreement, EdgekdError, ModelError, ToolMissing
@@ -117,7 +117,7 @@ def load_code(folder: Path, board: str | None = None) -> Generated:
 def emulate(
     folder: Path, board: str | None = None, *, profile: Profile = "speed", compiler: str | None = None
 ) -> Measurement:
-    """Run the code in a folder on the emulated board: the dearest of MEASURED_WINDOWS windows counts.
+    """Run the code in a folder on the emulated board: the most expensive of MEASURED_WINDOWS windows counts.
 
     The folder of a run stands for the native firmware of its chosen candidate, measured on validation windows.
     """
@@ -294,7 +294,7 @@ def _difference(
     raise EdgekdError("windows differ in no output")
 
 
-def _holds(one: Generated, machine: Machine, place: Place, window: Batch) -> bool:
+def _holds(one: Generated, machine: Machine, place: TensorLocation, window: Batch) -> bool:
     """Whether the memory of the board holds what the twin computes of a tensor."""
     tensor = place.tensor
     if tensor.data is not None:

@@ -1,4 +1,4 @@
-"""What an operator of the twin computes from: its tensors, their grids, and values with an axis of windows in front."""
+"""What a reference operator computes from: its tensors, their grids, and values with an axis of windows in front."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +13,8 @@ from edgekd.program.requantize import I64, round_half_away
 Values = NDArray[Any]
 
 
-class Call:
-    """One operator with its operands, for a batch of windows.
+class KernelContext:
+    """One operator with its operands for a batch of windows.
 
     A value has the shape [B, *tensor.shape]: the windows, and then all of the tensor with its own leading 1.
     Constants are [1, *tensor.shape].
@@ -127,3 +127,19 @@ def _on_grid(real: int, tensor: Tensor, what: str) -> int:
     if abs(steps) >= 2**31:
         raise ModelError(f"{what}: {real} is {steps:.3g} steps of '{tensor.name}', more than 32 bits hold")
     return zero_point_of(tensor, what) + int(steps)
+
+
+def every_input(dtype: str) -> I64:
+    """All integers of a type in order, for functions of one operand with few inputs."""
+    limits = np.iinfo(dtype)
+    return np.arange(limits.min, limits.max + 1, dtype=np.int64)
+
+
+def table_of(entries: I64, dtype: str) -> Values:
+    """Results for `every_input` as a table for `look_up`: in the order of the inputs' unsigned bits."""
+    return np.roll(entries, len(entries) // 2).astype(dtype)
+
+
+def look_up(x: Values, table: Values) -> Values:
+    """The entry of each element, from a table of all inputs."""
+    return table[x.view(f"u{x.dtype.name}")]  # entries of negative inputs are behind those of the others

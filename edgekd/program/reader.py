@@ -10,65 +10,15 @@ from numpy.typing import NDArray
 from edgekd.contracts.errors import ModelError
 from edgekd.program.flatbuffer import Table, root
 from edgekd.program.model_file import require_tflite
+from edgekd.program.ops import OPERATORS
 from edgekd.program.program import Op, Program, Quantization, Tensor
-from edgekd.program.schema import ACTIVATIONS, OPERATOR_NAMES, OTHER_TYPES, PADDINGS, TYPES, VERSION, operator_name
+from edgekd.program.schema import OPERATOR_NAMES, OTHER_TYPES, TYPES, VERSION, operator_name
 from edgekd.program.validate import check
 
-OPERATORS = {
-    0: "ADD", 1: "AVERAGE_POOL_2D", 2: "CONCATENATION", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 9: "FULLY_CONNECTED",
-    14: "LOGISTIC", 17: "MAX_POOL_2D", 18: "MUL", 19: "RELU", 20: "RELU_N1_TO_1", 21: "RELU6", 22: "RESHAPE",
-    25: "SOFTMAX", 28: "TANH", 40: "MEAN", 41: "SUB", 44: "UNIDIRECTIONAL_SEQUENCE_LSTM", 45: "STRIDED_SLICE",
-    49: "SPLIT", 65: "SLICE", 74: "SUM", 76: "RSQRT", 83: "PACK", 88: "UNPACK", 99: "SQUARED_DIFFERENCE",
-    114: "QUANTIZE",
-}  # fmt: skip
-
-# Options of an operator: name -> (field of its options table, how to read it, default).
-_CONV = {"padding": (0, "int8", PADDINGS), "stride_w": (1, "int32", None), "stride_h": (2, "int32", None)}
-OPTIONS: dict[str, dict[str, tuple[int, str, dict[int, str] | None]]] = {
-    "FULLY_CONNECTED": {"activation": (0, "int8", ACTIVATIONS), "weights_format": (1, "int8", None)},
-    "ADD": {"activation": (0, "int8", ACTIVATIONS)},
-    "SUB": {"activation": (0, "int8", ACTIVATIONS)},
-    "MUL": {"activation": (0, "int8", ACTIVATIONS)},
-    "CONCATENATION": {"axis": (0, "int32", None), "activation": (1, "int8", ACTIVATIONS)},
-    "CONV_2D": _CONV
-    | {"activation": (3, "int8", ACTIVATIONS), "dilation_w": (4, "int32", None), "dilation_h": (5, "int32", None)},
-    "DEPTHWISE_CONV_2D": _CONV
-    | {
-        "depth_multiplier": (3, "int32", None),
-        "activation": (4, "int8", ACTIVATIONS),
-        "dilation_w": (5, "int32", None),
-        "dilation_h": (6, "int32", None),
-    },
-    "AVERAGE_POOL_2D": _CONV
-    | {
-        "filter_w": (3, "int32", None),
-        "filter_h": (4, "int32", None),
-        "activation": (5, "int8", ACTIVATIONS),
-    },
-    "SOFTMAX": {"beta": (0, "float32", None)},
-    "MEAN": {"keep_dims": (0, "bool", None)},
-    "SUM": {"keep_dims": (0, "bool", None)},
-    "STRIDED_SLICE": {
-        name: (i, "int32", None)
-        for i, name in enumerate(("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"))
-    },
-    "PACK": {"count": (0, "int32", None), "axis": (1, "int32", None)},
-    "UNPACK": {"count": (0, "int32", None), "axis": (1, "int32", None)},
-    "SPLIT": {"count": (0, "int32", None)},
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": {"activation": (0, "int8", None), "time_major": (3, "bool", None)},
-}
-OPTIONS["MAX_POOL_2D"] = OPTIONS["AVERAGE_POOL_2D"]
-OPTION_TABLES = {
-    "CONV_2D": 1, "DEPTHWISE_CONV_2D": 2, "AVERAGE_POOL_2D": 5, "MAX_POOL_2D": 5, "FULLY_CONNECTED": 8, "SOFTMAX": 9,
-    "CONCATENATION": 10, "ADD": 11, "MUL": 21, "MEAN": 27, "SUM": 27, "SUB": 28, "STRIDED_SLICE": 32, "SPLIT": 35,
-    "PACK": 59, "UNPACK": 64, "UNIDIRECTIONAL_SEQUENCE_LSTM": 71,
-}  # fmt: skip
-"""Number of the options table that an operator with options must have."""
 RECURRENT = frozenset(
     ("WHILE", "IF", "CALL", "RNN", "LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN")
     + ("BIDIRECTIONAL_SEQUENCE_LSTM", "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
 )
-DEFAULTS = {"dilation_w": 1, "dilation_h": 1}
 LARGEST_RANK = 8
 LARGEST_TENSOR_BYTES = 1 << 28  # of values that are computed, so that a short file cannot ask for much memory
 
@@ -186,7 +136,7 @@ def _op(index: int, table: Table, codes: list[str], tensors: tuple[Tensor, ...])
         raise ModelError(f"operator {index} names operator code {code} of {len(codes)}")
     kind = codes[code]
     what = f"operator {index} ({kind})"
-    if kind not in OPERATORS.values():
+    if kind not in OPERATORS:
         outputs = _indices(table, 2, len(tensors), what)
         result = f", which makes '{tensors[outputs[0]].name}'," if outputs else ""
         raise ModelError(f"operator {index}: {kind}{result} is not supported", hint=_way_out(kind))
@@ -206,26 +156,26 @@ def _way_out(kind: str) -> str:
         return "convert with TFLITE_BUILTINS_INT8 instead of SELECT_TF_OPS"
     if kind in ("DEQUANTIZE", "CAST", "FAKE_QUANT"):
         return "the model computes in float there: quantize all of it to int8 or int16, inputs and outputs as well"
-    return f"supported: {', '.join(sorted(OPERATORS.values()))}"
+    return f"supported: {', '.join(OPERATORS)}"
 
 
 def _options(kind: str, operator: Table, what: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    wanted = OPERATORS[kind].options_table
     number, table = operator.integer(3, "uint8"), operator.table(4, f"{what} options")
-    if kind in OPTION_TABLES and (table is None or number != OPTION_TABLES[kind]):
-        raise ModelError(f"{what}: its options have number {number}, it must be {OPTION_TABLES[kind]}")
-    for name, (field, how, names) in OPTIONS.get(kind, {}).items():
-        default = DEFAULTS.get(name, 0)
-        value = table.scalar(field, how, default) if table else default
-        if names is not None:
-            if value not in names:
-                raise ModelError(
-                    f"{what}: {name} number {value} is not supported", hint=f"supported: {list(names.values())}"
-                )
-            found[name] = names[int(value)]
+    if wanted and (table is None or number != wanted):
+        raise ModelError(f"{what}: its options have number {number}, it must be {wanted}")
+    for name, option in OPERATORS[kind].options.items():
+        value = table.scalar(option.number, option.kind, option.default) if table else option.default
+        if option.names is None:
+            values[name] = value
+        elif value in option.names:
+            values[name] = option.names[int(value)]
         else:
-            found[name] = value
-    return found
+            raise ModelError(
+                f"{what}: {name} number {value} is not supported", hint=f"supported: {list(option.names.values())}"
+            )
+    return values
 
 
 def _indices(table: Table, field: int, count: int, what: str, *, optional: bool = False) -> tuple[int, ...]:

@@ -28,8 +28,9 @@ EDGEKD_INLINE int32_t edgekd_sigmoid_input(int32_t x, int32_t multiplier, uint32
     return (x * multiplier + (int32_t)((1u << shift) >> 1)) >> shift;
 }
 
-/* Logistic in 1 / 32768 of x in 1 / (3 * 4096), interpolated between entries of the table. */
-EDGEKD_INLINE int32_t edgekd_logistic_s16(int32_t x) {
+/* Logistic in 1 / 32768, interpolated between entries of the table. multiplier and shift as above. */
+EDGEKD_INLINE int32_t edgekd_logistic_s16(int32_t raw, int32_t multiplier, uint32_t shift) {
+    const int32_t x = edgekd_sigmoid_input(raw, multiplier, shift);
     const uint32_t size = x < 0 ? 0u - (uint32_t)x : (uint32_t)x;
     const uint32_t at = size >> 9;
     int32_t value = 0x7FFF << 10;
@@ -40,8 +41,9 @@ EDGEKD_INLINE int32_t edgekd_logistic_s16(int32_t x) {
     return (x < 0 ? (1 << 25) - 1 + (1 << 9) - value : value + (1 << 9)) >> 10;
 }
 
-/* Hyperbolic tangent in 1 / 32768 of x in 1 / (3 * 4096): 2 * logistic(2 * x) - 1 from the same table. */
-EDGEKD_INLINE int32_t edgekd_tanh_s16(int32_t x) {
+/* Hyperbolic tangent in 1 / 32768: 2 * logistic(2 * x) - 1 from the same table. */
+EDGEKD_INLINE int32_t edgekd_tanh_s16(int32_t raw, int32_t multiplier, uint32_t shift) {
+    const int32_t x = edgekd_sigmoid_input(raw, multiplier, shift);
     const uint32_t size = x < 0 ? 0u - (uint32_t)x : (uint32_t)x;
     const uint32_t at = size >> 8;
     int32_t value = 0xFFFF << 8;

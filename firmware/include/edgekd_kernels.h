@@ -15,7 +15,7 @@ extern "C" {
 typedef struct {
     const uint32_t *words; /* biases, weights and scales of four rows after another, as the kernel reads them */
     uint32_t inputs, outputs;
-    int32_t y_zero;
+    int32_t output_zero_point;
     uint32_t low, high; /* limits of the result, repeated in every byte (int8) or half (int16) of the word */
 } edgekd_fully_connected;
 
@@ -44,7 +44,7 @@ typedef struct {
     const uint32_t *words; /* of each row: bias, four weights per block, scale */
     const uint8_t *columns; /* of each row: number of blocks, at least 1; the word of x where each begins; a shift */
     uint32_t outputs;
-    int32_t y_zero, low, high; /* low, high: limits of the result */
+    int32_t output_zero_point, low, high; /* low, high: limits of the result */
 } edgekd_block_sparse;
 
 /**
@@ -110,7 +110,7 @@ typedef struct {
     int32_t summed[2], summed_strides[2];
     int32_t offset; /* of each sum: the zero points of its elements */
     int32_t multiplier, shift; /* scale = multiplier / 2^31 * 2^shift, multiplier >= 0 */
-    int32_t y_zero;
+    int32_t output_zero_point;
 } edgekd_sum;
 
 /**

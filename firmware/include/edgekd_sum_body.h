@@ -47,7 +47,7 @@ void SUM(const edgekd_sum *layer, const ELEMENT *x, ELEMENT *y) {
             for (k = 0; k < layer->kept[2]; k++, at += layer->kept_strides[2]) {
                 const int32_t sum = (int32_t)total(layer, at);
                 const int32_t scaled = edgekd_multiply(sum, layer->multiplier, layer->shift);
-                *y++ = (ELEMENT)edgekd_clamp(scaled + layer->y_zero, LEAST, MOST);
+                *y++ = (ELEMENT)edgekd_clamp(scaled + layer->output_zero_point, LEAST, MOST);
             }
         }
     }

@@ -29,7 +29,7 @@ __attribute__((naked)) void edgekd_block_sparse_s16(const edgekd_block_sparse *l
     __asm__ volatile(
         ".syntax unified\n\t"
         "push {r4-r11, lr}\n\t"
-        "ldm r0, {r0, r3, r9-r12}\n\t" /* words, columns, outputs, y_zero, low, high */
+        "ldm r0, {r0, r3, r9-r12}\n\t" /* words, columns, outputs, output_zero_point, low, high */
         "add lr, r2, r9, lsl #1\n\t"
         "add r10, r1, #4\n"
         "1:\n\t"

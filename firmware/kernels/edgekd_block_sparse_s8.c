@@ -25,14 +25,14 @@
 /*
  * In assembly, for compilers spill here. Four blocks per turn of the inner loop; its first turn begins at a later one
  * where their number is no multiple of four.
- * r2 y, r7 blocks left, r10 y_zero, r11 low, r12 high, lr end of y.
+ * r2 y, r7 blocks left, r10 output_zero_point, r11 low, r12 high, lr end of y.
  */
 __attribute__((naked)) void edgekd_block_sparse_s8(const edgekd_block_sparse *layer EDGEKD_IN_ASSEMBLY,
                                                    const void *x EDGEKD_IN_ASSEMBLY, void *y EDGEKD_IN_ASSEMBLY) {
     __asm__ volatile(
         ".syntax unified\n\t"
         "push {r4-r11, lr}\n\t"
-        "ldm r0, {r0, r3, r9-r12}\n\t" /* words, columns, outputs, y_zero, low, high */
+        "ldm r0, {r0, r3, r9-r12}\n\t" /* words, columns, outputs, output_zero_point, low, high */
         "add lr, r2, r9\n"
         "1:\n\t"
         "ldrb r7, [r3], #1\n\t"
@@ -96,7 +96,7 @@ void edgekd_block_sparse_s8(const edgekd_block_sparse *layer, const void *x, voi
         const int32_t sum = (int32_t)dot(words[0], words + 1, columns, blocks, (const int8_t *)x) >> 8;
         const int32_t scaled = edgekd_scale(sum, (int32_t)words[1 + blocks]);
         const uint32_t shift = columns[blocks];
-        out[row] = (int8_t)edgekd_clamp(edgekd_shift_round(scaled, shift, layer->y_zero), layer->low, layer->high);
+        out[row] = (int8_t)edgekd_clamp(edgekd_shift_round(scaled, shift, layer->output_zero_point), layer->low, layer->high);
         words += 2u + blocks;
         columns += 1u + blocks;
     }

@@ -26,7 +26,7 @@ static uint32_t four_channels(const edgekd_fully_connected *layer, const uint32_
         c = edgekd_add_upper(even, even_weights, c);
         d = edgekd_add_upper(odd, odd_weights, d);
     }
-    return edgekd_clamp_bytes(edgekd_to_bytes(a, b, c, d, words, layer->y_zero), layer->low, layer->high);
+    return edgekd_clamp_bytes(edgekd_to_bytes(a, b, c, d, words, layer->output_zero_point), layer->low, layer->high);
 }
 
 void edgekd_depthwise_s8(const edgekd_fully_connected *layer, const void *x, void *y) {
@@ -72,7 +72,7 @@ void edgekd_depthwise_s8(const edgekd_fully_connected *layer, const void *x, voi
         const uint32_t sum = dot(words[k], words + 4, at + channel, layer, k);
         const int32_t scaled = edgekd_scale((int32_t)sum, (int32_t)scales[k]);
         const uint32_t shift = (scales[4] >> (8u * k)) & 0xFFu;
-        out[channel] = (int8_t)edgekd_clamp(edgekd_shift_round(scaled, shift, layer->y_zero), low, high);
+        out[channel] = (int8_t)edgekd_clamp(edgekd_shift_round(scaled, shift, layer->output_zero_point), low, high);
     }
 }
 

@@ -46,7 +46,7 @@ __attribute__((naked)) void edgekd_fully_connected_s16(const edgekd_fully_connec
         ".syntax unified\n\t"
         "push {r4-r11, lr}\n\t"
         "sub sp, #28\n\t"
-        "ldm r0, {r0, r3, r4, r5, r6, r7}\n\t" /* words, inputs, outputs, y_zero, low, high */
+        "ldm r0, {r0, r3, r4, r5, r6, r7}\n\t" /* words, inputs, outputs, output_zero_point, low, high */
         "lsrs r5, r3, #2\n\t"
         "and r3, r3, #3\n\t"
         "str r1, [sp]\n\t"

@@ -28,7 +28,7 @@ void edgekd_fully_connected_s16_wide(const edgekd_fully_connected *layer, const 
             const uint64_t sum = dot(long_word(words + 2u * k), words + 8, (const int16_t *)x, layer->inputs, k);
             const uint32_t shift = (scales[4] >> (8u * k)) & 0xFFu;
             const int64_t scaled = (int64_t)(sum * scales[k] + ((uint64_t)1 << (shift - 1u))) >> shift;
-            const int32_t result = (int32_t)((uint32_t)(int32_t)scaled + (uint32_t)layer->y_zero);
+            const int32_t result = (int32_t)((uint32_t)(int32_t)scaled + (uint32_t)layer->output_zero_point);
             out[row + k] = (int16_t)edgekd_clamp(result, edgekd_half(layer->low, 0), edgekd_half(layer->high, 0));
         }
         words = scales + 5;

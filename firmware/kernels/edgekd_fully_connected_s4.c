@@ -35,7 +35,7 @@
 
 /*
  * In assembly, for compilers spill here.
- * Stack: [0] x, [4] its end, [8] 8 * sum x, [12] outputs left, [16] y, [20] y_zero, [24] low, [28] high.
+ * Stack: [0] x, [4] its end, [8] 8 * sum x, [12] outputs left, [16] y, [20] output_zero_point, [24] low, [28] high.
  */
 __attribute__((naked)) void edgekd_fully_connected_s4(const edgekd_fully_connected *layer EDGEKD_IN_ASSEMBLY,
                                                       const void *x EDGEKD_IN_ASSEMBLY,
@@ -44,7 +44,7 @@ __attribute__((naked)) void edgekd_fully_connected_s4(const edgekd_fully_connect
         ".syntax unified\n\t"
         "push {r4-r11, lr}\n\t"
         "sub sp, #32\n\t"
-        "ldm r0, {r0, r3, r4, r5, r6, r7}\n\t" /* words, inputs, outputs, y_zero, low, high */
+        "ldm r0, {r0, r3, r4, r5, r6, r7}\n\t" /* words, inputs, outputs, output_zero_point, low, high */
         "add r3, r3, r1\n\t"
         "str r1, [sp]\n\t"
         "str r3, [sp, #4]\n\t"
@@ -161,7 +161,7 @@ void edgekd_fully_connected_s4(const edgekd_fully_connected *layer, const void *
         for (k = 0; k < 4u && row + k < layer->outputs; k++) {
             const uint32_t shift = (words[4] >> (8u * k)) & 0xFFu;
             const int32_t scaled = edgekd_scale((int32_t)sums[k], (int32_t)words[k]);
-            out[row + k] = (int8_t)edgekd_clamp(edgekd_shift_round(scaled, shift, layer->y_zero), low, high);
+            out[row + k] = (int8_t)edgekd_clamp(edgekd_shift_round(scaled, shift, layer->output_zero_point), low, high);
         }
         words += 5;
     }

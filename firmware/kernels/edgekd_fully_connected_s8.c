@@ -43,7 +43,7 @@
 /*
  * In assembly, for compilers spill here: all fourteen registers are in use. Sixteen inputs per turn of the inner loop;
  * its first turn begins at a later block where their number is no multiple of 16.
- * Stack: [0] x, [4] turns, [8] blocks to leave out of the first, [12] outputs left, [16] y_zero, [20] not 0 where the
+ * Stack: [0] x, [4] turns, [8] blocks to leave out of the first, [12] outputs left, [16] output_zero_point, [20] not 0 where the
  * limits are not those of the type, [24] low, [28] high.
  */
 __attribute__((naked)) void edgekd_fully_connected_s8(const edgekd_fully_connected *layer EDGEKD_IN_ASSEMBLY,
@@ -54,7 +54,7 @@ __attribute__((naked)) void edgekd_fully_connected_s8(const edgekd_fully_connect
         "push {r4-r11, lr}\n\t"
         "sub sp, #32\n\t"
         "mov lr, r2\n\t"
-        "ldm r0, {r0, r3, r4, r5, r6, r7}\n\t" /* words, inputs, outputs, y_zero, low, high */
+        "ldm r0, {r0, r3, r4, r5, r6, r7}\n\t" /* words, inputs, outputs, output_zero_point, low, high */
         "eor r8, r6, #0x80808080\n\t"
         "eor r9, r7, #0x7F7F7F7F\n\t"
         "orr r8, r8, r9\n\t"
@@ -184,7 +184,7 @@ void edgekd_fully_connected_s8(const edgekd_fully_connected *layer, const void *
         for (k = 0; k < 4u && row + k < layer->outputs; k++) {
             const int32_t scaled = edgekd_scale((int32_t)totals[k], (int32_t)words[k]);
             const uint32_t shift = (words[4] >> (8u * k)) & 0xFFu;
-            out[row + k] = (int8_t)edgekd_clamp(edgekd_shift_round(scaled, shift, layer->y_zero), low, high);
+            out[row + k] = (int8_t)edgekd_clamp(edgekd_shift_round(scaled, shift, layer->output_zero_point), low, high);
         }
         words += 5;
     }

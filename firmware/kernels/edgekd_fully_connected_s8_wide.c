@@ -59,7 +59,7 @@ void edgekd_fully_connected_s8_wide(const edgekd_fully_connected *layer, const v
         words += 4u + ((layer->inputs + 3u) & ~3u);
         for (k = 0; k < 4u && row + k < layer->outputs; k++) {
             const int32_t shift = edgekd_byte(words[4], k);
-            const int32_t scaled = edgekd_requantize((int32_t)sums[k], (int32_t)words[k], shift, layer->y_zero);
+            const int32_t scaled = edgekd_requantize((int32_t)sums[k], (int32_t)words[k], shift, layer->output_zero_point);
             out[row + k] = (int8_t)edgekd_clamp(scaled, low, high);
         }
         words += 5;

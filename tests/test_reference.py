@@ -142,5 +142,5 @@ def test_a_float_model_is_refused() -> None:
     graph.add("Add", ["a", "b"], "y")
     program = read_tflite(float_tflite(graph.model({"a": 4, "b": 4}, {"y": 4})))
     x = np.zeros((3, 4), np.float32)
-    with pytest.raises(ModelError, match="is float32, the twin computes with integers"):
+    with pytest.raises(ModelError, match="is float32, the reference interpreter computes with integers"):
         reference.run(program, [x, x])

@@ -9,6 +9,7 @@ from tflite_builder import Spec, constant, single
 
 from edgekd.program import reference
 from edgekd.program.interpreters import TfliteMicro
+from edgekd.program.ops import OPERATORS
 from edgekd.program.reader import read_tflite
 from edgekd.program.requantize import quantize_multiplier, requantize
 
@@ -116,3 +117,9 @@ def test_a_batch_of_none_gives_none() -> None:
     )
     empty = np.zeros((0, 3), np.int8)
     assert reference.run(read_tflite(content), [empty, empty])[0].shape == (0, 3)
+
+
+def test_every_operator_is_registered_with_tflite_micro_by_its_own_method() -> None:
+    resolvers = [operator.resolver for operator in OPERATORS.values() if operator.resolver]
+    assert len(set(resolvers)) == len(resolvers) and all(name.startswith("Add") for name in resolvers)
+    assert {name for name, operator in OPERATORS.items() if not operator.resolver} == {"RELU_N1_TO_1"}  # is refused

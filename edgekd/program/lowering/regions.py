@@ -1,20 +1,18 @@
-"""SPLIT, SLICE, STRIDED_SLICE, UNPACK, CONCATENATION and PACK: strided copies where one piece of memory will not do."""
+"""Regions of tensors that are copied: strided copies where one piece of memory will not do."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgekd.codegen.ir import Array, Buffer, Call, Kernel, Struct
 from edgekd.contracts.errors import ModelError
-from edgekd.program.kernels.layout import strided_ranges
-from edgekd.program.program import Op, Tensor
+from edgekd.program.lowering.ir import Array, Buffer, Kernel, KernelCall, Struct
 
 Picks = list[tuple[int, int, int]]
 """Start, stop and step along each axis of a tensor."""
 AXES = 4
-"""Axes of edgekd_copy_strided."""
+"""Most axes of edgekd_copy_strided."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +28,7 @@ class Region:
         return all(axis[1:] == (1, 1) for axis in self.axes)
 
 
-def part(shape: Sequence[int], picks: Picks) -> Region:
+def picked(shape: Sequence[int], picks: Picks) -> Region:
     """The region of x [shape] that `picks` leaves, to a y of its own."""
     sizes = [len(range(*pick)) for pick in picks]
     strides = _strides(shape)
@@ -44,7 +42,7 @@ def place(rows: int, size: int, to: int, start: int) -> Region:
     return Region(axes=_joined([(rows, size, to), (size, 1, 1)]), x_start=0, y_start=start)
 
 
-def copy(region: Region, op: str, x: Buffer | Array, out: Buffer) -> Call:
+def copy_of(region: Region, op: str, x: Buffer | Array, out: Buffer) -> KernelCall:
     """Call that copies a region."""
     itemsize = np.dtype(out.dtype).itemsize
     axes, run = list(region.axes), 1
@@ -63,7 +61,7 @@ def copy(region: Region, op: str, x: Buffer | Array, out: Buffer) -> Call:
         "y_start": region.y_start * itemsize,
         "bytes": run * itemsize,
     }
-    return Call(
+    return KernelCall(
         kernel="edgekd_copy_strided",
         function="edgekd_copy_strided",
         op=op,
@@ -80,53 +78,11 @@ def _strides(shape: Sequence[int]) -> list[int]:
 
 def _joined(axes: list[tuple[int, int, int]]) -> tuple[tuple[int, int, int], ...]:
     """Axes of more than one element, neighbours that run on in x and in y as one."""
-    found: list[tuple[int, int, int]] = []
+    joined: list[tuple[int, int, int]] = []
     for size, x, y in axes:
         if size == 1:
             continue
-        if found and found[-1][1:] == (x * size, y * size):
-            size *= found.pop()[0]
-        found.append((size, x, y))
-    return tuple(found)
-
-
-def _split(op: Op, tensors: Sequence[Tensor]) -> list[Picks]:
-    axis_of, x = tensors
-    assert axis_of.data is not None
-    axis = int(axis_of.data.reshape(-1)[0]) % len(x.shape)
-    return _along(x.shape, axis, x.shape[axis] // len(op.outputs), len(op.outputs))
-
-
-def _unpack(op: Op, tensors: Sequence[Tensor]) -> list[Picks]:
-    shape = tensors[0].shape
-    return _along(shape, op.options["axis"] % len(shape), 1, len(op.outputs))
-
-
-def _along(shape: Sequence[int], axis: int, size: int, count: int) -> list[Picks]:
-    """So many parts of so many indices of an axis."""
-    every: Picks = [(0, n, 1) for n in shape]
-    return [[*every[:axis], (i * size, (i + 1) * size, 1), *every[axis + 1 :]] for i in range(count)]
-
-
-def _slice(op: Op, tensors: Sequence[Tensor]) -> list[Picks]:
-    begins, sizes = (_integers(tensor) for tensor in tensors[1:])
-    ends = [n if size == -1 else begin + size for n, begin, size in zip(tensors[0].shape, begins, sizes, strict=True)]
-    return [[(begin, end, 1) for begin, end in zip(begins, ends, strict=True)]]
-
-
-def _strided_slice(op: Op, tensors: Sequence[Tensor]) -> list[Picks]:
-    return [strided_ranges(op, tensors[0].shape, [_integers(tensor) for tensor in tensors[1:]])]
-
-
-def _integers(tensor: Tensor) -> list[int]:
-    assert tensor.data is not None
-    return [int(one) for one in tensor.data.reshape(-1)]
-
-
-PARTS: dict[str, Callable[[Op, Sequence[Tensor]], list[Picks]]] = {
-    "SPLIT": _split,
-    "UNPACK": _unpack,
-    "SLICE": _slice,
-    "STRIDED_SLICE": _strided_slice,
-}
-"""What each output of an operator takes of its operand."""
+        if joined and joined[-1][1:] == (x * size, y * size):
+            size *= joined.pop()[0]
+        joined.append((size, x, y))
+    return tuple(joined)

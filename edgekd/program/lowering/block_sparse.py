@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekd.codegen.ir import Array, Call, Graph, Kernel, Struct
-from edgekd.codegen.weight_packing import ROWS, Rows, joined
+from edgekd.program.lowering.ir import Array, Graph, Kernel, KernelCall, Struct
+from edgekd.program.lowering.weight_packing import ROWS, PackedWeights, joined
 from edgekd.program.requantize import I64
 
 BLOCK = 4
@@ -56,8 +56,8 @@ class Sparse:
         return self.rows * per_row + self.blocks * per_block
 
 
-def blocks_of(rows: Rows, name: str) -> Sparse | None:
-    """Rows as blocks; None if no block-sparse kernel computes them exactly. name: of its arrays."""
+def blocks_of(rows: PackedWeights, name: str) -> Sparse | None:
+    """PackedWeights as blocks; None if no block-sparse kernel computes them exactly. name: of its arrays."""
     kernel, step, fields = KINDS[rows.x_type]
     starts = _starts(rows.w.shape[1], step)
     places = starts // step
@@ -72,13 +72,13 @@ def blocks_of(rows: Rows, name: str) -> Sparse | None:
     return Sparse(kernel=kernel, layer=_struct(rows, name, words, columns), rows=len(w), blocks=int(kept.sum()))
 
 
-def pays(one: Sparse, rows: Rows, dense: Struct) -> bool:
+def pays(one: Sparse, rows: PackedWeights, dense: Struct) -> bool:
     """Whether sparse rows save more flash than cycles against the dense layer, or both, and are not bigger."""
     size = _bytes(dense)
     return one.bytes <= size and one.bytes * one.cycles < size * dense_cycles(rows)
 
 
-def dense_cycles(rows: Rows) -> float:
+def dense_cycles(rows: PackedWeights) -> float:
     """Estimate for the dense layer of the same rows."""
     per_group, per_block = DENSE_CYCLES[rows.fastest()]
     return -(-len(rows.w) // ROWS) * (per_group + per_block * -(-rows.w.shape[1] // BLOCK))
@@ -87,7 +87,7 @@ def dense_cycles(rows: Rows) -> float:
 def flash_bytes(graphs: Sequence[Graph]) -> int:
     """Constants of graphs that share an image, and their kernels of fully connected layers."""
     steps = [step for graph in graphs for step in graph.steps]
-    kernels = {name for step in steps if isinstance(step, Call) for name in step.kernels}
+    kernels = {name for step in steps if isinstance(step, KernelCall) for name in step.kernels}
     arrays = {id(array): array for step in steps for array in step.arrays}
     code = sum(size for name, size in KERNEL_BYTES.items() if name in kernels)
     return code + sum(array.bytes for array in arrays.values())
@@ -116,13 +116,13 @@ Fields = tuple[I64, I64, I64, I64]
 """Biases [N], words of weights [N, blocks], scales [N] and shifts [N]."""
 
 
-def _fields_s8(rows: Rows, w: I64) -> Fields:
+def _fields_s8(rows: PackedWeights, w: I64) -> Fields:
     """Of edgekd_block_sparse_s8: 256 * even - odd in each half; 128 is added to each even input."""
     even, odd = w[..., 0::2], w[..., 1::2]
     return (rows.b - 128 * even.sum(axis=(1, 2))) << 8, joined(256 * even - odd, 16), *rows.fractions_down()
 
 
-def _fields_s16(rows: Rows, w: I64) -> Fields:
+def _fields_s16(rows: PackedWeights, w: I64) -> Fields:
     """Of edgekd_block_sparse_s16: inputs in the order 0 2 1 3."""
     return rows.b, joined(w[..., [0, 2, 1, 3]], 8), *rows.halved()
 
@@ -131,7 +131,7 @@ KINDS = {"int8": ("edgekd_block_sparse_s8", 4, _fields_s8), "int16": ("edgekd_bl
 """By type of the activations: the kernel, how many of them are in a word, and what it reads."""
 
 
-def _struct(rows: Rows, name: str, words: Sequence[I64], columns: Sequence[I64]) -> Struct:
+def _struct(rows: PackedWeights, name: str, words: Sequence[I64], columns: Sequence[I64]) -> Struct:
     shape = f"{rows.w_type} weights [{rows.w.shape[0]}, {rows.w.shape[1]}]"
     members: dict[str, int | Array | Struct | Kernel | None] = {
         "words": Array(
@@ -147,7 +147,7 @@ def _struct(rows: Rows, name: str, words: Sequence[I64], columns: Sequence[I64])
             comment="row by row: number of blocks, their places, shift of the scale",
         ),
         "outputs": len(rows.w),
-        "y_zero": rows.zero,
+        "output_zero_point": rows.zero,
         "low": rows.limits[0],
         "high": rows.limits[1],
     }

@@ -36,7 +36,7 @@ class Affine:
     @property
     def is_identity(self) -> bool:
         """Whether the result is the operand."""
-        same = all((one == 1).all() for one in self.factors) and not self.offset.any()
+        same = all((factor == 1).all() for factor in self.factors) and not self.offset.any()
         return self.bounded and len(self.factors) == 1 and self.shift == 0 and same
 
 
@@ -57,7 +57,7 @@ def binary(stairs: I64, low: int, high: int, slopes: tuple[float, float], start:
     distance = value - np.round(value)
     near = (-distance <= max(NEAR, -distance[distance < 0].max(initial=-1.0))) & (distance < 0)
     near |= (distance <= max(NEAR, distance[distance >= 0].min(initial=1.0))) & (distance >= 0)
-    a, b, y = (np.broadcast_to(one, near.shape)[near] for one in (X8[:, None], X8[None, :], stairs))
+    a, b, y = (np.broadcast_to(values, near.shape)[near] for values in (X8[:, None], X8[None, :], stairs))
     steps = np.arange(-NEIGHBOURS, NEIGHBOURS + 1)
     first, second = (int(round(slope * 2**shift)) + steps for slope in slopes)
     best: tuple[int, int, int, I64] | None = None
@@ -69,8 +69,8 @@ def binary(stairs: I64, low: int, high: int, slopes: tuple[float, float], start:
         if best is None or room > best[0]:
             best = room, int(factor), int(second[widest]), _roundest(smallest[[widest]], largest[[widest]])
     assert best is not None
-    _, one, other, offset = best
-    parts = (np.array([one]), one * X8[:, None]), (np.array([other]), other * X8[None, :])
+    _, left, right, offset = best
+    parts = (np.array([left]), left * X8[:, None]), (np.array([right]), right * X8[None, :])
     return _proved(stairs, parts, offset, shift, (low, high))
 
 
@@ -119,11 +119,11 @@ def _bisect(stairs: I64, low: int, high: int, slope: F64, shift: int) -> I64:
 
 def _roundest(smallest: I64, largest: I64) -> I64:
     """The multiple of the highest power of two between both, which machine code holds in the fewest instructions."""
-    found = (smallest + largest) // 2
+    roundest = (smallest + largest) // 2
     for bit in range(LARGEST_SHIFT + 1):
         rounded = -(-smallest >> bit) << bit
-        found = np.where(rounded <= largest, rounded, found)
-    return found
+        roundest = np.where(rounded <= largest, rounded, roundest)
+    return roundest
 
 
 def _proved(

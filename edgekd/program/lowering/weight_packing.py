@@ -1,16 +1,16 @@
-"""Rows of weights as the kernels read them: which kernel computes them exactly, and its stream of words."""
+"""PackedWeights of weights as the kernels read them: which kernel computes them exactly, and its stream of words."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from edgekd.codegen.elementwise import split_multiplier
-from edgekd.codegen.ir import Array, Kernel, Struct
+from edgekd.program.lowering.elementwise import split_multiplier
+from edgekd.program.lowering.ir import Array, Kernel, Struct
 from edgekd.program.requantize import I64
 
 ROWS = 4
-"""Rows, and inputs, that the kernels take together."""
+"""PackedWeights, and inputs, that the kernels take together."""
 ODD_ROW_LIMIT = 1 << 23
 """A sum of an odd row is what is left of 32 bits above the 8 of the even row."""
 LARGEST_16_BIT_FACTOR_SHIFT = -2
@@ -18,7 +18,7 @@ LARGEST_16_BIT_FACTOR_SHIFT = -2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
+class PackedWeights:
     """w [N, K] int4 or int8, biases b [N] with the operand's zero point folded in, factors as multipliers and shifts.
 
     x_type and w_type: types of the activations and weights; limits: those of the result.
@@ -54,7 +54,7 @@ class Rows:
             "words": words,
             "inputs": self.w.shape[1],
             "outputs": len(self.w) // groups,
-            "y_zero": self.zero,
+            "output_zero_point": self.zero,
             "low": low,
             "high": high,
         }
@@ -64,12 +64,12 @@ class Rows:
         """A limit in every byte or half of a word."""
         return (limit & 0xFF) * 0x01010101 if self.x_type == "int8" else (limit & 0xFFFF) * 0x00010001
 
-    def _parts(self, groups: int) -> "list[Rows]":
+    def _parts(self, groups: int) -> "list[PackedWeights]":
         n = len(self.w) // groups
         return [self._slice(slice(i * n, (i + 1) * n)) for i in range(groups)]
 
-    def _slice(self, rows: slice) -> "Rows":
-        return Rows(
+    def _slice(self, rows: slice) -> "PackedWeights":
+        return PackedWeights(
             w=self.w[rows], b=self.b[rows], multipliers=self.multipliers[rows], shifts=self.shifts[rows],
             x_type=self.x_type, w_type=self.w_type, zero=self.zero, limits=self.limits,
         )  # fmt: skip
@@ -162,7 +162,7 @@ def _stream(biases: I64, weights: I64, scales: I64) -> I64:
     return np.concatenate([biases, weights.reshape(groups, -1), scales], axis=1).reshape(-1)
 
 
-def _paired(rows: Rows) -> I64:
+def _paired(rows: PackedWeights) -> I64:
     """Words of edgekd_fully_connected_s8: two rows in one half, biases joined like weights."""
     w = rows.padded()
     grouped = w.reshape(len(w), 2, 2, *w.shape[2:])  # group, pair of rows, row, block, input
@@ -174,25 +174,25 @@ def _paired(rows: Rows) -> I64:
     return _stream(biases, words.transpose(0, 2, 3, 1), scales)  # [group, block, 2, pair]
 
 
-def _bytes(rows: Rows) -> I64:
+def _bytes(rows: PackedWeights) -> I64:
     """Words of edgekd_fully_connected_s8_wide: four inputs of a row."""
     words = joined(rows.padded(), 8)  # [group, row, block]
     return _stream(_grouped(rows.b), words.transpose(0, 2, 1), rows.scales_up())
 
 
-def _nibbles(rows: Rows) -> I64:
+def _nibbles(rows: PackedWeights) -> I64:
     """Words of edgekd_fully_connected_s4: eight inputs of a row, in the order 0 1 4 5 2 3 6 7, 8 added to each."""
     words = joined((rows.padded(8) + 8)[..., [0, 1, 4, 5, 2, 3, 6, 7]], 4)
     return _stream(_grouped(rows.b), words.transpose(0, 2, 1), rows.scales_down())
 
 
-def _halves(rows: Rows) -> I64:
+def _halves(rows: PackedWeights) -> I64:
     """Words of edgekd_fully_connected_s16: four inputs of a row, in the order 0 2 1 3."""
     words = joined(rows.padded()[..., [0, 2, 1, 3]], 8)
     return _stream(_grouped(rows.b), words.transpose(0, 2, 1), _scales(*rows.halved()))
 
 
-def _wide_halves(rows: Rows) -> I64:
+def _wide_halves(rows: PackedWeights) -> I64:
     """Words of edgekd_fully_connected_s16_wide: the same with biases of two words."""
     words = joined(rows.padded()[..., [0, 2, 1, 3]], 8)
     b = _grouped(rows.b)
@@ -200,13 +200,13 @@ def _wide_halves(rows: Rows) -> I64:
     return _stream(biases, words.transpose(0, 2, 1), _scales(rows.reduced(), 15 - rows.shifts))
 
 
-def _channels(rows: Rows) -> I64:
+def _channels(rows: PackedWeights) -> I64:
     """Words of edgekd_depthwise_s8: one place of four channels, which are rows here."""
     w = np.pad(rows.w, ((0, -len(rows.w) % ROWS), (0, 0))).reshape(-1, ROWS, rows.w.shape[1])
     return _stream(_grouped(rows.b), joined(w.transpose(0, 2, 1), 8), rows.scales_down())
 
 
-STREAMS: dict[str, Callable[[Rows], I64]] = {
+STREAMS: dict[str, Callable[[PackedWeights], I64]] = {
     "edgekd_fully_connected_s8": _paired,
     "edgekd_fully_connected_s8_wide": _bytes,
     "edgekd_fully_connected_s4": _nibbles,

@@ -1,4 +1,4 @@
-"""A Program on its way to C: steps over flat buffers, in the order they run."""
+"""A Program on its way to C: calls of kernels and fused loops over flat buffers, in the order they run."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from edgekd.program.program import Tensor
 
+ALIGNMENT = 4
+"""Bytes. Kernels read whole words: inner buffers are padded to a multiple."""
 ITEM_BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
 
 
@@ -62,6 +64,13 @@ class Array:
         return self.values.size * ITEM_BYTES[self.c_type]
 
 
+@dataclass(frozen=True)
+class PerElement:
+    """A constant with a value for each element of the result."""
+
+    array: Array
+
+
 @dataclass(frozen=True, kw_only=True)
 class Term:
     """One dimension of a strided read: (i / divide % modulo) * stride."""
@@ -85,61 +94,71 @@ class Index:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Operand:
-    """What a lane reads, element by element."""
+    """What an elementwise operator reads, element by element."""
 
     source: Buffer | Array
     index: Index = field(default_factory=Index)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Lane:
-    """One elementwise operator. `kind` is a macro of native_lanes.j2, `constants` are what it needs beside operands."""
+class ElementwiseOp:
+    """One elementwise operator of a fused loop.
+
+    kind: a macro of codegen/templates/elementwise.j2, or `call`: `function` of edgekd_elementwise.h with the operands
+    and then the values of `constants["arguments"]`. constants: what the macro needs beside operands.
+    """
 
     kind: str
     op: str
     out: Buffer
     operands: tuple[Operand | int, ...]
     constants: dict[str, Any]
+    function: str = ""
+    sources: tuple[str, ...] = ()
+    """Files of firmware/kernels that it needs, without their suffix."""
 
     @property
     def reads(self) -> list[Operand]:
         """Operands that are values of the graph."""
-        return [one for one in self.operands if isinstance(one, Operand) and isinstance(one.source, Buffer)]
+        return [each for each in self.operands if isinstance(each, Operand) and isinstance(each.source, Buffer)]
 
     @property
     def arrays(self) -> list[Array]:
         """Constant arrays."""
-        found = [one.source for one in self.operands if isinstance(one, Operand) and isinstance(one.source, Array)]
+        operands = [each.source for each in self.operands if isinstance(each, Operand)]
+        arrays = [source for source in operands if isinstance(source, Array)]
         for value in self.constants.values():
-            found += [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, Array)]
-        return found
+            values = value if isinstance(value, list) else [value]
+            arrays += [each.array for each in values if isinstance(each, PerElement)]
+            arrays += [each for each in values if isinstance(each, Array)]
+        return arrays
 
 
 @dataclass(kw_only=True, eq=False)
-class Loop:
+class FusedLoop:
     """Elementwise operators in one pass over their elements. `kept`: results that are needed outside."""
 
-    lanes: list[Lane]
+    ops: list[ElementwiseOp]
     kept: list[Buffer]
 
     @property
     def size(self) -> int:
-        return self.lanes[0].out.size
+        return self.ops[0].out.size
 
     @property
     def loads(self) -> list[Operand]:
         """Operands that come from memory, each once."""
-        made = {lane.out for lane in self.lanes}
-        found: dict[tuple[Buffer | Array, Index], Operand] = {}
-        for lane in self.lanes:
-            for operand in lane.reads:
+        made = {op.out for op in self.ops}
+        loads: dict[tuple[Buffer | Array, Index], Operand] = {}
+        for op in self.ops:
+            for operand in op.reads:
                 if operand.source not in made:
-                    found.setdefault((operand.source, operand.index), operand)
-        return list(found.values())
+                    loads.setdefault((operand.source, operand.index), operand)
+        return list(loads.values())
 
     @property
     def reads(self) -> list[Buffer]:
-        return [one for one in dict.fromkeys(load.source for load in self.loads) if isinstance(one, Buffer)]
+        return [each for each in dict.fromkeys(load.source for load in self.loads) if isinstance(each, Buffer)]
 
     @property
     def writes(self) -> list[Buffer]:
@@ -147,7 +166,7 @@ class Loop:
 
     @property
     def arrays(self) -> list[Array]:
-        return [array for lane in self.lanes for array in lane.arrays]
+        return [array for op in self.ops for array in op.arrays]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,17 +186,17 @@ class Struct:
     @property
     def arrays(self) -> list[Array]:
         """Constant arrays it points to."""
-        inside = [array for one in self.members.values() if isinstance(one, Struct) for array in one.arrays]
-        return inside + [one for one in self.members.values() if isinstance(one, Array)]
+        inside = [array for each in self.members.values() if isinstance(each, Struct) for array in each.arrays]
+        return inside + [each for each in self.members.values() if isinstance(each, Array)]
 
     @property
     def kernels(self) -> list[Kernel]:
         """Kernels that are called through it."""
-        return [one for one in self.members.values() if isinstance(one, Kernel)]
+        return [each for each in self.members.values() if isinstance(each, Kernel)]
 
 
 @dataclass(kw_only=True, eq=False)
-class Call:
+class KernelCall:
     """A kernel: `function` of firmware/kernels/<kernel>.c, called with &layer, sources, out and numbers in turn.
 
     A source that no step writes is scratch memory, the call's own.
@@ -196,7 +215,7 @@ class Call:
 
     @property
     def reads(self) -> list[Buffer]:
-        return [one for one in self.sources if isinstance(one, Buffer)]
+        return [each for each in self.sources if isinstance(each, Buffer)]
 
     @property
     def writes(self) -> list[Buffer]:
@@ -205,15 +224,15 @@ class Call:
     @property
     def kernels(self) -> list[str]:
         """Names of all files of firmware/kernels that it needs, without their suffix."""
-        return [self.kernel, *(one.name for one in (self.layer.kernels if self.layer else []))]
+        return [self.kernel, *(kernel.name for kernel in (self.layer.kernels if self.layer else []))]
 
     @property
     def arrays(self) -> list[Array]:
         """Constant arrays it reads."""
-        return [one for one in self.sources if isinstance(one, Array)] + (self.layer.arrays if self.layer else [])
+        return [each for each in self.sources if isinstance(each, Array)] + (self.layer.arrays if self.layer else [])
 
 
-Step = Loop | Call
+Step = FusedLoop | KernelCall
 
 
 @dataclass(kw_only=True, eq=False)
