@@ -132,7 +132,7 @@ def test_what_needs_a_wide_kernel_stays_dense(scale: float) -> None:
     x, y = (Spec(shape=(1, n), dtype="int8", scale=1.0) for n in (8, 4))
     content = single("FULLY_CONNECTED", [x, constant(np.full((4, 8), -128), "int8", np.float32(scale))], [y])
     code = generate(read_tflite(content), "wide")
-    assert {one.function for one in code.layers if one.macs} == {"edgekd_fully_connected_s8_wide"}
+    assert {one.function for one in code.layers if one.macs} == {"edgekd_fully_connected_s8_s32acc"}
 
 
 def functions(types: tuple[str, str], outputs: int, inputs: int, share: float) -> set[str]:

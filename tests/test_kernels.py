@@ -55,7 +55,7 @@ OTHERS = [
     ("SOFTMAX to int16", "int8"),
 ]
 KINDS = [*WEIGHTED, *COPIES, *OTHERS]
-NO_OPERATORS = {"edgekd_window.c", "edgekd_grid.c"}
+NO_OPERATORS = {"edgekd_window.c", "edgekd_quantize.c"}
 ELEMENTWISE = {"edgekd_sigmoid_table.c", "edgekd_inverse_sqrt.c"}
 
 

@@ -25,7 +25,7 @@ from edgekd.program.program import Quantization, Tensor
 F32 = NDArray[np.float32]
 FIRMWARE = resource("firmware")
 INCLUDE = [FIRMWARE / "include"]
-KERNELS = [FIRMWARE / "kernels" / "edgekd_window.c", FIRMWARE / "kernels" / "edgekd_grid.c"]
+KERNELS = [FIRMWARE / "kernels" / "edgekd_window.c", FIRMWARE / "kernels" / "edgekd_quantize.c"]
 HERE = Path(__file__).parent / "firmware"
 SOURCES = [*KERNELS, HERE / "window_probe.c"]
 PROBES = ("window_features", "window_forecast", "window_grid")
@@ -246,7 +246,7 @@ COMPILERS = {
 }
 
 
-@pytest.mark.parametrize("source", ["kernels/edgekd_window.c", "kernels/edgekd_grid.c", "sketch/edgekd_text.c"])
+@pytest.mark.parametrize("source", ["kernels/edgekd_window.c", "kernels/edgekd_quantize.c", "sketch/edgekd_text.c"])
 @pytest.mark.parametrize("name", COMPILERS)
 def test_compiles_without_a_warning(name: str, source: str, tmp_path: Path) -> None:
     command = COMPILERS[name]

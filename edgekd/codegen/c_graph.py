@@ -19,7 +19,7 @@ from edgekd.codegen.c_names import constant, element, variable
 from edgekd.codegen.constants import grid_values
 from edgekd.codegen.memory_plan import Plan, plan
 from edgekd.codegen.sketches import CONSOLE, carried
-from edgekd.codegen.write import array_literal, comment, render
+from edgekd.codegen.write import array_literal, render
 from edgekd.contracts.board import resource
 from edgekd.program.lowering.ir import (
     Array,
@@ -34,6 +34,7 @@ from edgekd.program.lowering.ir import (
     PerElement,
     Step,
     Struct,
+    Word,
 )
 from edgekd.program.lowering.lower import lower
 from edgekd.program.lowering.names import TensorNames
@@ -120,14 +121,14 @@ def firmware_file(name: str) -> bytes:
 
 def with_headers(names: Iterable[str]) -> list[str]:
     """Files of firmware/, and those that they include."""
-    found: dict[str, None] = {}
+    files: dict[str, None] = {}
     waiting = list(names)
     while waiting:
         name = waiting.pop(0)
-        if name not in found:
-            found[name] = None
+        if name not in files:
+            files[name] = None
             waiting += INCLUDE.findall(firmware_file(name).decode())
-    return list(found)
+    return list(files)
 
 
 class _Writer:
@@ -164,21 +165,21 @@ class _Writer:
         return Code(
             name=self._name,
             files=files,
-            inputs=tuple(_tensor(one) for one in self._graph.inputs),
-            outputs=tuple(_tensor(one) for one in self._graph.outputs),
+            inputs=tuple(_tensor(buffer) for buffer in self._graph.inputs),
+            outputs=tuple(_tensor(buffer) for buffer in self._graph.outputs),
             workspace_bytes=self._workspace,
             macs=macs,
             layers=tuple(layers),
             memory=render("native_memory.c.j2", name=self._name, version=__version__, memory=self._memory()),
-            variables=tuple(one["name"] for one in self._memory()),
+            variables=tuple(row["name"] for row in self._memory()),
         )
 
     def _memory(self) -> list[dict[str, str]]:
         rows = [{"c_type": f"{self._name}_workspace", "name": WORKSPACE, "size": ""}]
         for role, buffers in (("input", self._graph.inputs), ("output", self._graph.outputs)):
-            for position, one in enumerate(buffers):
-                size = -(-one.size // 4) * 4
-                rows.append({"c_type": one.c_type, "name": f"edgekd_{role}_{position}", "size": f"[{size}]"})
+            for position, buffer in enumerate(buffers):
+                size = -(-buffer.size // 4) * 4
+                rows.append({"c_type": buffer.c_type, "name": f"edgekd_{role}_{position}", "size": f"[{size}]"})
         return rows
 
     def _place(self, buffer: Buffer) -> TensorLocation:
@@ -213,8 +214,8 @@ class _Writer:
             "values": [*map(self._value, self._graph.inputs), *map(self._value, self._graph.outputs)],
             "run_parameters": [
                 f"{self._name}_workspace *workspace",
-                *(f"const {one.c_type} {variable(one.name)}[{one.size}]" for one in self._graph.inputs),
-                *(f"{one.c_type} {variable(one.name)}[{one.size}]" for one in self._graph.outputs),
+                *(f"const {buffer.c_type} {variable(buffer.name)}[{buffer.size}]" for buffer in self._graph.inputs),
+                *(f"{buffer.c_type} {variable(buffer.name)}[{buffer.size}]" for buffer in self._graph.outputs),
             ],
         }
 
@@ -226,7 +227,7 @@ class _Writer:
         loops = [step for step in self._graph.steps if isinstance(step, FusedLoop)]
         names += [f"{name}.c" for loop in loops for op in loop.ops for name in op.sources]
         if self._grids:
-            names.append("edgekd_grid.c")
+            names.append("edgekd_quantize.c")
         return with_headers(names)
 
     # -- names -----------------------------------------------------------------------------------------------------
@@ -275,16 +276,17 @@ class _Writer:
 
     def _layer(self, layer: Struct, call: KernelCall) -> str:
         name = constant(self._names.distinct(f"{call.out.name}_layer"))
-        members = [self._member(value) for value in layer.members.values()]
-        names = comment(", ".join(layer.members))
-        self._structs.append({"c_type": layer.c_type, "name": name, "members": members, "comment": names})
+        members = [{"name": member, "value": self._member(value)} for member, value in layer.members.items()]
+        self._structs.append({"c_type": layer.c_type, "name": name, "members": members})
         return name
 
-    def _member(self, value: int | Array | Struct | Kernel | None) -> str:
+    def _member(self, value: int | Word | Array | Struct | Kernel | None) -> str:
+        if isinstance(value, Word):
+            return f"0x{value.bits:08X}u"
         if isinstance(value, Array):
             return self._array(value)
         if isinstance(value, Struct):
-            return "{" + ", ".join(self._member(one) for one in value.members.values()) + "}"
+            return "{" + ", ".join(self._member(member) for member in value.members.values()) + "}"
         if isinstance(value, Kernel):
             return value.name
         return "0" if value is None else array_literal(np.array([value]), 0).rstrip(",")
@@ -301,7 +303,8 @@ class _Writer:
                 "name": name,
                 "comment": f"{', '.join(op.op for op in step.ops)}: {step.size} elements",
                 "parameters": [
-                    f"{'' if one in step.kept else 'const '}{one.c_type} *{variable(one.name)}" for one in buffers
+                    f"{'' if buffer in step.kept else 'const '}{buffer.c_type} *{variable(buffer.name)}"
+                    for buffer in buffers
                 ],
                 "size": step.size,
                 "loads": [
@@ -313,12 +316,12 @@ class _Writer:
                 ],
                 "ops": [self._elementwise(op, loads) for op in step.ops],
                 "stores": [
-                    {"to": f"{variable(one.name)}[i]", "c_type": one.c_type, "value": element(one.name)}
-                    for one in step.kept
+                    {"to": f"{variable(buffer.name)}[i]", "c_type": buffer.c_type, "value": element(buffer.name)}
+                    for buffer in step.kept
                 ],
             }
         )
-        return f"{name}({', '.join(self._pointer(one) for one in buffers)})", name
+        return f"{name}({', '.join(self._pointer(buffer) for buffer in buffers)})", name
 
     def _elementwise(self, op: ElementwiseOp, loads: Mapping[Any, str]) -> dict[str, Any]:
         constants = {key: self._constant(value) for key, value in op.constants.items()}

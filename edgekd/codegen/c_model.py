@@ -13,10 +13,10 @@ from edgekd.program.reader import read_tflite
 
 FIRMWARE = (
     "edgekd_float.h",
-    "edgekd_grid.h",
+    "edgekd_quantize.h",
     "edgekd_status.h",
     "edgekd_window.h",
-    "edgekd_grid.c",
+    "edgekd_quantize.c",
     "edgekd_window.c",
 )
 """Files of firmware/ that every model needs."""
@@ -68,8 +68,8 @@ def generate_model(model: Deployed) -> ModelCode:
         f"{name}.c": render("native_model.c.j2", **values),
     }
     files |= {file: firmware_file(file) for file in FIRMWARE}
-    for one in graphs.values():
-        files |= one.files
+    for code in graphs.values():
+        files |= code.files
     memory = [
         {"c_type": f"{name}_state", "name": "edgekd_state", "size": ""},
         {"c_type": "float", "name": "edgekd_forecast", "size": f"[{network['outputs']}]"},

@@ -68,11 +68,11 @@ def _lowest(buffer: Buffer, offsets: dict[Buffer, int], lives: dict[Buffer, _Lif
 
 
 def _agree(a: Buffer, a_at: int, b: Buffer, b_at: int, lives: dict[Buffer, _Life]) -> bool:
-    one, other = lives[a], lives[b]
+    life, other = lives[a], lives[b]
     apart = a_at + _padded(a) <= b_at or b_at + _padded(b) <= a_at
-    if apart or one.first > other.last or other.first > one.last:
+    if apart or life.first > other.last or other.first > life.last:
         return True
-    return a_at == b_at and (b in one.heirs_of or a in other.heirs_of)
+    return a_at == b_at and (b in life.heirs_of or a in other.heirs_of)
 
 
 def _padded(buffer: Buffer) -> int:

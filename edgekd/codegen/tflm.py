@@ -23,9 +23,9 @@ ARENA_ALIGNMENT = 16
 
 FIRMWARE = (
     "include/edgekd_float.h",
-    "include/edgekd_grid.h",
+    "include/edgekd_quantize.h",
     "include/edgekd_window.h",
-    "kernels/edgekd_grid.c",
+    "kernels/edgekd_quantize.c",
     "kernels/edgekd_window.c",
     *CONSOLE,
 )

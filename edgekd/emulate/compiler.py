@@ -133,9 +133,9 @@ def find_compiler(board: Board, prefer: Kind | None = None) -> Compiler:
     if not board.emulated:
         raise ConfigError(f"board '{board.name}' is not emulated", hint="use edgekd.emulate.host.HostLibrary")
     for kind in (prefer,) if prefer else ("gcc", "zig"):
-        found = _installed(kind)
-        if found:
-            return found
+        compiler = _installed(kind)
+        if compiler:
+            return compiler
     missing = {"gcc": "arm-none-eabi-gcc", "zig": "the ziglang package", None: "a compiler for Cortex-M"}[prefer]
     raise ToolMissing(f"{missing} is not installed", hint="pip install ziglang, or apt install gcc-arm-none-eabi")
 
@@ -296,7 +296,7 @@ def _read(path: Path, board: Board, compiler: Compiler, profile: Profile, flags:
 def _symbols(elf: object) -> list[Symbol]:
     """Functions, variables and linker symbols; global ones last, so that they win over static ones of the same name."""
     table = elf.get_section_by_name(".symtab")  # type: ignore[attr-defined]
-    found = []
+    symbols = []
     for entry in table.iter_symbols():
         kind, binding = entry["st_info"]["type"], entry["st_info"]["bind"]
         if not entry.name or entry.name.startswith("$") or entry["st_shndx"] == "SHN_UNDEF":
@@ -305,8 +305,8 @@ def _symbols(elf: object) -> list[Symbol]:
             continue
         is_function = kind == "STT_FUNC"
         address = entry["st_value"] & ~1 if is_function else entry["st_value"]
-        found.append((binding == "STB_LOCAL", Symbol(entry.name, address, entry["st_size"], is_function)))
-    return [symbol for _, symbol in sorted(found, key=lambda pair: not pair[0])]
+        symbols.append((binding == "STB_LOCAL", Symbol(entry.name, address, entry["st_size"], is_function)))
+    return [symbol for _, symbol in sorted(symbols, key=lambda pair: not pair[0])]
 
 
 def _check_fit(image: Image) -> None:

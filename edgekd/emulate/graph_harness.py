@@ -40,12 +40,12 @@ class HostGraph:
     def __call__(self, batch: Sequence[Values]) -> list[Values]:
         """Run window by window: inputs [B, ...] -> outputs [B, ...]."""
 
-        def one(inputs: list[Values]) -> list[Values]:
+        def run_window(inputs: list[Values]) -> list[Values]:
             outputs = [np.zeros(tensor.shape, tensor.dtype) for tensor in self._outputs]
             self._library.call(self._entry, self._workspace, *inputs, *outputs)
             return outputs
 
-        return _by_window(batch, self._inputs, self._outputs, one)
+        return _by_window(batch, self._inputs, self._outputs, run_window)
 
 
 class BoardGraph:
@@ -66,7 +66,7 @@ class BoardGraph:
         """Run window by window: inputs [B, ...] -> outputs [B, ...]."""
         count = len(self._outputs)
 
-        def one(inputs: list[Values]) -> list[Values]:
+        def run_window(inputs: list[Values]) -> list[Values]:
             for name, value in zip(self._variables[1:], inputs, strict=False):
                 self._machine.write(name, value)
             self._machine.call(self._entry, *self._variables)
@@ -76,7 +76,7 @@ class BoardGraph:
                 for data, tensor in zip(raw, self._outputs, strict=True)
             ]
 
-        return _by_window(batch, self._inputs, self._outputs, one)
+        return _by_window(batch, self._inputs, self._outputs, run_window)
 
 
 def run_calls(
@@ -97,13 +97,13 @@ def _by_window(
     batch: Sequence[Values],
     inputs: Sequence[Tensor],
     outputs: Sequence[Tensor],
-    one: Callable[[list[Values]], list[Values]],
+    run_window: Callable[[list[Values]], list[Values]],
 ) -> list[Values]:
     windows = len(batch[0])
     results = [np.zeros((windows, *tensor.window), tensor.dtype) for tensor in outputs]
     padded = [_readable(value, tensor) for value, tensor in zip(batch, inputs, strict=True)]
     for row in range(windows):
-        for result, value in zip(results, one([values[row] for values in padded]), strict=True):
+        for result, value in zip(results, run_window([values[row] for values in padded]), strict=True):
             result[row] = value.reshape(result.shape[1:])
     return results
 

@@ -156,7 +156,7 @@ def measure(
     if not profiles:
         raise EdgekdError(f"nothing was measured: '{entry}' is not among the calls")
     functions = {symbol: _function_run(image.board, made) for symbol, made in runs.items()}
-    stack = max(one.stack_bytes for one in functions.values())
+    stack = max(run.stack_bytes for run in functions.values())
     most_expensive = functions[entry]
     return Measurement(
         board=image.board.name,

@@ -97,16 +97,16 @@ class BlockCost:
 def decode(code: bytes, address: int) -> list[Instruction]:
     """Decode a basic block. What capstone does not know (nothing GCC emits) still counts as one instruction."""
     decoder = _decoder()
-    found, offset = [], 0
+    instructions, offset = [], 0
     while offset < len(code):
         for at, size, mnemonic, operands in decoder.disasm_lite(code[offset:], address + offset):
-            found.append(Instruction(mnemonic.split(".")[0], operands, size))
+            instructions.append(Instruction(mnemonic.split(".")[0], operands, size))
             offset = at - address + size
         if offset < len(code):
             wide = code[offset + 1] >> 3 in (0b11101, 0b11110, 0b11111)
-            found.append(Instruction("unknown", "", 4 if wide else 2))
-            offset += found[-1].size
-    return found
+            instructions.append(Instruction("unknown", "", 4 if wide else 2))
+            offset += instructions[-1].size
+    return instructions
 
 
 def block_cost(core: str, instructions: list[Instruction]) -> BlockCost:

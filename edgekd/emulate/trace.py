@@ -225,8 +225,8 @@ def _functions(image: Image, trace: Addresses, costs: NDArray[np.int64]) -> tupl
         total = totals.setdefault(_name(image, address), [0, 0])
         total[0] += int(ran)
         total[1] += int(took)
-    found = (FunctionCost(name, *total) for name, total in totals.items())
-    return tuple(sorted(found, key=lambda cost: (-cost.cycles, cost.name)))
+    functions = (FunctionCost(name, *total) for name, total in totals.items())
+    return tuple(sorted(functions, key=lambda cost: (-cost.cycles, cost.name)))
 
 
 def _name(image: Image, address: int) -> str:

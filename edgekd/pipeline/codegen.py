@@ -73,7 +73,7 @@ def write_code(model: Path, name: str | None, board: str, out: Path) -> Code:
     code = generate(program, prefix)
     window = random_inputs(program, 1)
     files = dict(code.files) | {
-        **examples(code, [one[0] for one in window], [one[0] for one in reference.run(program, window)]),
+        **examples(code, [value[0] for value in window], [value[0] for value in reference.run(program, window)]),
         f"{prefix}.tflite": content,
         ABOUT: f'{{"edgekd": "{__version__}", "name": "{prefix}", "board": "{board}"}}\n',
     }
@@ -125,12 +125,12 @@ def emulate(
         build = Path(name)
         if (folder / MANIFEST).exists():
             return _emulate_run(folder, board, build, profile=profile, compiler=compiler)
-        one = load_code(folder, board)
-        layers = [_known(each, each.name) for each in one.code.layers]
-        image = one.image(build, profile=profile, compiler=compiler)
-        batch = random_inputs(one.program, MEASURED_WINDOWS)
-        calls = run_calls(one.code.entry, one.code.variables, batch, one.code.inputs)
-        return measure(image, one.code.entry, calls, layers=layers)
+        generated = load_code(folder, board)
+        layers = [_known(each, each.name) for each in generated.code.layers]
+        image = generated.image(build, profile=profile, compiler=compiler)
+        batch = random_inputs(generated.program, MEASURED_WINDOWS)
+        calls = run_calls(generated.code.entry, generated.code.variables, batch, generated.code.inputs)
+        return measure(image, generated.code.entry, calls, layers=layers)
 
 
 def verify(
@@ -141,45 +141,45 @@ def verify(
     windows: a file of windows, or None for so many random ones. Returns windows, pairs.<pair>.equal and .windows, and
     first_difference: None, or where the first pair differs, with the first layer that does on the board.
     """
-    one = load_code(folder, board)
+    generated = load_code(folder, board)
     if windows is None and random == 0:
         raise ConfigError("no windows to compare on", hint="--windows FILE.npy, or --random 1000")
-    inputs = load_windows(windows, one.program) if windows else random_inputs(one.program, random)
-    expected = reference.run(one.program, inputs)
+    inputs = load_windows(windows, generated.program) if windows else random_inputs(generated.program, random)
+    expected = reference.run(generated.program, inputs)
     pairs: dict[str, Any] = {}
     difference: dict[str, Any] | None = None
     with tempfile.TemporaryDirectory(prefix="edgekd-") as name:
         build = Path(name)
-        image = one.image(build, compiler=compiler) if one.board.emulated else None
-        for pair, engine in _engines(one, build, image).items():
-            found = engine(inputs)
-            same = np.all([_same(a, b) for a, b in zip(expected, found, strict=True)], axis=0)
+        image = generated.image(build, compiler=compiler) if generated.board.emulated else None
+        for pair, engine in _engines(generated, build, image).items():
+            computed = engine(inputs)
+            same = np.all([_same(a, b) for a, b in zip(expected, computed, strict=True)], axis=0)
             pairs[pair] = {"windows": len(same), "equal": int(same.sum())}
             if difference is None and not same.all():
-                difference = _difference(one, pair, int(np.argmin(same)), expected, found)
+                difference = _difference(generated, pair, int(np.argmin(same)), expected, computed)
                 if pair != "twin_tflm" and image:
-                    difference["layer"] = first_layer(one, image, [x[difference["window"]][None] for x in inputs])
+                    difference["layer"] = first_layer(generated, image, [x[difference["window"]][None] for x in inputs])
     return {"windows": len(expected[0]), "pairs": pairs, "first_difference": difference}
 
 
-def require_equal(found: dict[str, Any]) -> None:
+def require_equal(result: dict[str, Any]) -> None:
     """Disagreement, with where it is, unless all pairs of `verify` are equal."""
-    one = found["first_difference"]
-    if one:
-        layer = f", first in layer '{one['layer']}'" if one.get("layer") else ""
+    first = result["first_difference"]
+    if first:
+        layer = f", first in layer '{first['layer']}'" if first.get("layer") else ""
         raise Disagreement(
-            f"{one['pair'].replace('_', ' and ')} differ: window {one['window']}, output '{one['output']}', element "
-            f"{one['element']}: {one['twin']} and {one['found']}{layer}",
+            f"{first['pair'].replace('_', ' and ')} differ: window {first['window']}, output '{first['output']}', "
+            f"element {first['element']}: {first['twin']} and {first['found']}{layer}",
             hint="was the code changed by hand? run edgekd codegen again",
         )
 
 
-def _engines(one: Generated, build: Path, image: Image | None) -> dict[str, Callable[[Batch], Batch]]:
+def _engines(generated: Generated, build: Path, image: Image | None) -> dict[str, Callable[[Batch], Batch]]:
     """What is compared with the twin, by the name of the pair."""
-    code = one.code
-    library = HostLibrary(one.sources, [one.folder], build)
+    code = generated.code
+    library = HostLibrary(generated.sources, [generated.folder], build)
     engines: dict[str, Callable[[Batch], Batch]] = {
-        "twin_tflm": interpreters.TfliteMicro(one.content).run,
+        "twin_tflm": interpreters.TfliteMicro(generated.content).run,
         "twin_host": HostGraph(library, code.entry, code.workspace_bytes, code.inputs, code.outputs),
     }
     if image:
@@ -200,15 +200,15 @@ def _emulate_run(
         return measure_firmware(native, image, native.library(temporary), raw)
 
 
-def first_layer(one: Generated, image: Image, window: Batch) -> str | None:
+def first_layer(generated: Generated, image: Image, window: Batch) -> str | None:
     """Name of the first layer whose result on the emulated board differs from the twin's; None when none does."""
-    machine, code = Machine(image, counting=False), one.code
+    machine, code = Machine(image, counting=False), generated.code
     done: list[bool] = []
 
     def check() -> None:
         """Entering a layer, look at the results of the one before it."""
         if len(done) < len(code.layers):
-            done.append(all(_holds(one, machine, place, window) for place in code.layers[len(done)].writes))
+            done.append(all(_holds(generated, machine, place, window) for place in code.layers[len(done)].writes))
 
     entered = 0
 
@@ -283,9 +283,9 @@ def _same(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _difference(
-    one: Generated, pair: str, window: int, reference: Sequence[Any], found: Sequence[Any]
+    generated: Generated, pair: str, window: int, expected: Sequence[Any], computed: Sequence[Any]
 ) -> dict[str, Any]:
-    for tensor, a, b in zip(one.code.outputs, reference, found, strict=True):
+    for tensor, a, b in zip(generated.code.outputs, expected, computed, strict=True):
         away = np.flatnonzero(a[window].reshape(-1) != b[window].reshape(-1))
         if len(away):
             at = int(away[0])
@@ -294,13 +294,13 @@ def _difference(
     raise EdgekdError("windows differ in no output")
 
 
-def _holds(one: Generated, machine: Machine, place: TensorLocation, window: Batch) -> bool:
+def _holds(generated: Generated, machine: Machine, place: TensorLocation, window: Batch) -> bool:
     """Whether the memory of the board holds what the twin computes of a tensor."""
     tensor = place.tensor
     if tensor.data is not None:
         wanted = tensor.data
     else:
-        index = next(i for i, other in enumerate(one.program.tensors) if other is tensor)
-        wanted = reference.run(replace(one.program, outputs=(index,)), window)[0]
+        index = next(i for i, other in enumerate(generated.program.tensors) if other is tensor)
+        wanted = reference.run(replace(generated.program, outputs=(index,)), window)[0]
     raw = machine.read(place.variable)[place.offset :][: int(np.prod(tensor.shape)) * np.dtype(tensor.dtype).itemsize]
     return bool(np.array_equal(np.frombuffer(raw, tensor.dtype), wanted.reshape(-1)))

@@ -23,12 +23,12 @@ def arena_bytes(content: bytes) -> int:
 def _smallest(content: bytes, start: int, *, halve: bool) -> int:
     """The last of the sizes from `start` down that worked: halved each time, or `ALIGNMENT` less each time."""
     command = [sys.executable, "-m", "edgekd.program.arena", str(start), "halve" if halve else "step"]
-    found = subprocess.run(command, input=content, capture_output=True, check=False).stdout.split()
-    if not found:
+    worked = subprocess.run(command, input=content, capture_output=True, check=False).stdout.split()
+    if not worked:
         raise EdgekdError(
             "TFLite-Micro's arena could not be measured", hint="does python -m edgekd.program.arena start?"
         )
-    return int(found[-1])
+    return int(worked[-1])
 
 
 def main(start: int, how: str, content: bytes) -> None:

@@ -57,8 +57,8 @@ class Tflite:
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"TFLite cannot run this graph: {error}") from None
-        self._inputs = [one["index"] for one in self._interpreter.get_input_details()]
-        self._outputs = [one["index"] for one in self._interpreter.get_output_details()]
+        self._inputs = [details["index"] for details in self._interpreter.get_input_details()]
+        self._outputs = [details["index"] for details in self._interpreter.get_output_details()]
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the graph over a batch, window by window: inputs [B, ...] -> outputs [B, ...]."""
@@ -87,13 +87,13 @@ def prepare_micro(content: bytes, arena_size: int) -> Any:
         raise ModelError(f"TFLite-Micro cannot run this graph: {error}") from None
 
 
-def _by_window(program: Program, inputs: Sequence[NDArray[Any]], one: Any) -> list[NDArray[Any]]:
-    """Call `one` for every window, and put its results together."""
+def _by_window(program: Program, inputs: Sequence[NDArray[Any]], run_window: Any) -> list[NDArray[Any]]:
+    """Call `run_window` for every window, and put its results together."""
     windows = windows_of(program, inputs)
     given, made = ([program.tensors[i] for i in indices] for indices in (program.inputs, program.outputs))
     results = [np.zeros((windows, *tensor.window), tensor.dtype) for tensor in made]
     for i in range(windows):
-        rows = one([value[i].reshape(tensor.shape) for value, tensor in zip(inputs, given, strict=True)])
+        rows = run_window([value[i].reshape(tensor.shape) for value, tensor in zip(inputs, given, strict=True)])
         for result, row in zip(results, rows, strict=True):
             result[i] = row.reshape(result.shape[1:])
     return results

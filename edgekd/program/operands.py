@@ -47,7 +47,7 @@ class KernelContext:
 
     def integers(self, position: int) -> list[int]:
         """A constant operand as a flat list, such as axes."""
-        return [int(one) for one in self.constant(position).reshape(-1)]
+        return [int(number) for number in self.constant(position).reshape(-1)]
 
     def raw(self, position: int) -> Values:
         """An operand's value in the tensor's own type."""

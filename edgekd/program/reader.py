@@ -35,9 +35,9 @@ def read_tflite(content: bytes) -> Program:
         raise ModelError("the model has no subgraph")
     graph = subgraphs[0]  # no operator that is supported calls another
     buffers = model.tables(4, "buffer")
-    tensors = tuple(_tensor(one, buffers) for one in graph.tables(0, "tensor"))
-    codes = [_operator_name(one) for one in model.tables(1, "operator code")]
-    ops = tuple(_op(i, one, codes, tensors) for i, one in enumerate(graph.tables(3, "operator")))
+    tensors = tuple(_tensor(table, buffers) for table in graph.tables(0, "tensor"))
+    codes = [_operator_name(table) for table in model.tables(1, "operator code")]
+    ops = tuple(_op(i, table, codes, tensors) for i, table in enumerate(graph.tables(3, "operator")))
     inputs, outputs = (_indices(graph, field, len(tensors), "graph") for field in (1, 2))
     program = Program(
         tensors=tensors, ops=ops, inputs=inputs, outputs=outputs, sha256=hashlib.sha256(content).hexdigest()

@@ -1,4 +1,5 @@
-/* edgekd_average_pool_s8 and _s16: AVERAGE_POOL for images of ELEMENT, of BITS bits. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* edgekd_average_pool_s8 and _s16: the pool of one window, for images of ELEMENT, of BITS bits. */
 #include "edgekd_pool_body.h"
 
 /* Rounded half away from zero. */
@@ -54,15 +55,5 @@ static void pool(const edgekd_pool_2d *layer, const window *part, ELEMENT *y) {
 #endif
     for (; channel < layer->channels; channel++) {
         y[channel] = (ELEMENT)edgekd_clamp(average(part, channel), layer->low, layer->high);
-    }
-}
-
-void AVERAGE_POOL(const edgekd_pool_2d *layer, const ELEMENT *x, ELEMENT *y) {
-    uint32_t i, j;
-    for (i = 0; i < layer->out_height; i++) {
-        for (j = 0; j < layer->out_width; j++, y += layer->channels) {
-            const window part = window_at(layer, x, i, j);
-            pool(layer, &part, y);
-        }
     }
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Elementwise operators of TFLite, one element at a time: what the loops of generated code are made of. Each is equal
  * to TFLite-Micro's kernel to the last bit. Scales and shifts are constants of the caller: of every branch on them

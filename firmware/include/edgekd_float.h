@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Float arithmetic that every compiler rounds alike. */
 #ifndef EDGEKD_FLOAT_H
 #define EDGEKD_FLOAT_H

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Kernels of integer networks, equal to TFLite-Micro to the last bit. None has state, takes memory from a heap or
- * needs a library; layers are constants that stay in flash. Layouts of `words` are those of edgekd/codegen.
+ * needs a library; layers are constants that stay in flash. Layouts of `packed_weights` are those of
+ * edgekd/program/lowering.
  */
 #ifndef EDGEKD_KERNELS_H
 #define EDGEKD_KERNELS_H
@@ -13,7 +15,7 @@ extern "C" {
 
 /* Rows of weights, one per output. */
 typedef struct {
-    const uint32_t *words; /* biases, weights and scales of four rows after another, as the kernel reads them */
+    const uint32_t *packed_weights; /* biases, weights and scales of four rows after another, as the kernel reads them */
     uint32_t inputs, outputs;
     int32_t output_zero_point;
     uint32_t low, high; /* limits of the result, repeated in every byte (int8) or half (int16) of the word */
@@ -26,22 +28,22 @@ typedef struct {
  * @param y      [layer->outputs], must not overlap x
  *
  *   s8       int8 in and out, int8 weights in [-127, 127], sums in 24 bits, scales below 1/2
- *   s8_wide  the same with any weights, sums and scales that TFLite takes
+ *   s8_s32acc  the same with any weights, sums and scales that TFLite takes
  *   s4       int8 in and out, int4 weights, scales below 1/2
  *   s16      int16 in and out, int8 weights, sums in 32 bits, scales below 1/4
- *   s16_wide the same with sums in 64 bits, and any scale
+ *   s16_s64acc the same with sums in 64 bits, and any scale
  *
  * Stack on a core with DSP instructions: 68 bytes (s8, s4), 64 (s16), up to 120 (others); without: up to 120.
  */
 void edgekd_fully_connected_s8(const edgekd_fully_connected *layer, const void *x, void *y);
-void edgekd_fully_connected_s8_wide(const edgekd_fully_connected *layer, const void *x, void *y);
+void edgekd_fully_connected_s8_s32acc(const edgekd_fully_connected *layer, const void *x, void *y);
 void edgekd_fully_connected_s4(const edgekd_fully_connected *layer, const void *x, void *y);
 void edgekd_fully_connected_s16(const edgekd_fully_connected *layer, const void *x, void *y);
-void edgekd_fully_connected_s16_wide(const edgekd_fully_connected *layer, const void *x, void *y);
+void edgekd_fully_connected_s16_s64acc(const edgekd_fully_connected *layer, const void *x, void *y);
 
 /* Rows of weights of which only blocks of four neighbours are stored that are not all zero. */
 typedef struct {
-    const uint32_t *words; /* of each row: bias, four weights per block, scale */
+    const uint32_t *packed_weights; /* of each row: bias, four weights per block, scale */
     const uint8_t *columns; /* of each row: number of blocks, at least 1; the word of x where each begins; a shift */
     uint32_t outputs;
     int32_t output_zero_point, low, high; /* low, high: limits of the result */

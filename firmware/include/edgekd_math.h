@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The arithmetic all kernels share: TFLite-Micro's fixed point, rounded as it rounds, in a form that is one instruction
  * on a Cortex-M with DSP extension. Both forms give the same integers.
@@ -8,8 +9,12 @@
 #ifndef EDGEKD_MATH_H
 #define EDGEKD_MATH_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+/* What assembly takes for granted, checked by the compiler: an array of negative size is an error in C99 and C++. */
+#define EDGEKD_ASSERT(condition, name) typedef char edgekd_assert_##name[(condition) ? 1 : -1]
 
 /* Kernels keep their speed where the rest of a program is compiled for size. Holds to the end of the file. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE_SIZE__)
@@ -110,7 +115,27 @@ EDGEKD_INLINE uint32_t edgekd_word(const void *bytes) {
     return word;
 }
 
+/* Copy bytes to and from any address, a word at a time. Returns where the copy ends. */
+static inline uint8_t *edgekd_copy_bytes(const uint8_t *from, uint8_t *to, uint32_t bytes) {
+    for (; bytes >= 4u; bytes -= 4u, from += 4, to += 4) {
+        const uint32_t word = edgekd_word(from);
+        memcpy(to, &word, sizeof word);
+    }
+    for (; bytes > 0u; bytes--) {
+        *to++ = *from++;
+    }
+    return to;
+}
+
 #if EDGEKD_DSP
+
+/* For assembly: the total in ROW, scaled by FRACTION, shifted by the lowest byte of r12, r1 added, to eight bits. */
+#define EDGEKD_FINISH_BYTE(ROW, FRACTION) \
+    "smmlar " ROW ", " ROW ", " FRACTION ", " ROW "\n\t" \
+    "add " ROW ", " ROW ", " ROW ", asr #31\n\t" \
+    "asrs " ROW ", " ROW ", r12\n\t" \
+    "adc " ROW ", " ROW ", r1\n\t" \
+    "ssat " ROW ", #8, " ROW "\n\t"
 
 /* Bytes 0 and 2 of a word, or 1 and 3, as two signed halves. */
 EDGEKD_INLINE uint32_t edgekd_even_bytes(uint32_t word) {

@@ -1,33 +1,34 @@
-/* edgekd_max_pool_s8 and _s16: MAX_POOL for images of ELEMENT, of BITS bits, the least of them LEAST. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* edgekd_max_pool_s8 and _s16: the pool of one window, for images of ELEMENT, of BITS bits, the least of them LEAST. */
 #include "edgekd_pool_body.h"
 
 /* The largest of a channel. */
 static int32_t largest(const window *part, uint32_t channel) {
     const ELEMENT *line = part->first + channel;
-    int32_t found = LEAST;
+    int32_t most = LEAST;
     uint32_t i, j;
     for (i = 0; i < part->rows; i++, line += part->line) {
         const ELEMENT *at = line;
         for (j = 0; j < part->columns; j++, at += part->step) {
-            found = *at > found ? *at : found;
+            most = *at > most ? *at : most;
         }
     }
-    return found;
+    return most;
 }
 
 #if EDGEKD_DSP && BITS == 8
 /* The largest of each of four channels, as bytes. */
 static uint32_t largest_of_four(const window *part, uint32_t channel) {
     const ELEMENT *line = part->first + channel;
-    uint32_t found = 0x80808080u;
+    uint32_t most = 0x80808080u;
     uint32_t i, j;
     for (i = 0; i < part->rows; i++, line += part->line) {
         const ELEMENT *at = line;
         for (j = 0; j < part->columns; j++, at += part->step) {
-            found = edgekd_max_bytes(found, edgekd_word(at));
+            most = edgekd_max_bytes(most, edgekd_word(at));
         }
     }
-    return found;
+    return most;
 }
 #endif
 
@@ -37,21 +38,11 @@ static void pool(const edgekd_pool_2d *layer, const window *part, ELEMENT *y) {
     const uint32_t low = (uint32_t)(layer->low & 0xFF) * 0x01010101u;
     const uint32_t high = (uint32_t)(layer->high & 0xFF) * 0x01010101u;
     for (; channel + 4u <= layer->channels; channel += 4u) {
-        const uint32_t found = edgekd_clamp_bytes(largest_of_four(part, channel), low, high);
-        memcpy(y + channel, &found, sizeof found);
+        const uint32_t most = edgekd_clamp_bytes(largest_of_four(part, channel), low, high);
+        memcpy(y + channel, &most, sizeof most);
     }
 #endif
     for (; channel < layer->channels; channel++) {
         y[channel] = (ELEMENT)edgekd_clamp(largest(part, channel), layer->low, layer->high);
-    }
-}
-
-void MAX_POOL(const edgekd_pool_2d *layer, const ELEMENT *x, ELEMENT *y) {
-    uint32_t i, j;
-    for (i = 0; i < layer->out_height; i++) {
-        for (j = 0; j < layer->out_width; j++, y += layer->channels) {
-            const window part = window_at(layer, x, i, j);
-            pool(layer, &part, y);
-        }
     }
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a function of the generated C interface returns. */
 #ifndef EDGEKD_STATUS_H
 #define EDGEKD_STATUS_H

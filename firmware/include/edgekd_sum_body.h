@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* edgekd_sum_s8 and _s16: SUM for values of ELEMENT, of BITS bits, from LEAST to MOST. */
 #include "edgekd_kernels.h"
 #include "edgekd_math.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Preprocessing: raw samples in physical units -> features of the network, and its output -> a forecast.
  *
@@ -23,7 +24,7 @@
 
 #include <stdint.h>
 
-#include "edgekd_grid.h"
+#include "edgekd_quantize.h"
 
 #ifdef __cplusplus
 extern "C" {

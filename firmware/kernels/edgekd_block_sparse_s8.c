@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_kernels.h"
 #include "edgekd_math.h"
 
@@ -10,6 +11,12 @@
  */
 
 #if EDGEKD_DSP
+
+EDGEKD_ASSERT(offsetof(edgekd_block_sparse, columns) == 4u, columns);
+EDGEKD_ASSERT(offsetof(edgekd_block_sparse, outputs) == 8u, outputs);
+EDGEKD_ASSERT(offsetof(edgekd_block_sparse, output_zero_point) == 12u, output_zero_point);
+EDGEKD_ASSERT(offsetof(edgekd_block_sparse, low) == 16u, low);
+EDGEKD_ASSERT(offsetof(edgekd_block_sparse, high) == 20u, high);
 
 /* Four inputs. r0 weights, r1 x, r3 columns, r8 and r9 both sums. */
 #define BLOCK \
@@ -32,7 +39,7 @@ __attribute__((naked)) void edgekd_block_sparse_s8(const edgekd_block_sparse *la
     __asm__ volatile(
         ".syntax unified\n\t"
         "push {r4-r11, lr}\n\t"
-        "ldm r0, {r0, r3, r9-r12}\n\t" /* words, columns, outputs, output_zero_point, low, high */
+        "ldm r0, {r0, r3, r9-r12}\n\t" /* packed_weights, columns, outputs, output_zero_point, low, high */
         "add lr, r2, r9\n"
         "1:\n\t"
         "ldrb r7, [r3], #1\n\t"
@@ -87,7 +94,7 @@ static uint32_t dot(uint32_t sum, const uint32_t *words, const uint8_t *columns,
 }
 
 void edgekd_block_sparse_s8(const edgekd_block_sparse *layer, const void *x, void *y) {
-    const uint32_t *words = layer->words;
+    const uint32_t *words = layer->packed_weights;
     const uint8_t *columns = layer->columns;
     int8_t *out = (int8_t *)y;
     uint32_t row;

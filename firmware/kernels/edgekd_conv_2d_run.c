@@ -1,18 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_kernels.h"
 #include "edgekd_math.h"
 
 /* A window that is one piece of x, with 3 bytes behind it, is read where it is; another is gathered in the scratch. */
-
-static uint8_t *copy(uint8_t *to, const uint8_t *from, uint32_t bytes) {
-    for (; bytes >= 4u; bytes -= 4u, from += 4, to += 4) {
-        const uint32_t word = edgekd_word(from);
-        memcpy(to, &word, sizeof word);
-    }
-    for (; bytes > 0u; bytes--) {
-        *to++ = *from++;
-    }
-    return to;
-}
 
 static uint8_t *fill(uint8_t *to, uint32_t value, uint32_t bytes) {
     for (; bytes > 0u; bytes--) {
@@ -26,7 +16,7 @@ static uint8_t *gather_line(const edgekd_conv_2d *layer, const uint8_t *line, ui
     uint32_t j;
     for (j = 0; j < layer->kernel_width; j++, column += layer->dilation_width) {
         if (column < layer->width) {
-            to = copy(to, line + column * layer->channels, layer->group_channels);
+            to = edgekd_copy_bytes(line + column * layer->channels, to, layer->group_channels);
         } else {
             to = fill(to, layer->padding, layer->group_channels);
         }
@@ -44,7 +34,7 @@ static void gather(const edgekd_conv_2d *layer, const uint8_t *x, uint32_t row, 
         if (row >= layer->height) {
             to = fill(to, layer->padding, bytes);
         } else if (joined) {
-            to = copy(to, x + (row * layer->width + column) * layer->channels, bytes);
+            to = edgekd_copy_bytes(x + (row * layer->width + column) * layer->channels, to, bytes);
         } else {
             to = gather_line(layer, x + row * layer->width * layer->channels, column, to);
         }
@@ -59,7 +49,7 @@ static uint8_t *grouped(const edgekd_conv_2d *layer, const uint8_t *x, uint32_t 
     for (group = 0; group < layer->groups; group++, x += layer->group_channels, y += layer->group_outputs) {
         gather(layer, x, row, column, scratch);
         layer->kernel(&rows, scratch, y);
-        rows.words += layer->group_words;
+        rows.packed_weights += layer->group_words;
     }
     return y;
 }

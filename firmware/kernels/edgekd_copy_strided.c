@@ -1,15 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_kernels.h"
 #include "edgekd_math.h"
-
-static void copy(const uint8_t *from, uint8_t *to, uint32_t bytes) {
-    for (; bytes >= 4u; bytes -= 4u, from += 4, to += 4) {
-        const uint32_t word = edgekd_word(from);
-        memcpy(to, &word, sizeof word);
-    }
-    for (; bytes > 0u; bytes--) {
-        *to++ = *from++;
-    }
-}
 
 void edgekd_copy_strided(const edgekd_strides *layer, const void *x, void *y) {
     const uint8_t *from = (const uint8_t *)x + layer->x_start;
@@ -20,7 +11,7 @@ void edgekd_copy_strided(const edgekd_strides *layer, const void *x, void *y) {
         const uint8_t *source = from + at[0] * layer->x_strides[0] + at[1] * layer->x_strides[1] + at[2] * layer->x_strides[2];
         uint8_t *target = to + at[0] * layer->y_strides[0] + at[1] * layer->y_strides[1] + at[2] * layer->y_strides[2];
         for (i = 0; i < layer->sizes[3]; i++, source += layer->x_strides[3], target += layer->y_strides[3]) {
-            copy(source, target, layer->bytes);
+            (void)edgekd_copy_bytes(source, target, layer->bytes);
         }
         for (i = 2; i >= 0 && ++at[i] == layer->sizes[i]; i--) {
             at[i] = 0;

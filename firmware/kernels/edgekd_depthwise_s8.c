@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_kernels.h"
 #include "edgekd_math.h"
 
@@ -30,7 +31,7 @@ static uint32_t four_channels(const edgekd_fully_connected *layer, const uint32_
 }
 
 void edgekd_depthwise_s8(const edgekd_fully_connected *layer, const void *x, void *y) {
-    const uint32_t *words = layer->words;
+    const uint32_t *words = layer->packed_weights;
     const int8_t *at = (const int8_t *)x;
     int8_t *out = (int8_t *)y;
     uint32_t left = layer->outputs;
@@ -67,7 +68,7 @@ void edgekd_depthwise_s8(const edgekd_fully_connected *layer, const void *x, voi
     uint32_t channel;
     for (channel = 0; channel < layer->outputs; channel++) {
         const uint32_t k = channel & 3u;
-        const uint32_t *const words = layer->words + (channel >> 2) * (9u + layer->inputs);
+        const uint32_t *const words = layer->packed_weights + (channel >> 2) * (9u + layer->inputs);
         const uint32_t *const scales = words + 4u + layer->inputs;
         const uint32_t sum = dot(words[k], words + 4, at + channel, layer, k);
         const int32_t scaled = edgekd_scale((int32_t)sum, (int32_t)scales[k]);

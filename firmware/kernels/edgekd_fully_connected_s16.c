@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_kernels.h"
 #include "edgekd_math.h"
 
@@ -8,6 +9,12 @@
  */
 
 #if EDGEKD_DSP
+
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, inputs) == 4u, inputs);
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, outputs) == 8u, outputs);
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, output_zero_point) == 12u, output_zero_point);
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, low) == 16u, low);
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, high) == 20u, high);
 
 /* Four inputs in r2 and r3, of one row: its weights in WEIGHTS, its sum in SUM. */
 #define ROW(WEIGHTS, SUM) \
@@ -46,7 +53,7 @@ __attribute__((naked)) void edgekd_fully_connected_s16(const edgekd_fully_connec
         ".syntax unified\n\t"
         "push {r4-r11, lr}\n\t"
         "sub sp, #28\n\t"
-        "ldm r0, {r0, r3, r4, r5, r6, r7}\n\t" /* words, inputs, outputs, output_zero_point, low, high */
+        "ldm r0, {r0, r3, r4, r5, r6, r7}\n\t" /* packed_weights, inputs, outputs, output_zero_point, low, high */
         "lsrs r5, r3, #2\n\t"
         "and r3, r3, #3\n\t"
         "str r1, [sp]\n\t"
@@ -141,7 +148,7 @@ static int32_t scale(int32_t sum, int32_t multiplier, uint32_t shift) {
 void edgekd_fully_connected_s16(const edgekd_fully_connected *layer, const void *x, void *y) {
     const int32_t low = edgekd_half(layer->low, 0);
     const int32_t high = edgekd_half(layer->high, 0);
-    const uint32_t *words = layer->words;
+    const uint32_t *words = layer->packed_weights;
     int16_t *out = (int16_t *)y;
     uint32_t row, k;
     for (row = 0; row < layer->outputs; row += 4u) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_kernels.h"
 #include "edgekd_math.h"
 
@@ -8,6 +9,12 @@
  */
 
 #if EDGEKD_DSP
+
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, inputs) == 4u, inputs);
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, outputs) == 8u, outputs);
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, output_zero_point) == 12u, output_zero_point);
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, low) == 16u, low);
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, high) == 20u, high);
 
 /* Two pairs of inputs in r2 and r3, of one row: its weights in WEIGHTS, shifted to the pairs by FIRST and SECOND. */
 #define ROW(WEIGHTS, SUM, FIRST, SECOND) \
@@ -25,14 +32,6 @@
     ROW("r6", "r10", FIRST, SECOND) \
     ROW("r7", "r11", FIRST, SECOND)
 
-/* Total in ROW, scaled by FRACTION, shifted by the lowest byte of r12, r1 added, to eight bits. */
-#define FINISH(ROW, FRACTION) \
-    "smmlar " ROW ", " ROW ", " FRACTION ", " ROW "\n\t" \
-    "add " ROW ", " ROW ", " ROW ", asr #31\n\t" \
-    "asrs " ROW ", " ROW ", r12\n\t" \
-    "adc " ROW ", " ROW ", r1\n\t" \
-    "ssat " ROW ", #8, " ROW "\n\t"
-
 /*
  * In assembly, for compilers spill here.
  * Stack: [0] x, [4] its end, [8] 8 * sum x, [12] outputs left, [16] y, [20] output_zero_point, [24] low, [28] high.
@@ -44,7 +43,7 @@ __attribute__((naked)) void edgekd_fully_connected_s4(const edgekd_fully_connect
         ".syntax unified\n\t"
         "push {r4-r11, lr}\n\t"
         "sub sp, #32\n\t"
-        "ldm r0, {r0, r3, r4, r5, r6, r7}\n\t" /* words, inputs, outputs, output_zero_point, low, high */
+        "ldm r0, {r0, r3, r4, r5, r6, r7}\n\t" /* packed_weights, inputs, outputs, output_zero_point, low, high */
         "add r3, r3, r1\n\t"
         "str r1, [sp]\n\t"
         "str r3, [sp, #4]\n\t"
@@ -87,13 +86,13 @@ __attribute__((naked)) void edgekd_fully_connected_s4(const edgekd_fully_connect
         "ldr r1, [sp, #20]\n\t"
         "ldr r2, [sp, #16]\n\t"
         "ldr r3, [sp, #12]\n\t"
-        FINISH("r8", "r4")
+        EDGEKD_FINISH_BYTE("r8", "r4")
         "lsr r12, r12, #8\n\t"
-        FINISH("r9", "r5")
+        EDGEKD_FINISH_BYTE("r9", "r5")
         "lsr r12, r12, #8\n\t"
-        FINISH("r10", "r6")
+        EDGEKD_FINISH_BYTE("r10", "r6")
         "lsr r12, r12, #8\n\t"
-        FINISH("r11", "r7")
+        EDGEKD_FINISH_BYTE("r11", "r7")
         "ldr r4, [sp, #24]\n\t"
         "ldr r5, [sp, #28]\n\t"
         "bfi r8, r9, #8, #8\n\t"
@@ -148,7 +147,7 @@ void edgekd_fully_connected_s4(const edgekd_fully_connected *layer, const void *
     const int32_t low = edgekd_byte(layer->low, 0);
     const int32_t high = edgekd_byte(layer->high, 0);
     const uint32_t eight = 8u * sum_of((const int8_t *)x, layer->inputs);
-    const uint32_t *words = layer->words;
+    const uint32_t *words = layer->packed_weights;
     int8_t *out = (int8_t *)y;
     uint32_t row, k;
     for (row = 0; row < layer->outputs; row += 4u) {

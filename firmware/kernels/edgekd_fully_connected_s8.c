@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_kernels.h"
 #include "edgekd_math.h"
 
@@ -9,6 +10,12 @@
  */
 
 #if EDGEKD_DSP
+
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, inputs) == 4u, inputs);
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, outputs) == 8u, outputs);
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, output_zero_point) == 12u, output_zero_point);
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, low) == 16u, low);
+EDGEKD_ASSERT(offsetof(edgekd_fully_connected, high) == 20u, high);
 
 /* Four inputs, four rows. r0 weights, r1 x, r8 pair of rows 0,1, r9 row 0, r10 pair of rows 2,3, r11 row 2. */
 #define FOUR_INPUTS(OFFSET) \
@@ -32,14 +39,6 @@
     "sxtb16 r7, r7\n\t" \
     "smlad r11, r7, r3, r11\n\t"
 
-/* Total in ROW, scaled by FRACTION, shifted by the lowest byte of r12, r1 added, to eight bits. */
-#define FINISH(ROW, FRACTION) \
-    "smmlar " ROW ", " ROW ", " FRACTION ", " ROW "\n\t" \
-    "add " ROW ", " ROW ", " ROW ", asr #31\n\t" \
-    "asrs " ROW ", " ROW ", r12\n\t" \
-    "adc " ROW ", " ROW ", r1\n\t" \
-    "ssat " ROW ", #8, " ROW "\n\t"
-
 /*
  * In assembly, for compilers spill here: all fourteen registers are in use. Sixteen inputs per turn of the inner loop;
  * its first turn begins at a later block where their number is no multiple of 16.
@@ -54,7 +53,7 @@ __attribute__((naked)) void edgekd_fully_connected_s8(const edgekd_fully_connect
         "push {r4-r11, lr}\n\t"
         "sub sp, #32\n\t"
         "mov lr, r2\n\t"
-        "ldm r0, {r0, r3, r4, r5, r6, r7}\n\t" /* words, inputs, outputs, output_zero_point, low, high */
+        "ldm r0, {r0, r3, r4, r5, r6, r7}\n\t" /* packed_weights, inputs, outputs, output_zero_point, low, high */
         "eor r8, r6, #0x80808080\n\t"
         "eor r9, r7, #0x7F7F7F7F\n\t"
         "orr r8, r8, r9\n\t"
@@ -97,13 +96,13 @@ __attribute__((naked)) void edgekd_fully_connected_s8(const edgekd_fully_connect
         "sub r10, r10, r11\n\t"
         "asr r8, r8, #8\n\t"
         "asr r10, r10, #8\n\t"
-        FINISH("r9", "r4")
+        EDGEKD_FINISH_BYTE("r9", "r4")
         "lsr r12, r12, #8\n\t"
-        FINISH("r8", "r5")
+        EDGEKD_FINISH_BYTE("r8", "r5")
         "lsr r12, r12, #8\n\t"
-        FINISH("r11", "r6")
+        EDGEKD_FINISH_BYTE("r11", "r6")
         "lsr r12, r12, #8\n\t"
-        FINISH("r10", "r7")
+        EDGEKD_FINISH_BYTE("r10", "r7")
         "bfi r9, r8, #8, #8\n\t"
         "bfi r9, r11, #16, #8\n\t"
         "bfi r9, r10, #24, #8\n\t"
@@ -167,7 +166,7 @@ static const uint32_t *dot(uint32_t sums[4], const uint32_t *words, const int8_t
 void edgekd_fully_connected_s8(const edgekd_fully_connected *layer, const void *x, void *y) {
     const int32_t low = edgekd_byte(layer->low, 0);
     const int32_t high = edgekd_byte(layer->high, 0);
-    const uint32_t *words = layer->words;
+    const uint32_t *words = layer->packed_weights;
     int8_t *out = (int8_t *)y;
     uint32_t row, k;
     for (row = 0; row < layer->outputs; row += 4u) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_elementwise.h"
 
 #define ONE_AND_A_HALF 402653184 /* Q3 */

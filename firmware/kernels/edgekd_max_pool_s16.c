@@ -1,4 +1,5 @@
-#define MAX_POOL edgekd_max_pool_s16
+/* SPDX-License-Identifier: Apache-2.0 */
+#define POOL edgekd_max_pool_s16
 #define ELEMENT int16_t
 #define BITS 16
 #define LEAST (-32768)

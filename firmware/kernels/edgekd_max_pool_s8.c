@@ -1,4 +1,5 @@
-#define MAX_POOL edgekd_max_pool_s8
+/* SPDX-License-Identifier: Apache-2.0 */
+#define POOL edgekd_max_pool_s8
 #define ELEMENT int8_t
 #define BITS 8
 #define LEAST (-128)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_elementwise.h"
 
 /* sigmoid(i / 24) in 1/65536 with half the greatest error of linear interpolation added; the last entry is full scale. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_kernels.h"
 #include "edgekd_math.h"
 
@@ -9,12 +10,12 @@ static int32_t interpolated(int32_t x, const int16_t *table) {
 }
 
 static int32_t largest(const int16_t *x, uint32_t size) {
-    int32_t found = -32768;
+    int32_t most = -32768;
     uint32_t i;
     for (i = 0; i < size; i++) {
-        found = x[i] > found ? x[i] : found;
+        most = x[i] > most ? x[i] : most;
     }
-    return found;
+    return most;
 }
 
 /* The exponentials of a row into y. Returns their sum in Q0.15. */

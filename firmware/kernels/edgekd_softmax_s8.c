@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_kernels.h"
 #include "edgekd_math.h"
 
@@ -35,12 +36,12 @@ static int32_t exponential(const edgekd_softmax *layer, int32_t difference) {
 }
 
 static int32_t largest(const int8_t *x, uint32_t size) {
-    int32_t found = -128;
+    int32_t most = -128;
     uint32_t i;
     for (i = 0; i < size; i++) {
-        found = x[i] > found ? x[i] : found;
+        most = x[i] > most ? x[i] : most;
     }
-    return found;
+    return most;
 }
 
 /* Of one row: the sum of its exponentials in Q12.19. */

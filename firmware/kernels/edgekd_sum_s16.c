@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #define SUM edgekd_sum_s16
 #define ELEMENT int16_t
 #define BITS 16

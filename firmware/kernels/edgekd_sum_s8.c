@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #define SUM edgekd_sum_s8
 #define ELEMENT int8_t
 #define BITS 8

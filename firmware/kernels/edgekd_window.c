@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_float.h"
 #include "edgekd_window.h"
 

@@ -53,7 +53,7 @@ void window_forecast(const float *constants, int32_t target_column, const float 
 
 /* scale and its inverse; limits: zero point, lowest, highest, count. */
 void window_grid(const float *scale, const int32_t *limits, const float *real, int32_t *integers, float *back) {
-    edgekd_grid grid;
+    edgekd_quant_params grid;
     int32_t i;
     grid.scale = scale[0];
     grid.inverse_scale = scale[1];

@@ -36,7 +36,7 @@ static void once(void) {
     edgekd_column *columns = (edgekd_column *)floats(5u * inputs);
     float *ring = floats(length * inputs), *sample = floats(inputs), *scratch = floats(level);
     float *levels = floats(inputs), *x = floats(inputs);
-    edgekd_grid grid = {0.5f, 2.0f, 0, -128, 127};
+    edgekd_quant_params grid = {0.5f, 2.0f, 0, -128, 127};
     edgekd_window window;
     uint32_t i, n;
     config.columns = columns;

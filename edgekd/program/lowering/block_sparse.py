@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekd.program.lowering.ir import Array, Graph, Kernel, KernelCall, Struct
+from edgekd.program.lowering.ir import Array, Graph, Kernel, KernelCall, Struct, Word
 from edgekd.program.lowering.weight_packing import ROWS, PackedWeights, joined
 from edgekd.program.requantize import I64
 
@@ -72,10 +72,10 @@ def blocks_of(rows: PackedWeights, name: str) -> Sparse | None:
     return Sparse(kernel=kernel, layer=_struct(rows, name, words, columns), rows=len(w), blocks=int(kept.sum()))
 
 
-def pays(one: Sparse, rows: PackedWeights, dense: Struct) -> bool:
+def pays(sparse: Sparse, rows: PackedWeights, dense: Struct) -> bool:
     """Whether sparse rows save more flash than cycles against the dense layer, or both, and are not bigger."""
     size = _bytes(dense)
-    return one.bytes <= size and one.bytes * one.cycles < size * dense_cycles(rows)
+    return sparse.bytes <= size and sparse.bytes * sparse.cycles < size * dense_cycles(rows)
 
 
 def dense_cycles(rows: PackedWeights) -> float:
@@ -133,8 +133,8 @@ KINDS = {"int8": ("edgekd_block_sparse_s8", 4, _fields_s8), "int16": ("edgekd_bl
 
 def _struct(rows: PackedWeights, name: str, words: Sequence[I64], columns: Sequence[I64]) -> Struct:
     shape = f"{rows.w_type} weights [{rows.w.shape[0]}, {rows.w.shape[1]}]"
-    members: dict[str, int | Array | Struct | Kernel | None] = {
-        "words": Array(
+    members: dict[str, int | Word | Array | Struct | Kernel | None] = {
+        "packed_weights": Array(
             name=f"{name}_words",
             c_type="uint32_t",
             values=np.concatenate(words) & 0xFFFFFFFF,

@@ -176,12 +176,19 @@ class Kernel:
     name: str
 
 
+@dataclass(frozen=True)
+class Word:
+    """An uint32 that stands for bits and not for a number: it is written in hexadecimal."""
+
+    bits: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Struct:
     """A constant of a type of edgekd_kernels.h: its members in order. None is NULL, a Struct lies inside this one."""
 
     c_type: str
-    members: "dict[str, int | Array | Struct | Kernel | None]"
+    members: "dict[str, int | Word | Array | Struct | Kernel | None]"
 
     @property
     def arrays(self) -> list[Array]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekd.contracts.errors import ModelError
-from edgekd.program.lowering.ir import Array, Buffer, Kernel, KernelCall, Struct
+from edgekd.program.lowering.ir import Array, Buffer, Kernel, KernelCall, Struct, Word
 
 Picks = list[tuple[int, int, int]]
 """Start, stop and step along each axis of a tensor."""
@@ -52,7 +52,7 @@ def copy_of(region: Region, op: str, x: Buffer | Array, out: Buffer) -> KernelCa
         raise ModelError(f"{op} of '{out.name}' runs along {len(axes)} axes, up to {AXES} are supported")
     axes = [(1, 0, 0)] * (AXES - len(axes)) + axes
     factors = (1, itemsize, itemsize)
-    members: dict[str, int | Array | Struct | Kernel | None] = {
+    members: dict[str, int | Word | Array | Struct | Kernel | None] = {
         name: Struct(c_type="int32_t", members={str(i): axis[row] * factors[row] for i, axis in enumerate(axes)})
         for row, name in enumerate(("sizes", "x_strides", "y_strides"))
     }

@@ -1,4 +1,4 @@
-"""PackedWeights of weights as the kernels read them: which kernel computes them exactly, and its stream of words."""
+"""Weights in rows, packed as the kernels read them: which kernel computes them exactly, and its stream of words."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekd.program.lowering.elementwise import split_multiplier
-from edgekd.program.lowering.ir import Array, Kernel, Struct
+from edgekd.program.lowering.ir import Array, Kernel, Struct, Word
 from edgekd.program.requantize import I64
 
 ROWS = 4
@@ -50,8 +50,8 @@ class PackedWeights:
             comment=f"biases, {self.w_type} weights [{self.w.shape[0]}, {self.w.shape[1]}], scales by four rows",
         )
         low, high = (self._repeated(limit) for limit in self.limits)
-        members: dict[str, int | Array | Struct | Kernel | None] = {
-            "words": words,
+        members: dict[str, int | Word | Array | Struct | Kernel | None] = {
+            "packed_weights": words,
             "inputs": self.w.shape[1],
             "outputs": len(self.w) // groups,
             "output_zero_point": self.zero,
@@ -60,9 +60,9 @@ class PackedWeights:
         }
         return Kernel(name=kernel), Struct(c_type="edgekd_fully_connected", members=members), len(streams[0])
 
-    def _repeated(self, limit: int) -> int:
+    def _repeated(self, limit: int) -> Word:
         """A limit in every byte or half of a word."""
-        return (limit & 0xFF) * 0x01010101 if self.x_type == "int8" else (limit & 0xFFFF) * 0x00010001
+        return Word((limit & 0xFF) * 0x01010101 if self.x_type == "int8" else (limit & 0xFFFF) * 0x00010001)
 
     def _parts(self, groups: int) -> "list[PackedWeights]":
         n = len(self.w) // groups
@@ -76,10 +76,10 @@ class PackedWeights:
 
     def fastest(self) -> str:
         if self.x_type == "int16":
-            return "edgekd_fully_connected_s16" if self._fits_32_bits() else "edgekd_fully_connected_s16_wide"
+            return "edgekd_fully_connected_s16" if self._fits_32_bits() else "edgekd_fully_connected_s16_s64acc"
         if self.w_type == "int4" and self.scales_below_half():
             return "edgekd_fully_connected_s4"
-        return "edgekd_fully_connected_s8" if self._fits_pairs() else "edgekd_fully_connected_s8_wide"
+        return "edgekd_fully_connected_s8" if self._fits_pairs() else "edgekd_fully_connected_s8_s32acc"
 
     def scales_below_half(self) -> bool:
         """Whether every result is shifted to the right."""
@@ -175,7 +175,7 @@ def _paired(rows: PackedWeights) -> I64:
 
 
 def _bytes(rows: PackedWeights) -> I64:
-    """Words of edgekd_fully_connected_s8_wide: four inputs of a row."""
+    """Words of edgekd_fully_connected_s8_s32acc: four inputs of a row."""
     words = joined(rows.padded(), 8)  # [group, row, block]
     return _stream(_grouped(rows.b), words.transpose(0, 2, 1), rows.scales_up())
 
@@ -193,7 +193,7 @@ def _halves(rows: PackedWeights) -> I64:
 
 
 def _wide_halves(rows: PackedWeights) -> I64:
-    """Words of edgekd_fully_connected_s16_wide: the same with biases of two words."""
+    """Words of edgekd_fully_connected_s16_s64acc: the same with biases of two words."""
     words = joined(rows.padded()[..., [0, 2, 1, 3]], 8)
     b = _grouped(rows.b)
     biases = np.stack([b & 0xFFFFFFFF, b >> 32], axis=-1).reshape(len(b), -1)
@@ -208,10 +208,10 @@ def _channels(rows: PackedWeights) -> I64:
 
 STREAMS: dict[str, Callable[[PackedWeights], I64]] = {
     "edgekd_fully_connected_s8": _paired,
-    "edgekd_fully_connected_s8_wide": _bytes,
+    "edgekd_fully_connected_s8_s32acc": _bytes,
     "edgekd_fully_connected_s4": _nibbles,
     "edgekd_fully_connected_s16": _halves,
-    "edgekd_fully_connected_s16_wide": _wide_halves,
+    "edgekd_fully_connected_s16_s64acc": _wide_halves,
     "edgekd_depthwise_s8": _channels,
 }
 """The layout of each kernel's words."""

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_kernels.h"
 #include "edgekd_math.h"
 
@@ -44,10 +45,10 @@ static void dot(uint32_t sums[4], const uint32_t *words, const int8_t *x, uint32
 
 #endif
 
-void edgekd_fully_connected_s8_wide(const edgekd_fully_connected *layer, const void *x, void *y) {
+void edgekd_fully_connected_s8_s32acc(const edgekd_fully_connected *layer, const void *x, void *y) {
     const int32_t low = edgekd_byte(layer->low, 0);
     const int32_t high = edgekd_byte(layer->high, 0);
-    const uint32_t *words = layer->words;
+    const uint32_t *words = layer->packed_weights;
     int8_t *out = (int8_t *)y;
     uint32_t row, k;
     for (row = 0; row < layer->outputs; row += 4u) {

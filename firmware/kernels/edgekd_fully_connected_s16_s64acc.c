@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_kernels.h"
 #include "edgekd_math.h"
 
@@ -18,8 +19,8 @@ static uint64_t dot(uint64_t sum, const uint32_t *words, const int16_t *x, uint3
     return sum;
 }
 
-void edgekd_fully_connected_s16_wide(const edgekd_fully_connected *layer, const void *x, void *y) {
-    const uint32_t *words = layer->words;
+void edgekd_fully_connected_s16_s64acc(const edgekd_fully_connected *layer, const void *x, void *y) {
+    const uint32_t *words = layer->packed_weights;
     int16_t *out = (int16_t *)y;
     uint32_t row, k;
     for (row = 0; row < layer->outputs; row += 4u) {

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Real numbers and the integers that stand for them. */
-#ifndef EDGEKD_GRID_H
-#define EDGEKD_GRID_H
+#ifndef EDGEKD_QUANTIZE_H
+#define EDGEKD_QUANTIZE_H
 
 #include <stdint.h>
 
@@ -15,13 +16,13 @@ typedef struct {
     int32_t zero_point;
     int32_t low;
     int32_t high;
-} edgekd_grid;
+} edgekd_quant_params;
 
 /** Nearest integer of a real number, halves away from zero, saturated to [low, high]; NaN gives low. */
-int32_t edgekd_quantize(const edgekd_grid *grid, float real);
+int32_t edgekd_quantize(const edgekd_quant_params *params, float real);
 
 /** Real number of an integer. */
-float edgekd_dequantize(const edgekd_grid *grid, int32_t integer);
+float edgekd_dequantize(const edgekd_quant_params *params, int32_t integer);
 
 #ifdef __cplusplus
 }
