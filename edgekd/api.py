@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgekd.codegen.c_graph import Code
     from edgekd.contracts.config import Config
-    from edgekd.emulate.measure import Measurement
-    from edgekd.report.schema import Report
+    from edgekd.contracts.results import Measurement, Report
     from edgekd.run import Progress
 
 MOST_CANDIDATES = 10_000
@@ -46,16 +45,14 @@ def compress(
     limited = limit_search(config, candidates, seconds)
     folder = Path(out) if out is not None else Path("runs") / limited.name
     limit = math.inf if seconds is None else seconds
-    pipeline.compress(limited, folder, progress or Quiet(), seconds=limit, workers=workers)
-    return load(folder)
+    return pipeline.compress(limited, folder, progress or Quiet(), seconds=limit, workers=workers)
 
 
 def load(run: Path | str) -> "Report":
     """Read the report of a finished run. DataError when there is none, or one of another version."""
-    from edgekd.report import schema
-    from edgekd.run import read_json
+    from edgekd.contracts.results import read_report
 
-    return schema.parse(read_json(Path(run).expanduser() / "report" / "report.json"))
+    return read_report(Path(run).expanduser())
 
 
 def codegen(model: Path | str, out: Path | str, *, name: str | None = None, board: str = "nano33ble") -> "Code":

@@ -8,7 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from edgekd.report import report_page, schema, tables
+from edgekd.contracts.results import Report
+from edgekd.report import report_page, tables
 
 CELLS = [f"b{batch}c{cell}" for batch in (1, 2, 3) for cell in range(14)][:40]
 
@@ -57,14 +58,22 @@ def example(*, candidates: int = 16, native: bool = True, **changes: Any) -> dic
         ],
         "chosen": chosen(best),
         "parity": {
-            "twin_tflm": {"windows": 44_640, "equal": 44_640, "max_abs": 0.0, "tolerance": 0.0},
-            "twin_tflite": {"windows": 44_640, "equal": 21_877, "max_abs": 0.0037, "tolerance": None},
-            "torch_onnx": {"windows": 44_640, "equal": 44_640, "max_abs": 1.2e-7, "tolerance": 1e-5},
+            "twin_tflm": pair("twin", "tflm", equal=44_640, max_abs=0.0, tolerance=0.0),
+            "twin_tflite": pair("twin", "tflite", equal=21_877, max_abs=0.0037, tolerance=None),
+            "torch_onnx": pair("torch", "onnx", equal=44_640, max_abs=1.2e-7, tolerance=1e-5),
         },
         "budget": {"flash_bytes": 65_536, "ram_bytes": 16_384, "latency_ms": 50.0},
         "seconds": {"data": 2.4, "teacher": 212.0, "search/gru_stage1": 96.5, "models/a": 1.2, "models/b": 1.4},
     }  # fmt: skip
     return report | changes
+
+
+def pair(first: str, second: str, **figures: Any) -> dict[str, Any]:
+    return {"engines": [first, second], "windows": 44_640, **figures}
+
+
+def parsed(reports: dict[str, dict[str, Any]]) -> dict[str, Report]:
+    return {label: Report.parse(report) for label, report in reports.items()}
 
 
 def score(mae: float) -> dict[str, Any]:
@@ -86,7 +95,7 @@ def candidate(index: int, rng: random.Random, native: bool) -> dict[str, Any]:
         "kind": kind, "hidden": hidden, "sparsity": sparsity, "weight_bits": 8, "activation_bits": bits,
         "params": 60 * hidden, "macs": 1_100 * hidden, "tflite_bytes": size, "arena_bytes": 2_400 + 40 * hidden,
         "stage1": {"val": {"mae": mae * 0.97}}, "float": {"val": {"mae": mae * 0.99}}, "val": score(mae),
-        "on_front": False, "meets_budget": True, "native": cost if native else None, "tflm": None,
+        "on_front": False, "meets_budget": True, "measured": cost if native else None,
     }  # fmt: skip
 
 
@@ -98,17 +107,18 @@ def chosen(best: dict[str, Any]) -> dict[str, Any]:
         for at in (150, 400, 650, 880)
     ]
     drawn = [
-        {"label": label, "group": group, "mae": mae, "order": list(life), "measured": measured, "windows": windows}
+        {"label": label, "group": group, "error": mae, "order": list(life), "measured": measured, "windows": windows}
         for label, group, mae in (("good", "b1c4", 0.0011), ("median", "b2c1", 0.0023), ("worst", "b3c9", 0.0081))
     ]
     steps = range(1, 101)
     return {
-        "name": best["name"], "val": best["val"], "test": score(0.00258), "stage1_test_mae": 0.00249,
-        "float_test_mae": 0.00255, "teacher_test_mae": 0.00243, "tflite_bytes": best["tflite_bytes"],
-        "arena_bytes": best["arena_bytes"], "native": best["native"],
+        "name": best["name"], "params": best["params"], "macs": best["macs"], "val": best["val"],
+        "test": score(0.00258), "stage1_test_error": 0.00249,
+        "float_test_error": 0.00255, "teacher_test_error": 0.00243, "tflite_bytes": best["tflite_bytes"],
+        "arena_bytes": best["arena_bytes"], "measured": best["measured"],
         "by_horizon": {"val": [4e-5 * h + 4e-4 for h in steps], "test": [None, *(4e-5 * h + 5e-4 for h in steps[1:])]},
         "baseline_by_horizon": {"name": "ridge", "test": [5.5e-5 * h + 4e-4 for h in steps]},
-        "by_group": {cell: {"mae": 0.0011 + 0.0003 * i**1.1 / 2, "windows": 40 + i} for i, cell in enumerate(CELLS)},
+        "by_group": {cell: {"error": 0.0011 + 0.0003 * i**1.1 / 2, "windows": 40 + i} for i, cell in enumerate(CELLS)},
         "forecasts": drawn,
     }  # fmt: skip
 
@@ -147,13 +157,13 @@ class Page(HTMLParser):
 
 
 def rendered(report: dict[str, Any]) -> Page:
-    return Page(report_page.render(schema.parse(report)))
+    return Page(report_page.render(Report.parse(report)))
 
 
 def printed(report: dict[str, Any], width: int = 100) -> str:
     file = io.StringIO()
     console = Console(file=file, width=width)
-    for one in tables(report):
+    for one in tables(Report.parse(report)):
         console.print(one)
     return file.getvalue()
 

@@ -202,7 +202,7 @@ def test_outputs_are_written_for_comparison(image):
 
 
 def test_report_is_plain_numbers(image):
-    fields = measure(image, "model_predict", calls(5)).to_json()
+    fields = measure(image, "model_predict", calls(5)).to_dict()
     again = json.loads(json.dumps(fields))
     assert again == fields
     wanted = "flash_bytes ram_bytes stack_bytes instructions cycles ms energy_uj board compiler layers"

@@ -17,7 +17,9 @@ from small_run import Log, files, without_times
 from edgekd import pipeline
 from edgekd.contracts.board import load_board
 from edgekd.contracts.config import load_config
+from edgekd.contracts.engines import Engine
 from edgekd.contracts.errors import ConfigError, Disagreement, DoesNotFit
+from edgekd.contracts.results import PairParity
 from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.evaluate import parity
 from edgekd.pipeline import front
@@ -50,7 +52,7 @@ def test_a_run_leaves_models_firmware_and_a_report(run: Path) -> None:
 def test_every_candidate_is_measured_on_the_emulated_board(run: Path) -> None:
     report = without_times(run / "out")
     for one in [*report["candidates"], report["chosen"]]:
-        native = one["native"]
+        native = one["measured"]
         assert 1500 < native["flash_bytes"] < 12_000
         assert 400 < native["ram_bytes"] < 3000
         assert native["cycles"] > native["instructions"] > 1000
@@ -151,10 +153,10 @@ def test_a_budget_nothing_meets_says_what_is_nearest(run: Path, tmp_path: Path) 
 
 
 def test_a_difference_between_integer_engines_is_an_error() -> None:
-    pair = {"windows": 10, "equal": 9, "max_abs": 0.5, "tolerance": 0.0}
-    with pytest.raises(Disagreement, match="twin and tflm differ in 1 of 10 windows, by up to 0.5"):
-        parity.require_parity({"twin_tflm": pair}, "gru4_w8a8_s00")
-    parity.require_parity({"twin_tflite": pair | {"tolerance": None}}, "gru4_w8a8_s00")
+    pair = PairParity(engines=(Engine.ONNX, Engine.TFLITE_FLOAT), windows=10, equal=9, max_abs=0.5, tolerance=0.0)
+    with pytest.raises(Disagreement, match="onnx and tflite_float differ in 1 of 10 windows, by up to 0.5"):
+        parity.require_parity({pair.name: pair}, "gru4_w8a8_s00")
+    parity.require_parity({pair.name: pair.model_copy(update={"tolerance": None})}, "gru4_w8a8_s00")
 
 
 @pytest.mark.parametrize("engine", ["twin", "tflite", "tflm", "host", "board", "onnx", "torch"])
@@ -176,10 +178,11 @@ def test_predict_forecasts_another_table(run: Path, tmp_path: Path, engine: str)
 def test_the_front_of_a_run_has_measured_figures_and_firmware_for_each_point(run: Path) -> None:
     found = front.front(run / "out")
     assert found
-    assert [one["val_mae"] for one in found] == sorted(one["val_mae"] for one in found)
-    for one in found:
+    rows = [one.row() for one in found]
+    assert [one["val_mae"] for one in rows] == sorted(one["val_mae"] for one in rows)
+    for one in rows:
         score = json.loads((run / "out" / "models" / one["name"] / "score.json").read_text())
-        assert (one["val_mae"], one["cycles"]) == (score["val"]["mae"], score["native"]["cycles"])
+        assert (one["val_mae"], one["cycles"]) == (score["val"]["mae"], score["measured"]["cycles"])
         assert one["test_mae"] > 0
     with pytest.raises(ConfigError, match="no candidate 'mlp9_w8a8_s00'"):
         front.export(run / "out", "mlp9_w8a8_s00", Log())
@@ -187,7 +190,7 @@ def test_the_front_of_a_run_has_measured_figures_and_firmware_for_each_point(run
 
 def test_any_point_becomes_firmware(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run / "out", tmp_path / "out")
-    name = front.front(tmp_path / "out")[-1]["name"]
+    name = front.front(tmp_path / "out")[-1].name
     folder = front.export(tmp_path / "out", name, Log())
     assert folder == tmp_path / "out" / "firmware" / name
     assert (folder / "small_tflm" / "small_tflm.ino").is_file()

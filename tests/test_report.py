@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from report_examples import CELLS, Page, example, printed, rendered, score
 
 from edgekd.contracts.errors import DataError
-from edgekd.report import formatting, report_page, schema, tables, write
+from edgekd.contracts.results import Report
+from edgekd.report import formatting, report_page, tables, write
 from edgekd.report.axes import Scale, scale, spread
 from edgekd.report.front_scene import Measure, scene_of, split_references
 from edgekd.report.matplotlib_front import LABEL_WIDTH, front_panel
@@ -27,13 +28,13 @@ from edgekd.report.palette import DARK, LIGHT
 
 def test_files_are_written_and_equal_reports_give_equal_files(tmp_path: Path) -> None:
     report = example()
-    write(report, tmp_path / "a" / "report")
+    write(Report.parse(report), tmp_path / "a" / "report")
     shuffled = dict(reversed(report.items())) | {"baselines": dict(reversed(report["baselines"].items()))}
-    write(shuffled, tmp_path / "b")
+    write(Report.parse(shuffled), tmp_path / "b")
     names = ["front.html", "front.png", "front.svg", "report.html", "report.json"]
     for name in names:
         assert (tmp_path / "a" / "report" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
-    assert json.loads((tmp_path / "b" / "report.json").read_text()) == report
+    assert json.loads((tmp_path / "b" / "report.json").read_text()) == Report.parse(report).to_dict()
     assert (tmp_path / "b" / "front.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in (tmp_path / "b").iterdir()) == names
     ElementTree.parse(tmp_path / "b" / "front.svg")
@@ -77,7 +78,7 @@ def test_tables_have_headers_and_pictures_have_words() -> None:
 def test_the_headline_is_honest(test: float, words: str, better: bool) -> None:
     report = example()
     report["chosen"]["test"] = score(test)
-    checked = schema.parse(report)
+    checked = Report.parse(report)
     assert words in formatting.headline(checked)[0] and formatting.headline(checked)[1] is better
     assert words in rendered(report).text
     classes = [attributes.get("class") for tag, attributes in rendered(report).tags if tag == "div"]
@@ -86,9 +87,9 @@ def test_the_headline_is_honest(test: float, words: str, better: bool) -> None:
 
 def test_overlapping_intervals_are_said() -> None:
     report = example()
-    assert "do not overlap" not in formatting.caveat(schema.parse(report))
+    assert "do not overlap" not in formatting.caveat(Report.parse(report))
     report["chosen"]["test"] = {"mae": 0.002, "interval": [0.0019, 0.0021]}
-    assert "do not overlap" in formatting.caveat(schema.parse(report))
+    assert "do not overlap" in formatting.caveat(Report.parse(report))
 
 
 def test_simulated_data_is_called_so_everywhere(tmp_path: Path) -> None:
@@ -96,8 +97,8 @@ def test_simulated_data_is_called_so_everywhere(tmp_path: Path) -> None:
     found = rendered(simulated)
     assert found.text.count("simulated") >= 5
     assert "[simulated data]" in printed(simulated)
-    write(simulated, tmp_path / "simulated")
-    write(example(), tmp_path / "real")
+    write(Report.parse(simulated), tmp_path / "simulated")
+    write(Report.parse(example()), tmp_path / "real")
     assert (tmp_path / "simulated" / "front.png").read_bytes() != (tmp_path / "real" / "front.png").read_bytes()
 
 
@@ -110,19 +111,19 @@ def test_a_pair_that_differs_fails_and_one_that_may_differ_does_not() -> None:
     assert "FAIL" in found.text and "NumPy twin = TFLite-Micro differ" in found.text
     assert "FAIL" in printed(report)
     report["parity"]["twin_tflm"] |= {"windows": 0, "equal": 0}
-    assert schema.parse(report).parity["twin_tflm"].verdict == "FAIL"
+    assert Report.parse(report).parity["twin_tflm"].verdict == "FAIL"
 
 
 def test_names_are_text_and_never_markup() -> None:
     evil = "<img src=x onerror=alert(1)>&\"'"
     report = example(name=evil, target=f"{evil}[bold]", unit=evil)
     report["candidates"][0]["kind"] = report["chosen"]["by_group"][evil] = evil
-    report["chosen"]["by_group"][evil] = {"mae": 0.001, "windows": 1}
+    report["chosen"]["by_group"][evil] = {"error": 0.001, "windows": 1}
     report["chosen"]["forecasts"][0] |= {"group": evil, "label": evil}
     report["comparisons"][0] |= {"name": evil, "note": evil}
     report["config"]["data"]["order"] = evil
     report["hashes"][evil] = evil
-    source = report_page.render(schema.parse(report))
+    source = report_page.render(Report.parse(report))
     assert "<img" not in source and evil in Page(source).text
     assert evil in printed(report, width=400)
 
@@ -134,7 +135,7 @@ def test_one_candidate_and_nothing_to_compare_with(tmp_path: Path, native: bool)
     report["chosen"]["by_horizon"] = {"val": [None], "test": [None]}
     report["chosen"]["baseline_by_horizon"]["test"] = [None]
     del report["excluded"]
-    write(report, tmp_path)
+    write(Report.parse(report), tmp_path)
     assert "For comparison" not in rendered(report).text
     assert ("Cost on the board" in rendered(report).text) is native
     assert report["chosen"]["name"] in printed(report)
@@ -145,8 +146,8 @@ def test_long_names_and_many_groups(tmp_path: Path) -> None:
     long = "a_very_long_" * 12
     report["candidates"][0]["name"] = long
     report["chosen"] |= {"name": long}
-    report["chosen"]["by_group"] = {f"{long}{i}": {"mae": 0.001 * i, "windows": i} for i in range(300)}
-    write(report, tmp_path)
+    report["chosen"]["by_group"] = {f"{long}{i}": {"error": 0.001 * i, "windows": i} for i in range(300)}
+    write(Report.parse(report), tmp_path)
     assert (tmp_path / "report.html").stat().st_size < 500_000
     assert max(map(len, printed(report, width=60).splitlines())) <= 60
 
@@ -157,7 +158,7 @@ def test_all_numbers_may_be_zero() -> None:
     for one in [*report["candidates"], report["teacher"], report["chosen"], *report["baselines"].values()]:
         one |= {"val": zero, "test": zero}
     for one in report["candidates"]:
-        one["native"] |= {"flash_bytes": 0}
+        one["measured"] |= {"flash_bytes": 0}
     assert "equal to the best baseline" in rendered(report).text
 
 
@@ -186,9 +187,9 @@ def test_a_missing_value_is_named_and_nothing_is_written(tmp_path: Path, path: s
         section = section[int(key) if isinstance(section, list) else key]
     del section[last]
     with pytest.raises(DataError, match=f"{path}.*: required key is missing"):
-        write(report, tmp_path / "report")
+        write(Report.parse(report), tmp_path / "report")
     with pytest.raises(DataError):
-        tables(report)
+        tables(Report.parse(report))
     assert not (tmp_path / "report").exists()
 
 
@@ -198,7 +199,7 @@ def test_numbers_that_are_not_finite_are_named(value: float) -> None:
     report["candidates"][2]["val"]["interval"][1] = value
     report["anything"] = [{"else": value}]
     with pytest.raises(DataError, match=r"candidates\.2\.val\.interval\.1: .* not a finite") as caught:
-        schema.parse(report)
+        Report.parse(report)
     assert "anything.0.else" in str(caught.value) and caught.value.hint
 
 
@@ -209,6 +210,8 @@ def test_numbers_that_are_not_finite_are_named(value: float) -> None:
         (("chosen", "name"), "gru99", "'gru99' is not among the candidates"),
         (("candidates", 1, "name"), "liquid4_w8a8_s00", "two have the same name"),
         (("candidates", 1, "macs"), "many", "candidates.1.macs"),
+        (("candidates", 1, "macks"), 1, "candidates.1.macks: unknown key"),
+        (("parity", "torch_onnx", "engines", 1), "abacus", "parity.torch_onnx.engines.1"),
         (("teacher", "val", "mae"), -0.1, "teacher.val.mae"),
         (("chosen", "forecasts", 0, "measured"), [1.0], "differ in length"),
         (("hashes",), {"table": object()}, "not JSON serializable"),
@@ -221,7 +224,7 @@ def test_values_that_make_no_sense_are_refused(path: tuple[Any, ...], value: Any
         section = section[key]
     section[path[-1]] = value
     with pytest.raises(DataError, match=words):
-        schema.parse(report)
+        Report.parse(report)
 
 
 def test_many_problems_are_cut_short() -> None:
@@ -229,26 +232,26 @@ def test_many_problems_are_cut_short() -> None:
     for one in report["candidates"]:
         del one["macs"], one["params"]
     with pytest.raises(DataError, match="and 20 more"):
-        schema.parse(report)
+        Report.parse(report)
 
 
 def test_the_report_does_not_change_what_it_is_given(tmp_path: Path) -> None:
     report = example()
     before = copy.deepcopy(report)
-    write(report, tmp_path)
-    tables(report)
+    write(Report.parse(report), tmp_path)
+    tables(Report.parse(report))
     assert report == before
 
 
 def test_the_front_names_far_references_and_keeps_room_for_candidates() -> None:
     near, far = split_references([0.0024, 0.0030], {"ridge": 0.0032, "teacher": 0.0023, "persistence": 0.0114})
     assert list(near) == ["teacher", "ridge"] and list(far) == ["persistence"]
-    scene = scene_of(schema.parse(example()))
+    scene = scene_of(Report.parse(example()))
     assert "persistence 0.01100" in scene.far_text and list(scene.near) == ["teacher", "ridge"]
     flash, energy = (svg_text(front_panel(scene, measure, measure)) for measure in ("flash", "energy"))
     assert "budget 65,536 bytes" in flash and "budget" not in energy
     inside = example(native=False, budget={"flash_bytes": 6_000, "ram_bytes": 1, "latency_ms": 1.0})
-    drawn = front_panel(scene_of(schema.parse(inside)), "tflite", "front")
+    drawn = front_panel(scene_of(Report.parse(inside)), "tflite", "front")
     assert "budget 6,000 bytes" in svg_text(drawn) and "to the right" not in svg_text(drawn)
 
 
@@ -266,7 +269,7 @@ def marks_of(drawing: str) -> dict[str, tuple[float, float]]:
 @pytest.mark.parametrize("measure", ["flash", "energy"])
 def test_every_mark_of_a_front_lies_where_its_figures_are(measure: Measure) -> None:
     """Positions in the SVG are those of cost and error, on axes that hold them all."""
-    scene = scene_of(schema.parse(example()))
+    scene = scene_of(Report.parse(example()))
     marks = marks_of(front_panel(scene, measure, "front"))
     assert set(marks) == {candidate.name for candidate in scene.candidates}
     x, y = scene.cost_scale(measure), scene.error_scale()
@@ -279,7 +282,7 @@ def test_every_mark_of_a_front_lies_where_its_figures_are(measure: Measure) -> N
 
 
 def test_drawings_are_well_formed_in_colors_of_the_page_and_alone_with_their_names() -> None:
-    report = schema.parse(example())
+    report = Report.parse(example())
     scene = scene_of(report)
     drawings = [front_panel(scene, measure, f"front-{measure}") for measure in scene.measures]
     drawings += [horizon_panel(report, "horizon")]
@@ -303,7 +306,7 @@ def test_colors_of_one_name_in_the_light_are_of_one_name_in_the_dark() -> None:
 
 
 def test_forecasts_are_drawn_thinly_with_their_extremes_and_without_outliers() -> None:
-    report = schema.parse(example())
+    report = Report.parse(example())
     life = 40_000
     values: list[float | None] = [1.0 - 1e-6 * at for at in range(life)]
     values[777], values[20_000] = 9.0, None
@@ -319,7 +322,7 @@ def test_forecasts_are_drawn_thinly_with_their_extremes_and_without_outliers() -
 
 
 def test_a_gap_in_the_measurement_is_a_gap_in_the_line() -> None:
-    report = schema.parse(example())
+    report = Report.parse(example())
     order = [at for at in range(400) if not 150 <= at < 250]
     shown = report.chosen.forecasts[0].model_copy(update={"order": order, "measured": [1.0] * 300})
     drawing, _ = forecast_panel(report, shown, "forecast")
@@ -363,8 +366,7 @@ def test_numbers_are_written_as_people_read_them() -> None:
     assert formatting.error_format([123.4])(123.4) == "123"
     assert [formatting.kilobytes(n) for n in (999, 1000, 12_345)] == ["999 B", "1.0 kB", "12.3 kB"]
     assert [formatting.duration(s) for s in (0.42, 59.4, 59.6, 185)] == ["0.4 s", "59 s", "1 min 00 s", "3 min 05 s"]
-    assert formatting.pair_name("onnx_tflite_float") == "ONNX Runtime = TensorFlow Lite (float)"
-    assert formatting.pair_name("a_b") == "a_b"
+    assert Report.parse(example()).parity["torch_onnx"].label == "PyTorch = ONNX Runtime"
     assert formatting.against(0.0, 0.0) == "equal to" and formatting.against(1.0, 0.0) == "higher than"
 
 
@@ -380,12 +382,12 @@ def test_nothing_heavy_is_loaded_and_matplotlib_only_when_it_draws() -> None:
 
 def test_what_is_left_out_is_shown_as_mean_and_extremes_over_seeds(tmp_path: Path) -> None:
     report = example()
-    write(report, tmp_path)
+    write(Report.parse(report), tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "What distillation and stage 2 are worth" in page
     assert "0.00500 [0.00400, 0.00600]" in page
     del report["ablations"]
-    write(report, tmp_path)
+    write(Report.parse(report), tmp_path)
     assert "are worth" not in (tmp_path / "report.html").read_text()
     with pytest.raises(DataError, match="without nothing, stage 2, distillation"):
-        write(example(ablations=[{"name": "gru4", "errors": {"nothing": [1.0]}}]), tmp_path)
+        Report.parse(example(ablations=[{"name": "gru4", "errors": {"nothing": [1.0]}}]))

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from browser import Browser
-from report_examples import example, searched
+from report_examples import example, parsed, searched
 
+from edgekd.contracts.results import Report
 from edgekd.report import write
 from edgekd.report.comparison import write_comparison
 
@@ -16,8 +17,8 @@ A4 = 688  # width of a printed page inside its margins, CSS pixels
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("report")
     report = example(name="a_name_of_thirty_two_letters_long_", simulated=True)
-    report["chosen"]["by_group"]["group " + "with_a_very_long_name_" * 6] = {"mae": 0.002, "windows": 3}
-    write(report, found)
+    report["chosen"]["by_group"]["group " + "with_a_very_long_name_" * 6] = {"error": 0.002, "windows": 3}
+    write(Report.parse(report), found)
     return found
 
 
@@ -117,7 +118,7 @@ def test_the_page_prints_with_its_folded_parts(browser: Browser, folder: Path, t
 
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "dark"), (320, "light")])
 def test_the_comparison_opens_alone_and_fits(browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
-    write_comparison({"runs/a": example(), "runs/" + "long_" * 12: example(simulated=True)}, tmp_path)
+    write_comparison(parsed({"runs/a": example(), "runs/" + "long_" * 12: example(simulated=True)}), tmp_path)
     page = tmp_path / "comparison.html"
     browser.open(page, width=width, scheme=scheme)
     assert browser.complaints(page) == []
@@ -127,8 +128,8 @@ def test_the_comparison_opens_alone_and_fits(browser: Browser, tmp_path: Path, w
 @pytest.fixture(scope="module")
 def fronts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("fronts")
-    write(searched(simulated=True), found)
-    write_comparison({"runs/a": searched(), "runs/" + "long_" * 6: example(simulated=True)}, found)
+    write(Report.parse(searched(simulated=True)), found)
+    write_comparison(parsed({"runs/a": searched(), "runs/" + "long_" * 6: example(simulated=True)}), found)
     return found
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_examples import Page, example
+from report_examples import Page, example, parsed
 from rich.console import Console
 
 from edgekd.contracts.errors import ConfigError, DataError
+from edgekd.contracts.results import read_report
 from edgekd.pareto import front, hypervolume
-from edgekd.report import comparison_tables, schema
+from edgekd.report import comparison_tables
 from edgekd.report.comparison import RunComparison, compare, to_json, write_comparison
 
 
@@ -73,7 +74,7 @@ def run(points: list[tuple[float, int]], **changes: Any) -> dict[str, Any]:
 
 
 def compared(reports: dict[str, dict[str, Any]], *, force: bool = False) -> RunComparison:
-    return compare({label: schema.parse(report) for label, report in reports.items()}, force=force)
+    return compare(parsed(reports), force=force)
 
 
 A, B = [(0.4, 1_000), (0.2, 4_000)], [(0.3, 2_000), (0.1, 5_000), (0.5, 6_000)]
@@ -109,7 +110,7 @@ def test_a_run_compared_with_itself_shares_everything() -> None:
 def test_measured_images_are_compared_when_every_run_has_them() -> None:
     found = compared({"a": example(), "b": example()})
     assert (found.measures, found.third) == (("flash", "latency", "ram", "energy"), "ms")
-    assert found.runs[0].chosen_size == example()["chosen"]["native"]["flash_bytes"]
+    assert found.runs[0].chosen_size == example()["chosen"]["measured"]["flash_bytes"]
     mixed = compared({"a": example(), "b": example(native=False)})
     assert (mixed.measures, mixed.third) == (("tflite", "arena"), "bytes of arena")
 
@@ -138,9 +139,9 @@ def with_test_groups(names: list[str]) -> dict[str, Any]:
 )
 def test_runs_on_different_data_are_refused_unless_forced(tmp_path: Path, other: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError, match=words) as caught:
-        write_comparison({"a": example(), "b": other}, tmp_path / "out")
+        write_comparison(parsed({"a": example(), "b": other}), tmp_path / "out")
     assert caught.value.hint and "--force" in caught.value.hint and not (tmp_path / "out").exists()
-    found = write_comparison({"a": example(), "b": other}, tmp_path / "out", force=True)
+    found = write_comparison(parsed({"a": example(), "b": other}), tmp_path / "out", force=True)
     assert any(words in one for one in found.differences)
     assert words in Page((tmp_path / "out" / "comparison.html").read_text()).text
     assert ">different data</li>" in (tmp_path / "out" / "fronts.html").read_text()
@@ -153,15 +154,18 @@ def test_what_a_network_sees_may_differ() -> None:
 
 def test_one_run_is_no_comparison_and_a_broken_one_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at least two runs"):
-        write_comparison({"a": example()}, tmp_path)
-    with pytest.raises(DataError, match="^b: .*\n.*teacher: required key is missing"):
-        write_comparison({"a": example(), "b": {k: v for k, v in example().items() if k != "teacher"}}, tmp_path)
+        write_comparison(parsed({"a": example()}), tmp_path)
+    path = tmp_path / "b" / "report" / "report.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({key: value for key, value in example().items() if key != "teacher"}))
+    with pytest.raises(DataError, match=f"^{path}: .*\\n.*teacher: required key is missing"):
+        read_report(tmp_path / "b")
 
 
 def test_files_are_written_equal_for_equal_reports(tmp_path: Path) -> None:
     reports = {"<b>a</b>": run(A), "b": run(B), **{f"r{i}": run(A, simulated=True) for i in range(6)}}
-    found = write_comparison(reports, tmp_path / "one")
-    write_comparison(reports, tmp_path / "two")
+    found = write_comparison(parsed(reports), tmp_path / "one")
+    write_comparison(parsed(reports), tmp_path / "two")
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     pictures = ["overlay.png", "overlay.svg", "side_by_side.png", "side_by_side.svg"]
     assert names == ["comparison.html", "comparison.json", "fronts.html", *pictures]
@@ -175,7 +179,7 @@ def test_files_are_written_equal_for_equal_reports(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [60, 100])
 def test_the_terminal_tables_fit(tmp_path: Path, width: int) -> None:
-    found = write_comparison({"a": run(A), "b": run(B, simulated=True, horizon=5)}, tmp_path, force=True)
+    found = write_comparison(parsed({"a": run(A), "b": run(B, simulated=True, horizon=5)}), tmp_path, force=True)
     file = io.StringIO()
     console = Console(width=width, file=file)
     for one in comparison_tables(found):

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_examples import example, searched
+from report_examples import example, parsed, searched
 
+from edgekd.contracts.results import Report, ReportedCandidate
 from edgekd.pareto import dominated_share, front, reference_point, shares_over_time
-from edgekd.report import schema, write
+from edgekd.report import write
 from edgekd.report.comparison import compare, write_comparison
 from edgekd.report.front_scene import COSTS, IMAGE, MODEL, cost_of, limits_of, measures_of, scene_of, space_of
 from edgekd.report.importance import importance, parameters
@@ -27,11 +28,11 @@ def data_of(page: str) -> dict[str, Any]:
 
 
 def front_data(report: dict[str, Any]) -> dict[str, Any]:
-    return data_of(front_page(schema.parse(report)))
+    return data_of(front_page(Report.parse(report)))
 
 
-def candidates(settings: list[dict[str, Any]]) -> list[schema.Candidate]:
-    some = schema.parse(example(candidates=len(settings))).candidates
+def candidates(settings: list[dict[str, Any]]) -> list[ReportedCandidate]:
+    some = Report.parse(example(candidates=len(settings))).candidates
     return [one.model_copy(update={"parameters": own}) for one, own in zip(some, settings, strict=True)]
 
 
@@ -61,7 +62,7 @@ def test_a_parameter_that_only_some_have_is_weighed_among_those() -> None:
 
 
 def test_older_reports_have_the_parameters_of_their_fields() -> None:
-    found = parameters(schema.parse(example()).candidates)
+    found = parameters(Report.parse(example()).candidates)
     assert list(found) == ["kind", "hidden", "sparsity", "activation_bits"]
     assert set(front_data(example())["figures"]) == {"fronts", "hypervolume", "parallel", "importance"}
 
@@ -74,7 +75,7 @@ def test_the_course_of_the_volume_is_that_of_every_prefix(points: list[tuple[int
 
 
 def test_the_last_volume_is_that_of_the_comparison() -> None:
-    a, b = schema.parse(searched()), schema.parse(example(candidates=9))
+    a, b = Report.parse(searched()), Report.parse(example(candidates=9))
     found = compare({"a": a, "b": b})
     traces = data_of(fronts_page({"a": a, "b": b}))["figures"]["hypervolume"]["traces"]
     assert [trace["y"][-1] for trace in traces] == pytest.approx([run.hypervolume_3d for run in found.runs])
@@ -83,7 +84,7 @@ def test_the_last_volume_is_that_of_the_comparison() -> None:
 
 
 def test_each_panel_links_the_front_of_its_own_axes() -> None:
-    report = schema.parse(searched())
+    report = Report.parse(searched())
     figure = front_data(searched())["figures"]["fronts"]
     for panel, measure in enumerate(IMAGE):
         axis = f"x{panel + 1}" if panel else "x"
@@ -103,7 +104,7 @@ def test_pointing_shows_every_figure() -> None:
     report = searched()
     index = next(i for i, one in enumerate(report["candidates"]) if one["on_front"])
     one, text = report["candidates"][index], front_data(report)["texts"][index]
-    native = one["native"]
+    native = one["measured"]
     assert one["name"] in text and "test MAE 0.00267" in text and "on the front" in text
     assert f"flash {native['flash_bytes']:,} bytes, RAM {native['ram_bytes']:,} bytes" in text
     assert f"{native['cycles']:,} cycles, {native['ms']:.3g} ms, {native['energy_uj']:.3g} µJ" in text
@@ -111,10 +112,10 @@ def test_pointing_shows_every_figure() -> None:
 
 
 def test_limits_are_lines_and_shades_near_the_candidates_and_words_elsewhere() -> None:
-    report = schema.parse(searched())
+    report = Report.parse(searched())
     assert limits_of(report, "flash") == {"budget": 12_000, "board": 13_000}
     assert limits_of(report, "energy") == {} and limits_of(report, "tflite") == {}
-    assert limits_of(schema.parse(example(native=False)), "tflite") == {"budget": 65_536}
+    assert limits_of(Report.parse(example(native=False)), "tflite") == {"budget": 65_536}
     layout = front_data(searched())["figures"]["fronts"]["wide"]
     dotted = [one["x0"] for one in layout["shapes"] if one["line"].get("dash") == "dot"]
     shaded = [one["x0"] for one in layout["shapes"] if one["type"] == "rect"]
@@ -137,7 +138,7 @@ def test_seconds_are_a_second_axis_only_where_all_are_known() -> None:
 
 
 def test_runs_without_measured_images_show_the_models_file() -> None:
-    assert measures_of([schema.parse(example()), schema.parse(example(native=False))]) == MODEL
+    assert measures_of([Report.parse(example()), Report.parse(example(native=False))]) == MODEL
     found = front_data(example(native=False))["figures"]["fronts"]["wide"]
     assert [found[axis]["title"]["text"].partition("<")[0] for axis in ("xaxis", "xaxis2")] == [
         COSTS[measure].title for measure in MODEL
@@ -146,7 +147,7 @@ def test_runs_without_measured_images_show_the_models_file() -> None:
 
 
 def test_a_comparison_draws_only_what_its_runs_agree_on() -> None:
-    a, b = schema.parse(searched()), schema.parse(example())
+    a, b = Report.parse(searched()), Report.parse(example())
     data = data_of(fronts_page({"a": a, "b": b}))
     shapes = data["figures"]["fronts"]["wide"]["shapes"]
     assert not [one for one in shapes if one["line"].get("dash") == "dot"]
@@ -160,7 +161,7 @@ def test_names_are_text_and_never_markup() -> None:
     report["candidates"][0] |= {"name": evil, "kind": evil}
     report["candidates"][1]["parameters"] = {evil: evil}
     report["chosen"]["name"] = evil
-    for page in (front_page(schema.parse(report)), fronts_page(dict.fromkeys((evil, "b"), schema.parse(report)))):
+    for page in (front_page(Report.parse(report)), fronts_page(dict.fromkeys((evil, "b"), Report.parse(report)))):
         assert "<img" not in page and page.count("</script>") == 3
         drawn = json.dumps(data_of(page))
         assert "<img" not in drawn and "&lt;img" in drawn
@@ -169,22 +170,22 @@ def test_names_are_text_and_never_markup() -> None:
 @pytest.mark.parametrize("native", [True, False])
 def test_one_candidate_and_nothing_but_zeros(tmp_path: Path, native: bool) -> None:
     report = example(candidates=1, native=native)
-    write(report, tmp_path)
+    write(Report.parse(report), tmp_path)
     page = (tmp_path / "front.html").read_text()
     assert set(data_of(page)["figures"]) == {"fronts", "hypervolume"} and "What mattered" not in page
     for one in [*report["candidates"], *report["baselines"].values(), report["teacher"]]:
         one |= {"val": {"mae": 0.0}}
-        if one.get("native"):
-            one["native"] |= {"flash_bytes": 0, "ram_bytes": 0, "ms": 0.0, "energy_uj": 0.0}
-    assert data_of(front_page(schema.parse(report)))["figures"]["hypervolume"]["traces"][0]["y"] == [0.0]
+        if one.get("measured"):
+            one["measured"] |= {"flash_bytes": 0, "ram_bytes": 0, "ms": 0.0, "energy_uj": 0.0}
+    assert data_of(front_page(Report.parse(report)))["figures"]["hypervolume"]["traces"][0]["y"] == [0.0]
 
 
 def test_a_change_of_seconds_changes_no_other_page(tmp_path: Path) -> None:
     slower = searched()
     for one in slower["candidates"]:
         one["seconds"] *= 2
-    write(searched(), tmp_path / "a")
-    write(slower, tmp_path / "b")
+    write(Report.parse(searched()), tmp_path / "a")
+    write(Report.parse(slower), tmp_path / "b")
     same = {
         name: (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
         for name in ("report.html", "front.png", "front.svg", "front.html")
@@ -194,7 +195,7 @@ def test_a_change_of_seconds_changes_no_other_page(tmp_path: Path) -> None:
 
 def test_pages_are_equal_for_equal_reports(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        write(searched(), tmp_path / name)
-        write_comparison({"a": searched(), "b": example()}, tmp_path / name)
+        write(Report.parse(searched()), tmp_path / name)
+        write_comparison(parsed({"a": searched(), "b": example()}), tmp_path / name)
     for name in ("front.html", "fronts.html", "overlay.svg"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()

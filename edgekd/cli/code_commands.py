@@ -44,7 +44,7 @@ def emulate(
     from edgekd.report import measurement_view
 
     measured = measure(folder, board, profile="arduino" if arduino else "speed", compiler=compiler)
-    result = measured.to_json() | {"ms_on": ms_on(folder, measured.board, measured.ms)}
+    result = measured.to_dict() | {"ms_on": ms_on(folder, measured.board, measured.ms)}
     if picture:
         measurement_view.draw(result, picture)
     print_result(result, json_, lambda: say(measurement_view.table(result, layers=profile)))

@@ -1,13 +1,15 @@
 """What commands print: lines and tables for people, JSON for programs."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgekd.contracts.text import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from edgekd.contracts.results import FrontPoint
 
 LONGEST_LINE = 4096
 
@@ -39,18 +41,18 @@ def print_result(value: Any, as_json: bool, for_people: Callable[[], None]) -> N
         for_people()
 
 
-def front_table(points: list[dict[str, Any]]) -> str:
+def front_table(points: "Sequence[FrontPoint]") -> str:
     """Errors and measured costs of candidates, a line each; test errors where they are known."""
-    tested = any("test_mae" in point for point in points)
+    tested = any(point.test for point in points)
     heads = f"{'name':<28} {'val MAE':>9} " + (f"{'test MAE':>9} " if tested else "")
-    serials = list(dict.fromkeys(serial for point in points for serial in point.get("ms_on", {})))
+    serials = list(dict.fromkeys(serial for point in points for serial in point.ms_on))
     boards = "".join(f" {f'ms on {serial}':>15}" for serial in serials)
     lines = [f"{heads}{'flash B':>8} {'RAM B':>7} {'ms':>8} {'uJ':>8}{boards}"]
     for point in points:
-        costs = [point.get(name) for name in ("flash_bytes", "ram_bytes", "ms", "energy_uj")]
+        costs = [getattr(point.measured, name, None) for name in ("flash_bytes", "ram_bytes", "ms", "energy_uj")]
         shown = ["-" if cost is None else f"{cost:.4g}" if cost < 1000 else f"{cost:.0f}" for cost in costs]
-        test = f"{point['test_mae']:>9.5f} " if tested else ""
+        test = f"{point.test.error:>9.5f} " if point.test else ""
         line = " ".join(text.rjust(width) for text, width in zip(shown, (8, 7, 8, 8), strict=True))
-        line += "".join(f" {point['ms_on'][serial]:>{max(15, len(serial) + 6)}.4g}" for serial in serials)
-        lines.append(f"{point['name']:<28} {point['val_mae']:>9.5f} {test}{line}")
+        line += "".join(f" {point.ms_on[serial]:>{max(15, len(serial) + 6)}.4g}" for serial in serials)
+        lines.append(f"{point.name:<28} {point.val.error:>9.5f} {test}{line}")
     return "\n".join(lines)

@@ -29,6 +29,7 @@ from edgekd.cli.output import front_table, print_result, say, show_tables
 from edgekd.contracts.errors import ConfigError
 
 if TYPE_CHECKING:
+    from edgekd.contracts.results import Report
     from edgekd.run import Progress
 
 
@@ -104,10 +105,10 @@ def compress(
         from edgekd import pipeline
 
         result = pipeline.compress(config, folder, progress, **options)
-    print_result(result, json_, lambda: _show_report(result))
+    print_result(result.to_dict(), json_, lambda: _show_report(result))
     if not json_:
         say(f"report:   {folder / 'report' / 'report.html'}")
-        say(f"firmware: {folder / 'firmware' / result['chosen']['name']}")
+        say(f"firmware: {folder / 'firmware' / result.chosen.name}")
 
 
 def search(
@@ -124,6 +125,7 @@ def search(
 ) -> None:
     """Search alone: the Pareto front on validation; edgekd compress goes on from it."""
     from edgekd.api import limit_search
+    from edgekd.contracts.results import FrontPoint
     from edgekd.progress import show
 
     config = limit_search(file, candidates, time)
@@ -137,9 +139,12 @@ def search(
         options = _load(progress, workers, time, storage, artifacts)
         from edgekd import pipeline
 
-        points = pipeline.explore(config, folder, progress, **options)
-    rows = [point | {"val_mae": point["val"]["mae"]} | point.get("native", {}) for point in points]
-    print_result(points, json_, lambda: say(front_table(rows)))
+        candidates_on_front = pipeline.explore(config, folder, progress, **options)
+    points = [
+        FrontPoint(name=name, val=result.val, measured=result.measured) for name, result in candidates_on_front.items()
+    ]
+    rows = [{"name": name, **result.to_dict()} for name, result in candidates_on_front.items()]
+    print_result(rows, json_, lambda: say(front_table(points)))
     if not json_:
         say(f"next: edgekd compress {file}, which verifies, chooses and reports")
 
@@ -176,7 +181,7 @@ def front(
         say(f"firmware: {place}")
         return
     points = front.front(folder)
-    print_result(points, json_, lambda: say(front_table(points)))
+    print_result([point.row() for point in points], json_, lambda: say(front_table(points)))
 
 
 def report(
@@ -185,17 +190,17 @@ def report(
     json_: Json = False,
 ) -> None:
     """Print the tables of a finished run."""
-    from edgekd.run import read_json
+    from edgekd.contracts.results import read_report
 
-    result = read_json(folder / "report" / "report.json")
-    print_result(result, json_, lambda: _show_report(result))
+    result = read_report(folder)
+    print_result(result.to_dict(), json_, lambda: _show_report(result))
     if open_:
         import webbrowser
 
         webbrowser.open((folder / "report" / "report.html").resolve().as_uri())
 
 
-def _show_report(report: dict[str, Any]) -> None:
+def _show_report(report: "Report") -> None:
     from edgekd.report import tables
 
     show_tables(tables(report))
@@ -234,12 +239,12 @@ def compare(
     json_: Json = False,
 ) -> None:
     """Lay the Pareto fronts of several runs side by side: hypervolume, and which run owns which part."""
+    from edgekd.contracts.results import read_report
     from edgekd.report import comparison, comparison_tables
-    from edgekd.run import read_json
 
     names = [run.resolve().name for run in runs]
     labels = names if len(set(names)) == len(names) else [os.path.relpath(run) for run in runs]
-    reports = {label: read_json(run / "report" / "report.json") for label, run in zip(labels, runs, strict=True)}
+    reports = {label: read_report(run) for label, run in zip(labels, runs, strict=True)}
     result = comparison.write_comparison(reports, out, force=force)
     print_result(comparison.to_json(result), json_, lambda: show_tables(comparison_tables(result)))
     if not json_:

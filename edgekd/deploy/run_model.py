@@ -8,6 +8,7 @@ from typing import Any
 from edgekd.contracts.board import Board, load_board
 from edgekd.contracts.config import Config
 from edgekd.contracts.errors import BoardUnreachable, ConfigError
+from edgekd.contracts.results import read_report, report_path
 from edgekd.deploy.device import Device
 from edgekd.program.package import TFLM, load_model
 from edgekd.run import read_json
@@ -51,13 +52,13 @@ def choose(run: Path, board: str | None = None, model: str | None = None) -> Cho
 
     ConfigError when there is no such model.
     """
-    report = read_json(run / "report" / "report.json")
-    config = Config.model_validate(report["config"])
+    report = read_report(run)
+    config = report.resolved_config()
     target = load_board(board if board and board != VIRTUAL else config.board)
-    known = [one["name"] for one in report["candidates"]]
-    if model is not None and model not in known:
+    if model is not None and report.candidate(model) is None:
+        known = [candidate.name for candidate in report.candidates]
         raise ConfigError(f"the run has no candidate '{model}'", hint=f"it has {', '.join(known)}")
-    return Chosen(run=run, candidate=model or report["chosen"]["name"], board=target, config=config)
+    return Chosen(run=run, candidate=model or report.chosen.name, board=target, config=config)
 
 
 def chosen_on(device: Device, runs: Iterable[Path]) -> Chosen:
@@ -66,7 +67,7 @@ def chosen_on(device: Device, runs: Iterable[Path]) -> Chosen:
     known = list(runs)
     for run in known:
         folder = run / "models" / about.candidate
-        if not (run / "report" / "report.json").is_file():
+        if not report_path(run).is_file():
             continue
         for package in (folder, folder / TFLM):
             if package.is_dir() and load_model(package).sha256 == about.sha256:

@@ -12,13 +12,12 @@ Memory that the caller of the model owns belongs into a variable of the image ("
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edgekd.contracts.board import Board
 from edgekd.contracts.errors import EdgekdError
+from edgekd.contracts.results import FunctionCost, LayerCost, Measurement
 from edgekd.emulate.compiler import Image, empty_flash_bytes
 from edgekd.emulate.machine import Argument, Machine
 from edgekd.emulate.trace import CallCost, Profile, Run
@@ -54,85 +53,6 @@ class Layer:
     """Multiply-adds of one execution."""
     bytes: int = 0
     """Constants it reads."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerCost:
-    """Share of a layer in one call of the entry function. `macs` and `bytes` are 0 where they are not known.
-
-    calls: executions (steps of a recurrence); cycles, instructions and macs of all of them together.
-    """
-
-    name: str
-    function: str
-    calls: int
-    instructions: int
-    cycles: int
-    macs: int
-    bytes: int
-
-    @property
-    def cycles_per_mac(self) -> float | None:
-        """None for a layer without multiply-adds."""
-        return self.cycles / self.macs if self.macs else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class FunctionRun:
-    """The most expensive of the calls of one function, and their mean.
-
-    Time and energy are those of `cycles` (zero-wait flash), `ms_high` that of `cycles_high` (every stall counted).
-    """
-
-    calls: int
-    instructions: int
-    cycles: int
-    cycles_mean: float
-    cycles_low: int
-    cycles_high: int
-    ms: float
-    ms_high: float
-    energy_uj: float
-    stack_bytes: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measurement:
-    """What one image needs on one board. The figures of `entry` are repeated at the top: they are what budgets limit.
-
-    flash_bytes: code, constants, vector table and initial values; flash_above_empty_bytes: without what an image with
-    an empty main() has; ram_bytes: variables and the deepest stack of all calls made.
-    """
-
-    board: str
-    compiler: str
-    flags: tuple[str, ...]
-    entry: str
-    flash_bytes: int
-    flash_above_empty_bytes: int
-    ram_bytes: int
-    static_ram_bytes: int
-    stack_bytes: int
-    instructions: int
-    cycles: int
-    cycles_low: int
-    cycles_high: int
-    ms: float
-    ms_high: float
-    energy_uj: float
-    functions: Mapping[str, FunctionRun]
-    layers: tuple[LayerCost, ...]
-    note: str
-    """What is loose in the timing model: to be shown next to the figures."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain numbers and text; layers with their cycles per multiply-add."""
-        fields = dataclasses.asdict(self)
-        fields["flags"] = list(self.flags)
-        fields["layers"] = [
-            dataclasses.asdict(layer) | {"cycles_per_mac": layer.cycles_per_mac} for layer in self.layers
-        ]
-        return fields
 
 
 def measure(
@@ -191,9 +111,9 @@ def microjoules(board: Board, cycles: float) -> float:
     return milliseconds(board, cycles) * board.active_current_ma * board.supply_v
 
 
-def _function_run(board: Board, runs: list[Run]) -> FunctionRun:
+def _function_run(board: Board, runs: list[Run]) -> FunctionCost:
     most_expensive = max(runs, key=lambda run: run.cycles)
-    return FunctionRun(
+    return FunctionCost(
         calls=len(runs),
         instructions=most_expensive.instructions,
         cycles=most_expensive.cycles,
@@ -214,7 +134,16 @@ def _layers(profiles: Sequence[Profile], known: Sequence[Layer], entry: str) -> 
     run = profiles[0].run
     instructions = run.instructions - sum(row.instructions for row in rows)
     cycles = run.cycles - sum(row.cycles for row in rows)
-    own = LayerCost(name=OWN, function=entry, calls=1, instructions=instructions, cycles=cycles, macs=0, bytes=0)
+    own = LayerCost(
+        name=OWN,
+        function=entry,
+        calls=1,
+        instructions=instructions,
+        cycles=cycles,
+        macs=0,
+        bytes=0,
+        cycles_per_mac=None,
+    )
     return (*rows, own)
 
 
@@ -222,12 +151,14 @@ def _layer(call: CallCost, left: list[Layer]) -> LayerCost:
     """Take the first layer that is still `left` for this function; other calls (memcpy) go by their own name."""
     index = next((i for i, layer in enumerate(left) if layer.function == call.name), None)
     layer = Layer(name=call.name, function=call.name) if index is None else left.pop(index)
+    macs = layer.macs * call.calls
     return LayerCost(
         name=layer.name,
         function=call.name,
         calls=call.calls,
         instructions=call.instructions,
         cycles=call.cycles,
-        macs=layer.macs * call.calls,
+        macs=macs,
         bytes=layer.bytes,
+        cycles_per_mac=call.cycles / macs if macs else None,
     )

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from edgekd.codegen.c_model import ModelCode, generate_model
 from edgekd.contracts.board import Board
+from edgekd.contracts.engines import Engine
 from edgekd.contracts.errors import Disagreement
+from edgekd.contracts.results import Measurement
 from edgekd.data.prepared import Prepared
 from edgekd.emulate.compiler import Compiler, Image, Profile, compile_image
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
-from edgekd.emulate.measure import Layer, Measurement, ProfiledCall, measure
+from edgekd.emulate.measure import Layer, ProfiledCall, measure
 from edgekd.program.package import Deployed, load_model
 from edgekd.run import write_files
 
@@ -131,18 +133,18 @@ def firmware(model_folder: Path) -> Iterator[tuple[Firmware, Path]]:
         yield Firmware(load_model(model_folder), folder / "native"), folder
 
 
-def measure_candidate(model_folder: Path, prepared: Prepared, board: Board) -> dict[str, Any]:
+def measure_candidate(model_folder: Path, prepared: Prepared, board: Board) -> Measurement:
     """Flash, RAM, cycles, time and energy of the native code of a model: the dearest of MEASURED_WINDOWS forecasts.
 
     ModelError for an operator that has no kernel, DoesNotFit where flash or RAM of the board overflow.
     """
     with firmware(model_folder) as (native, folder):
         image, library = native.image(board, folder), native.library(folder)
-        return summary(measure_firmware(native, image, library, prepared.windows["val"].raw), native)
+        return measure_firmware(native, image, library, prepared.windows["val"].raw)
 
 
-def run_native(model_folder: Path, raw: F32, board: Board) -> dict[str, Forecasts]:
-    """What the native code of a model makes of raw windows [B, T, F], on this computer, `host`, and on the board.
+def run_native(model_folder: Path, raw: F32, board: Board) -> dict[Engine, Forecasts]:
+    """What the native code of a model makes of raw windows [B, T, F], on this computer and on the board.
 
     Samples are pushed on this computer; the board forecasts from the states that were left, and pushes the last window
     itself. Disagreement when that leaves another state. A board that is not emulated is left out.
@@ -150,14 +152,14 @@ def run_native(model_folder: Path, raw: F32, board: Board) -> dict[str, Forecast
     with firmware(model_folder) as (native, folder):
         host, states = native.on_host(native.library(folder), raw)
         if not board.emulated:
-            return {"host": host}
+            return {Engine.HOST: host}
         machine = Machine(native.image(board, folder), counting=False)
         if native.pushed_on_board(machine, raw[-1]) != states[-1]:
             raise Disagreement(
                 f"{native.model.candidate}: a pushed window leaves another state on {board.name} than on this computer",
                 hint="please report this with the folder of the model",
             )
-        return {"host": host, "board": native.on_board(machine, states)}
+        return {Engine.HOST: host, Engine.BOARD: native.on_board(machine, states)}
 
 
 def measure_firmware(native: Firmware, image: Image, library: HostLibrary, raw: F32) -> Measurement:
@@ -176,17 +178,6 @@ def measure_firmware(native: Firmware, image: Image, library: HostLibrary, raw: 
     ]
     calls += [ProfiledCall(predict, STATE, FORECAST, memory={STATE: state}) for state in states]
     inside = [code.entry for code in native.code.graphs.values()]
-    return measure(image, predict, calls, inside=inside, layers=layers)
-
-
-def summary(found: Measurement, native: Firmware) -> dict[str, Any]:
-    """The figures of the report; those of `push` beside those of a forecast."""
-    push = found.functions[native.entry("push")]
-    names = ("flash_bytes", "flash_above_empty_bytes", "ram_bytes", "stack_bytes", "instructions", "cycles",
-             "cycles_high", "ms", "ms_high", "energy_uj", "board", "compiler", "note")  # fmt: skip
-    return {
-        **{name: getattr(found, name) for name in names},
-        "push_cycles": push.cycles,
-        "push_ms": push.ms,
-        "layers": found.to_json()["layers"],
-    }
+    measured = measure(image, predict, calls, inside=inside, layers=layers)
+    push = measured.functions[native.entry("push")]
+    return measured.model_copy(update={"push_cycles": push.cycles, "push_ms": push.ms})

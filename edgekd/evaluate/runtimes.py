@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.contracts.engines import FLOAT, INTEGER, Engine
 from edgekd.contracts.errors import ConfigError
 from edgekd.program import interpreters, reference
 from edgekd.program.package import Forecaster, Runner, load_model, unroll
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from edgekd.models.population import Population
 
 F32 = NDArray[np.float32]
-Engine = Callable[[F32, F32], F32]
+Runtime = Callable[[F32, F32], F32]
 """relative [B, N, F] and level [B, F] -> y [B, O]."""
 
 
@@ -33,34 +34,30 @@ def _tflm(content: bytes) -> Runner:
     return interpreters.TfliteMicro(content).run
 
 
-INTEGER: dict[str, Callable[[bytes], Runner]] = {"twin": _twin, "tflite": _tflite, "tflm": _tflm}
-FLOAT = ("torch", "onnx", "tflite_float")
-NATIVE = ("host", "board")
-"""Native code, which takes raw samples; see `pipeline.native`."""
-NAMES = (*INTEGER, *NATIVE, *FLOAT)
+_RUNNERS: dict[str, Callable[[bytes], Runner]] = {Engine.TWIN: _twin, Engine.TFLITE: _tflite, Engine.TFLM: _tflm}
 
 
 def integer_forecaster(folder: Path, name: str) -> Forecaster:
     """The integer model in models/<candidate>/ on one of INTEGER."""
-    return Forecaster(load_model(folder), INTEGER[name])
+    return Forecaster(load_model(folder), _RUNNERS[name])
 
 
-def engine(folder: Path, name: str) -> Engine:
-    """The model in models/<candidate>/ on an engine of NAMES. ConfigError for another name."""
+def engine(folder: Path, name: str) -> Runtime:
+    """The model in models/<candidate>/ on an integer or float engine. ConfigError for another name."""
     if name in INTEGER:
         return integer_forecaster(folder, name)
-    if name == "torch":
+    if name == Engine.TORCH:
         return _torch(folder)
     if name not in FLOAT:
-        raise ConfigError(f"unknown engine '{name}'", hint=f"engines: {', '.join(NAMES)}")
+        raise ConfigError(f"unknown engine '{name}'", hint=f"engines: {', '.join(Engine)}")
     return _float_graphs(folder, name)
 
 
-def _float_graphs(folder: Path, name: str) -> Engine:
+def _float_graphs(folder: Path, name: str) -> Runtime:
     from edgekd.export.model import onnx_runner
 
     def runner(graph: str) -> Runner:
-        if name == "onnx":
+        if name == Engine.ONNX:
             return onnx_runner(folder / f"{graph}.onnx")
         return _tflite((folder / f"{graph}_float.tflite").read_bytes())
 
@@ -69,13 +66,13 @@ def _float_graphs(folder: Path, name: str) -> Engine:
     return partial(unroll, cell, runner("head"), _units(model.head))
 
 
-def _torch(folder: Path) -> Engine:
+def _torch(folder: Path) -> Runtime:
     from edgekd.export.model import load_member
 
     return torch_engine(load_member(folder))
 
 
-def torch_engine(population: "Population") -> Engine:
+def torch_engine(population: "Population") -> Runtime:
     """A population of one, in float."""
     import torch
 

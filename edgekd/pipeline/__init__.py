@@ -3,13 +3,13 @@
 import math
 import time
 from pathlib import Path
-from typing import Any
 
 from edgekd import report
 from edgekd.contracts.config import Config
 from edgekd.contracts.errors import DataError
+from edgekd.contracts.results import CandidateResult, Report
 from edgekd.evaluate import parity, report_data
-from edgekd.evaluate.selection import choose
+from edgekd.evaluate.selection import built, choose
 from edgekd.pipeline.front import write_firmware
 from edgekd.pipeline.search import DATABASE, LOCAL, Search, Shared
 from edgekd.pipeline.workers import helping
@@ -27,7 +27,7 @@ def compress(
     seconds: float = math.inf,
     workers: int = 1,
     shared: Shared = LOCAL,
-) -> dict[str, Any]:
+) -> Report:
     """Search, choose, verify and report. What `folder` holds already is not done again.
 
     The search ends with as many candidates as the configuration wants, or so that all is done `seconds` from now;
@@ -41,20 +41,20 @@ def compress(
             search.explore()
             chosen = choose(config, search.scores())
             search.finish()
-        for name, pairs in search.results("parity").items():
+        for name, pairs in search.parities().items():
             parity.require_parity(pairs, name)
         search.model(chosen.name)
         write_firmware(run, config, chosen.name, search.prepared)
         found = report_data.assemble(search, chosen)
         needs = (f"models/{chosen.name}", f"firmware/{chosen.name}")
-        key = {name: value for name, value in found.items() if name != "seconds"}
+        key = {name: value for name, value in found.to_dict().items() if name != "seconds"}
         run.piece("report", key, lambda place: report.write(found, place), needs=needs)
         return found
 
 
 def explore(
     config: Config, folder: Path, progress: Progress, *, seconds: float, workers: int, shared: Shared
-) -> list[dict[str, Any]]:
+) -> dict[str, CandidateResult]:
     """The search alone: the front, on validation, of what is known when it ends."""
     until = time.monotonic() + seconds
     with Run(folder, progress) as run, answering(shared.storage or DATABASE):
@@ -62,8 +62,8 @@ def explore(
         search.begin()
         with helping(config, folder, shared, until, workers - 1, finish=False):
             search.explore()
-        scores = search.scores()
-        return [{"name": name, **scores[name]} for name in search.front()]
+        candidates = built(search.scores())
+        return {name: candidates[name] for name in search.front()}
 
 
 def check_run(folder: Path) -> int:

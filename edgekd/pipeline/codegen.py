@@ -14,11 +14,12 @@ from edgekd.codegen.c_graph import Code, LayerInfo, TensorLocation, examples, ge
 from edgekd.codegen.c_names import model_name
 from edgekd.contracts.board import Board, load_board
 from edgekd.contracts.errors import ConfigError, DataError, Disagreement, EdgekdError, ModelError, ToolMissing
+from edgekd.contracts.results import Measurement, read_report
 from edgekd.emulate.compiler import Image, Profile, check_syntax, compile_image, find_compiler
 from edgekd.emulate.graph_harness import BoardGraph, HostGraph, run_calls
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
-from edgekd.emulate.measure import Layer, Measurement, measure
+from edgekd.emulate.measure import Layer, measure
 from edgekd.evaluate.firmware import firmware, measure_firmware
 from edgekd.program import interpreters, reference
 from edgekd.program.model_file import read_model_file
@@ -191,9 +192,9 @@ def _engines(generated: Generated, build: Path, image: Image | None) -> dict[str
 def _emulate_run(
     folder: Path, board: str | None, build: Path, *, profile: Profile, compiler: str | None
 ) -> Measurement:
-    report = read_json(folder / "report" / "report.json")
-    target = load_board(board or report["board"])
-    with firmware(folder / "models" / report["chosen"]["name"]) as (native, temporary):
+    report = read_report(folder)
+    target = load_board(board or report.board)
+    with firmware(folder / "models" / report.chosen.name) as (native, temporary):
         chosen = find_compiler(target, compiler) if compiler else None  # type: ignore[arg-type]
         image = native.image(target, build, profile=profile, compiler=chosen)
         raw = np.load(folder / "data" / "val.npz")["raw"]

@@ -2,35 +2,34 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from edgekd.contracts.board import load_board
 from edgekd.contracts.config import Config
-from edgekd.contracts.errors import ConfigError, DataError
+from edgekd.contracts.errors import ConfigError
+from edgekd.contracts.results import FrontPoint, read_report
 from edgekd.data import prepared as prepare
 from edgekd.deploy.run_model import ms_on
 from edgekd.evaluate import parity
-from edgekd.run import Progress, Run, read_json
-
-MEASURED = ("flash_bytes", "ram_bytes", "cycles", "ms", "energy_uj")
+from edgekd.run import Progress, Run
 
 
-def front(folder: Path) -> list[dict[str, Any]]:
-    """Name, errors on validation and test, and measured costs of each point, the most accurate on validation first.
+def front(folder: Path) -> list[FrontPoint]:
+    """The points of the front, the most accurate on validation first.
 
-    Costs are None on a board that is not emulated. `ms_on`: estimates for boards that `validate` has met, perhaps none.
-    DataError when the run is not finished, or of an older edgekd.
+    `ms_on` holds estimates for boards that `validate` has met. DataError when the run is not finished, or of another
+    edgekd.
     """
-    report = read_json(folder / "report" / "report.json")
-    points = [one for one in report["candidates"] if one["on_front"]]
-    board = report["config"]["board"]
-    if any("test" not in one for one in points):
-        raise DataError(f"{folder}: its report has no errors on test for the front", hint="run edgekd compress again")
+    report = read_report(folder)
+    points = [candidate for candidate in report.candidates if candidate.on_front]
     return [
-        {"name": one["name"], "val_mae": one["val"]["mae"], "test_mae": one["test"]["mae"]}
-        | {name: one.get("native", {}).get(name) for name in MEASURED}
-        | {"ms_on": ms_on(folder, board, one["native"]["ms"]) if "native" in one else {}}
-        for one in sorted(points, key=lambda one: (one["val"]["mae"], one["name"]))
+        FrontPoint(
+            name=point.name,
+            val=point.val,
+            test=point.test,
+            measured=point.measured,
+            ms_on=ms_on(folder, report.board, point.measured.ms) if point.measured else {},
+        )
+        for point in sorted(points, key=lambda point: (point.val.error, point.name))
     ]
 
 
@@ -39,16 +38,16 @@ def export(folder: Path, name: str, progress: Progress) -> Path:
 
     ConfigError when there is none, Disagreement when engines do not agree.
     """
-    report = read_json(folder / "report" / "report.json")
-    known = [one["name"] for one in report["candidates"]]
-    if name not in known:
+    report = read_report(folder)
+    if report.candidate(name) is None:
+        known = [candidate.name for candidate in report.candidates]
         raise ConfigError(f"the run has no candidate '{name}'", hint=f"it has {', '.join(known)}")
     if not (folder / "models" / name).is_dir():
         raise ConfigError(f"the model of {name} is on the machine that made it", hint="export it from the run there")
-    config = Config.model_validate(report["config"])
+    config = report.resolved_config()
     with Run(folder, progress) as run:
         prepared = prepare.load_prepared(folder / "data")
-        if name not in report["parity_by_candidate"]:
+        if name not in report.parity_by_candidate:
             parity.require_parity(
                 parity.check_parity(folder / "models" / name, prepared, load_board(config.board)), name
             )

@@ -12,15 +12,16 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from edgekd.contracts.board import load_board
-from edgekd.contracts.config import Config, Data, FractionSplit
+from edgekd.contracts.config import Data, FractionSplit
+from edgekd.contracts.engines import NATIVE, Engine
 from edgekd.contracts.errors import ConfigError
+from edgekd.contracts.results import read_report
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.table import Series, read_table
 from edgekd.evaluate.firmware import run_native
 from edgekd.evaluate.parity import forecast
-from edgekd.evaluate.runtimes import NATIVE, engine
+from edgekd.evaluate.runtimes import engine
 from edgekd.program.package import load_model
-from edgekd.run import read_json
 from edgekd.tasks import Estimate, Task
 
 F32 = NDArray[np.float32]
@@ -32,15 +33,15 @@ def predict(run: Path, table: Path, engine_name: str, candidate: str | None) -> 
     Windows are cut at the run's stride, back from the last sample of each series. ConfigError for an unknown candidate
     or engine, DataError when the table lacks what the model was trained on.
     """
-    report = read_json(run / "report" / "report.json")
-    name = candidate or report["chosen"]["name"]
+    report = read_report(run)
+    name = candidate or report.chosen.name
     folder = run / "models" / name
     if not folder.is_dir():
         known = ", ".join(sorted(path.name for path in (run / "models").glob("*")))
         raise ConfigError(f"the run has no candidate '{name}'", hint=f"it has {known}")
     preprocess = Preprocess.from_json(load_model(folder).preprocess)
-    run_model = _forecaster(folder, engine_name, preprocess, str(report["board"]))
-    config = Config.model_validate(report["config"])
+    run_model = _forecaster(folder, engine_name, preprocess, report.board)
+    config = report.resolved_config()
     data, task = inputs_only(config.data, table)
     unit = config.data.divide_by
     out = io.StringIO()
@@ -58,11 +59,11 @@ def predict(run: Path, table: Path, engine_name: str, candidate: str | None) -> 
 def _forecaster(folder: Path, name: str, preprocess: Preprocess, board: str) -> Callable[[F32], F32]:
     """Raw windows [B, T, F] -> forecasts [B, O]. The native engines do their own preprocessing."""
     if name in NATIVE:
-        target = load_board(board)
-        if name == "board" and not target.emulated:
+        native, target = Engine(name), load_board(board)
+        if name == Engine.BOARD and not target.emulated:
             raise ConfigError(f"the run's board '{board}' is not emulated", hint="--engine host")
         nothing = np.empty((0, preprocess.task.outputs), np.float32)
-        return lambda raw: run_native(folder, raw, target)[name].real if len(raw) else nothing
+        return lambda raw: run_native(folder, raw, target)[native].real if len(raw) else nothing
     return partial(forecast, engine(folder, name), preprocess)
 
 

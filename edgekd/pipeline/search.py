@@ -22,11 +22,12 @@ from edgekd.contracts.board import load_board
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
 from edgekd.contracts.declarations import model_kinds
-from edgekd.contracts.errors import ConfigError, DoesNotFit
+from edgekd.contracts.errors import ConfigError, DataError, DoesNotFit
+from edgekd.contracts.results import CandidateResult, Outcome, PairParity, Parity, Refused, Scores, TrialResult
 from edgekd.data import prepared as prepare
 from edgekd.data.prepared import Prepared
 from edgekd.evaluate import parity
-from edgekd.evaluate.selection import Scores, choose, front_of, objectives, over_limits, volume
+from edgekd.evaluate.selection import built, choose, front_of, objectives, over_limits, volume
 from edgekd.pipeline import train
 from edgekd.pipeline.train import Batch, Lessons
 from edgekd.run import Run, read_json, write_json
@@ -77,7 +78,8 @@ class Search:
             raise ConfigError("a shared storage needs a store for models", hint="--artifacts FOLDER, or s3://bucket")
         torch.set_num_threads(1)  # the networks are tiny, and sums in one order give the same bits on every worker
         self.run, self.config, self.until = run, config, until
-        key = {"data": config.data.model_dump(), "table": prepare.table_sha256(config), "seed": config.search.seed}
+        self.table_sha256 = prepare.table_sha256(config)
+        key = {"data": config.data.model_dump(), "table": self.table_sha256, "seed": config.search.seed}
         self.prepared: Prepared = prepare.load_prepared(run.piece("data", key, partial(prepare.prepare, config)))
         self.space = grid(_choices(config))
         (run.folder / DATABASE).parent.mkdir(exist_ok=True)
@@ -98,18 +100,20 @@ class Search:
         lost = [
             name
             for name, result in self.trials.results().items()
-            if "refused" in result.found or f"models/{name}" in stale or not self._told_as_measured(name, result.found)
+            if f"models/{name}" in stale or not self._told_as_measured(name, result.found)
         ]
         self.trials.forget(lost)
         checked = [name for name in self.jobs.results() if name.startswith("parity:")]
         self.jobs.forget([*checked, *(["teacher"] if "teacher" in stale else [])])
 
     def _told_as_measured(self, name: str, found: Mapping[str, Any]) -> bool:
-        """Whether the study says of a candidate what was measured of its model."""
-        if not self.run.holds(f"models/{name}"):
+        """Whether the study says of a candidate what was measured of its model; what it refuses is measured again."""
+        if "refused" in found.get("outcome", {}) or not self.run.holds(f"models/{name}"):
             return False
-        measured = _measured(self.run.folder / "models" / name)
-        same = measured == {key: value for key, value in found.items() if key != "generation"}
+        try:
+            same = TrialResult.parse(dict(found)).outcome == _measured(self.run.folder / "models" / name)
+        except DataError:
+            same = False
         if not same:
             self.run.progress.note(f"{DATABASE} does not say of {name} what was measured: it is told again")
         return same
@@ -130,11 +134,20 @@ class Search:
             self._work([self._job(name) for name in names])
             self.run.progress.finish()
 
-    def scores(self) -> dict[str, dict[str, Any]]:
-        """score.json of every candidate that is known, without the figures of its layers, in the order they were
-        offered; `refused` says why one cannot be built.
-        """
-        return {name: dict(result.found) for name, result in self.trials.results().items()}
+    def scores(self) -> dict[str, Outcome]:
+        """What became of every candidate that is known, without the figures of its layers, in the order of offer."""
+        return {name: trial.outcome for name, trial in self._known().items()}
+
+    def trial(self, name: str) -> TrialResult:
+        """What the search keeps of a candidate."""
+        return self._known()[name]
+
+    def parities(self) -> dict[str, Parity]:
+        """Parity of every candidate that was verified."""
+        return {
+            name: {pair: PairParity.parse(value) for pair, value in pairs.items()}
+            for name, pairs in self.results("parity").items()
+        }
 
     def seconds(self) -> dict[str, float]:
         """When each candidate became known, in seconds since the first one did."""
@@ -151,7 +164,7 @@ class Search:
         """The folder of a candidate's model, fetched where another worker made it."""
         folder = self.run.folder / "models" / name
         if self.artifacts and not self.run.holds(f"models/{name}"):
-            artifact = self.trials.results()[name].found["artifact"]
+            artifact = self.trial(name).artifact
             return self.run.piece(f"models/{name}", artifact, partial(self.artifacts.get, artifact))
         return folder
 
@@ -221,14 +234,17 @@ class Search:
         settings = self.config.search
         return settings.refine_seeds * (settings.refine * settings.refine_epochs + settings.ablate * 2) + on_front
 
-    def _told(self, score: dict[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    def _known(self) -> dict[str, TrialResult]:
+        return {name: TrialResult.parse(dict(result.found)) for name, result in self.trials.results().items()}
+
+    def _told(self, score: Outcome) -> tuple[tuple[float, ...], tuple[float, ...]]:
         return objectives(self.config, score), over_limits(self.config, score)
 
     def _points(self, scores: Scores) -> list[tuple[float, ...]]:
-        return [objectives(self.config, score) for score in scores.values() if "refused" not in score] or [(0.0, 0.0)]
+        return [objectives(self.config, result) for result in built(scores).values()] or [(0.0, 0.0)]
 
     def _note(self, number: int, scores: Scores, reference: Sequence[float], count: int) -> None:
-        best = min((score["val"]["mae"] for score in scores.values() if "refused" not in score), default=math.nan)
+        best = min((result.val.error for result in built(scores).values()), default=math.nan)
         text = f"generation {number}: {count} candidates, {len(front_of(self.config, scores))} on the front, "
         text += f"validation error {best:.5g}, hypervolume {volume(self.config, scores, reference):.4f}"
         if self.until < math.inf:
@@ -282,16 +298,18 @@ class Search:
                 self._export(one, export, batch.name, generation)
 
     def _export(self, one: Candidate, export: Callable[[Path], None], made_from: str, generation: int | None) -> None:
-        found: dict[str, Any] = {"generation": generation}
+        outcome: Outcome
+        artifact = ""
         try:
             key = [self.config.name, self.config.board]
             piece = self.run.piece(f"models/{one.name}", key, export, needs=(made_from,))
-            found |= _measured(piece)
+            outcome = _measured(piece)
             if self.artifacts:
-                found["artifact"] = self.artifacts.put(piece, self.trials.study)
+                artifact = self.artifacts.put(piece, self.trials.study)
         except DoesNotFit as error:
-            found["refused"] = str(error)
-        self.trials.tell(one.name, objectives(self.config, found), found)
+            outcome = Refused(refused=str(error))
+        trial = TrialResult(generation=generation, outcome=outcome, artifact=artifact)
+        self.trials.tell(one.name, objectives(self.config, outcome), trial.to_dict())
 
     def _job(self, name: str) -> Job:
         """A job by its name: what it is, a colon, and what it is about."""
@@ -319,9 +337,9 @@ class Search:
 
     def _compared(self) -> list[str]:
         """DLNet, and the best recurrent student without its recurrence."""
-        scores = {name: one for name, one in self.scores().items() if "refused" not in one}
-        recurrent = [name for name in scores if model_kinds()[Candidate.parse(name).kind].recurrent]
-        best = min(recurrent, key=lambda name: scores[name]["val"]["mae"], default=None)
+        candidates = built(self.scores())
+        recurrent = [name for name in candidates if model_kinds()[Candidate.parse(name).kind].recurrent]
+        best = min(recurrent, key=lambda name: candidates[name].val.error, default=None)
         return ["dlnet"] + ([f"without_recurrence:{best}"] if best else [])
 
     def _ablated(self, candidates: Sequence[Candidate]) -> list[Batch]:
@@ -352,7 +370,10 @@ class Search:
         piece = self.run.piece(
             f"search/parity/{about}",
             [self.config.board, parity.sources_sha256(folder)],
-            lambda piece: write_json(piece / PARITY, parity.check_parity(folder, self.prepared, board)),
+            lambda piece: write_json(
+                piece / PARITY,
+                {name: pair.to_dict() for name, pair in parity.check_parity(folder, self.prepared, board).items()},
+            ),
             needs=(f"models/{about}", "data"),
         )
         return read_json(piece / PARITY)
@@ -386,12 +407,10 @@ def _choices(config: Config) -> dict[str, Sequence[Any]]:
     }
 
 
-def _measured(folder: Path) -> dict[str, Any]:
-    """score.json of a model, without the figures of its layers."""
-    score = read_json(folder / "score.json")
-    if "native" in score:
-        score["native"] = {key: value for key, value in score["native"].items() if key != "layers"}
-    return score
+def _measured(folder: Path) -> CandidateResult:
+    """score.json of a model, without the figures of its layers and functions."""
+    result = CandidateResult.read(folder / "score.json")
+    return result.model_copy(update={"measured": result.measured.totals() if result.measured else None})
 
 
 def _parity(name: str) -> str:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekd.contracts.errors import ConfigError, DataError
+from edgekd.contracts.results import Report
 from edgekd.pareto import dominated_share, front, reference_point
-from edgekd.report import schema
 from edgekd.report.front_scene import COSTS, Measure, cost_of, measures_of
-from edgekd.report.schema import Report
 
 OWN_TO_A_RUN = frozenset({"table", "inputs", "patch", "level", "train_stride"})
 """Options of `data` that leave the scored windows and targets alone. The table itself is compared by its hash."""
@@ -138,20 +137,19 @@ def differences(reports: Mapping[str, Report]) -> list[str]:
     return sentences
 
 
-def write_comparison(reports: dict[str, dict[str, Any]], out: Path, force: bool = False) -> RunComparison:
+def write_comparison(reports: dict[str, Report], out: Path, force: bool = False) -> RunComparison:
     """Write comparison.json, comparison.html, fronts.html and pictures; return the comparison.
 
-    reports: contents of report.json by label. Equal reports give equal files. Errors as for `compare`.
+    reports: by label. Equal reports give equal files. Errors as for `compare`.
     """
     from edgekd.report import comparison_page, comparison_picture, plotly_page
     from edgekd.report.front_scene import scene_of_runs
     from edgekd.run import write_atomic, write_json
 
-    checked = {label: _parse(label, report) for label, report in reports.items()}
-    comparison, scene = compare(checked, force=force), scene_of_runs(checked)
+    comparison, scene = compare(reports, force=force), scene_of_runs(reports)
     files = {
         "comparison.html": comparison_page.render(comparison, scene).encode(),
-        "fronts.html": plotly_page.fronts_page(checked, different=bool(comparison.differences)).encode(),
+        "fronts.html": plotly_page.fronts_page(reports, different=bool(comparison.differences)).encode(),
         **comparison_picture.comparison_pictures(comparison, scene),
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -171,13 +169,6 @@ def to_json(comparison: RunComparison) -> dict[str, Any]:
         "runs": {run.label: asdict(run) for run in comparison.runs},
         "segments": [asdict(segment) for segment in comparison.segments],
     }
-
-
-def _parse(label: str, report: dict[str, Any]) -> Report:
-    try:
-        return schema.parse(report)
-    except DataError as error:
-        raise DataError(f"{label}: {error}", hint=error.hint) from None
 
 
 def _scored_data(report: Report) -> dict[str, Any]:
@@ -203,7 +194,7 @@ def _candidates(label: str, report: Report, measures: Sequence[Measure]) -> tupl
         costs = {measure: cost_of(candidate, measure) or 0.0 for measure in measures}
         compared.append(
             ComparedCandidate(
-                run=label, name=candidate.name, kind=candidate.kind, error=candidate.val.mae,
+                run=label, name=candidate.name, kind=candidate.kind, error=candidate.val.error,
                 size=int(costs[measures[0]]), third=costs[measures[1]], costs=costs,
             )
         )  # fmt: skip
@@ -230,9 +221,9 @@ def _result(
         hypervolume_3d=dominated_share([candidate.space for candidate in own], reference),
         alone=lost / together if together else 0.0,
         owned=sum(len(segment.candidates) for segment in segments if label in segment.runs),
-        chosen=chosen.name, chosen_val_mae=chosen.error, chosen_test_mae=report.chosen.test.mae,
+        chosen=chosen.name, chosen_val_mae=chosen.error, chosen_test_mae=report.chosen.test.error,
         chosen_size=chosen.size,
-        best_baseline=baseline_name, best_baseline_test_mae=baseline.test.mae,
+        best_baseline=baseline_name, best_baseline_test_mae=baseline.test.error,
     )  # fmt: skip
 
 

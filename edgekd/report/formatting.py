@@ -3,20 +3,10 @@
 import math
 from collections.abc import Callable, Iterable
 
+from edgekd.contracts.results import Ablation, PairParity, Report, Score
 from edgekd.report.palette import kind_style
-from edgekd.report.schema import Ablation, Parity, Report, Score
 
 NOTICEABLE = 0.005  # smaller relative differences are called equal
-ENGINES = {
-    "twin": "NumPy twin",
-    "tflm": "TFLite-Micro",
-    "tflite": "TensorFlow Lite",
-    "torch": "PyTorch",
-    "onnx": "ONNX Runtime",
-    "tflite_float": "TensorFlow Lite (float)",
-    "host": "C on this computer",
-    "board": "C on the emulated board",
-}
 PROBLEMS = {
     "missing_input": "input missing or not a number: the last value is carried forward",
     "missing_target": "target missing or not a number: not learned from, not scored",
@@ -41,13 +31,13 @@ def error_format(values: Iterable[float], significant: int = 3) -> Format:
 
 def errors_of(report: Report) -> Format:
     """The format of a report's errors."""
-    scores = [one.val.mae for one in report.candidates] + [report.teacher.test.mae, report.chosen.test.mae]
+    scores = [one.val.error for one in report.candidates] + [report.teacher.test.error, report.chosen.test.error]
     return error_format(scores)
 
 
 def with_interval(score: Score, form: Format) -> str:
     """`0.00243 [0.00221, 0.00268]`."""
-    return form(score.mae) + (f" [{form(score.interval[0])}, {form(score.interval[1])}]" if score.interval else "")
+    return form(score.error) + (f" [{form(score.interval[0])}, {form(score.interval[1])}]" if score.interval else "")
 
 
 def kilobytes(count: int) -> str:
@@ -103,10 +93,9 @@ def headline(report: Report) -> tuple[str, bool]:
     name, baseline = report.best_baseline
     ours, theirs = report.chosen.test, baseline.test
     form = errors_of(report)
-    better = ours.mae < theirs.mae * (1 - NOTICEABLE)
-    text = (
-        f"Test error {form(ours.mae)}: {against(ours.mae, theirs.mae)} the best baseline, {name} ({form(theirs.mae)})."
-    )
+    better = ours.error < theirs.error * (1 - NOTICEABLE)
+    relation = against(ours.error, theirs.error)
+    text = f"Test error {form(ours.error)}: {relation} the best baseline, {name} ({form(theirs.error)})."
     return text, better
 
 
@@ -129,18 +118,7 @@ def mean_and_range(one: Ablation, left_out: str, form: Format) -> str:
     return f"{form(one.mean(left_out))} [{form(min(errors))}, {form(max(errors))}]"
 
 
-def pair_name(pair: str) -> str:
-    """`twin_tflm` -> `NumPy twin = TFLite-Micro`; a pair of unknown engines stays as it is."""
-    if pair == "tflm_sketch":
-        return f"TFLite-Micro sketch: {ENGINES['twin']} = {ENGINES['tflm']}"
-    for cut in (at for at, letter in enumerate(pair) if letter == "_"):
-        a, b = pair[:cut], pair[cut + 1 :]
-        if a in ENGINES and b in ENGINES:
-            return f"{ENGINES[a]} = {ENGINES[b]}"
-    return pair
-
-
-def demand(one: Parity) -> str:
+def demand(one: PairParity) -> str:
     """What a pair of engines has to keep."""
     if one.tolerance is None:
         return "near, not required to be equal"
@@ -149,7 +127,7 @@ def demand(one: Parity) -> str:
 
 def parity_failed(report: Report) -> list[str]:
     """Names of the pairs that differ where they must not."""
-    return [pair_name(pair) for pair, one in report.parity.items() if one.verdict == "FAIL"]
+    return [pair.label for pair in report.parity.values() if pair.verdict == "FAIL"]
 
 
 def parity_line(report: Report) -> str:
@@ -166,7 +144,7 @@ def parity_line(report: Report) -> str:
 
 def cost_line(report: Report) -> str:
     """What the chosen candidate costs on the board, in one sentence; what is known of it where none was measured."""
-    chosen, measured = report.chosen_candidate, report.chosen_candidate.native
+    chosen, measured = report.chosen_candidate, report.chosen_candidate.measured
     if not measured:
         return f"{chosen.tflite_bytes:,} bytes of .tflite, {chosen.macs:,} multiply-adds per forecast; not measured."
     return (
@@ -198,8 +176,8 @@ def ladder(report: Report) -> list[tuple[str, float]]:
     """Test error after each step of the compression of the chosen candidate."""
     chosen = report.chosen
     return [
-        ("teacher", chosen.teacher_test_mae),
-        ("distilled (stage 1)", chosen.stage1_test_mae),
-        ("pruned (stage 2), float", chosen.float_test_mae),
-        ("integers, as deployed", chosen.test.mae),
+        ("teacher", chosen.teacher_test_error),
+        ("distilled (stage 1)", chosen.stage1_test_error),
+        ("pruned (stage 2), float", chosen.float_test_error),
+        ("integers, as deployed", chosen.test.error),
     ]

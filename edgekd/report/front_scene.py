@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from edgekd.contracts.results import Report, ReportedCandidate
 from edgekd.pareto import front
 from edgekd.report.axes import Scale, scale
 from edgekd.report.formatting import Format, duration, error_format, plural, with_interval
 from edgekd.report.palette import kind_style, run_color
-from edgekd.report.schema import Candidate, Report
 
 Measure = Literal["tflite", "arena", "flash", "latency", "ram", "energy"]
 LOG_FROM = 8.0  # an axis of costs that spans more than this factor is logarithmic
@@ -62,7 +62,7 @@ class FrontScene:
     errors of baselines and teacher; limits: of budget and board, by cost; form: how errors are written.
     """
 
-    candidates: Sequence[Candidate]
+    candidates: Sequence[ReportedCandidate]
     descriptions: Sequence[Sequence[str]]
     groups: Sequence[PointGroup]
     fronts: Sequence[PointGroup]
@@ -75,7 +75,7 @@ class FrontScene:
     @property
     def errors(self) -> list[float]:
         """Validation error of each candidate."""
-        return [candidate.val.mae for candidate in self.candidates]
+        return [candidate.val.error for candidate in self.candidates]
 
     @property
     def near(self) -> dict[str, float]:
@@ -112,7 +112,7 @@ class FrontScene:
 def scene_of(report: Report) -> FrontScene:
     """The candidates of one run, a group for each kind."""
     candidates, measures = report.candidates, measures_of([report])
-    form = error_format(candidate.val.mae for candidate in candidates)
+    form = error_format(candidate.val.error for candidate in candidates)
     members: dict[str, list[int]] = {}
     for index, candidate in enumerate(candidates):
         members.setdefault(candidate.kind, []).append(index)
@@ -132,7 +132,7 @@ def scene_of(report: Report) -> FrontScene:
 def scene_of_runs(reports: Mapping[str, Report]) -> FrontScene:
     """The candidates of several runs by label, a group for each run; references and limits where all runs agree."""
     candidates = [candidate for report in reports.values() for candidate in report.candidates]
-    form = error_format(candidate.val.mae for candidate in candidates)
+    form = error_format(candidate.val.error for candidate in candidates)
     measures = measures_of(reports.values())
     groups: list[PointGroup] = []
     descriptions: list[list[str]] = []
@@ -152,9 +152,9 @@ def scene_of_runs(reports: Mapping[str, Report]) -> FrontScene:
     )  # fmt: skip
 
 
-def describe(candidate: Candidate, report: Report, form: Format) -> list[str]:
+def describe(candidate: ReportedCandidate, report: Report, form: Format) -> list[str]:
     """All figures of a candidate, its name first."""
-    chosen, measured = candidate.name == report.chosen.name, candidate.native
+    chosen, measured = candidate.name == report.chosen.name, candidate.measured
     test = candidate.test or (report.chosen.test if chosen else None)
     lines = [candidate.name, f"validation MAE {with_interval(candidate.val, form)}"]
     lines += [f"test MAE {with_interval(test, form)}"] if test else []
@@ -176,12 +176,12 @@ def describe(candidate: Candidate, report: Report, form: Format) -> list[str]:
 
 def measures_of(reports: Iterable[Report]) -> tuple[Measure, ...]:
     """The costs that every candidate of every report has: those of the image, else those of the model's file."""
-    return IMAGE if all(candidate.native for report in reports for candidate in report.candidates) else MODEL
+    return IMAGE if all(candidate.measured for report in reports for candidate in report.candidates) else MODEL
 
 
-def cost_of(candidate: Candidate, measure: Measure) -> float | None:
+def cost_of(candidate: ReportedCandidate, measure: Measure) -> float | None:
     """What a candidate costs; None where it was not measured."""
-    holder = candidate if measure in MODEL else candidate.native
+    holder = candidate if measure in MODEL else candidate.measured
     return getattr(holder, COSTS[measure].field) if holder else None
 
 
@@ -193,7 +193,9 @@ def amount(value: float, measure: Measure) -> str:
 
 def references_of(report: Report) -> dict[str, float]:
     """Validation errors of the baselines and of the teacher."""
-    return {name: baseline.val.mae for name, baseline in report.baselines.items()} | {"teacher": report.teacher.val.mae}
+    return {name: baseline.val.error for name, baseline in report.baselines.items()} | {
+        "teacher": report.teacher.val.error
+    }
 
 
 def limits_of(report: Report, measure: Measure) -> dict[str, float]:
@@ -201,7 +203,7 @@ def limits_of(report: Report, measure: Measure) -> dict[str, float]:
 
     They are for the image; they hold for the model's file where no image was measured.
     """
-    if measure in MODEL and any(candidate.native for candidate in report.candidates):
+    if measure in MODEL and any(candidate.measured for candidate in report.candidates):
         return {}
     owners = {"budget": report.budget, "board": report.limits}
     limits = {name: getattr(owner, COSTS[measure].limit, None) for name, owner in owners.items()}
@@ -233,10 +235,10 @@ def limits_text(limits: Mapping[str, float], measure: Measure, x: Scale) -> str:
     return "; ".join(f"to the {side}: {', '.join(names)}" for side, names in sides.items() if names)
 
 
-def space_of(candidate: Candidate, measures: Sequence[Measure]) -> tuple[float, float, float]:
+def space_of(candidate: ReportedCandidate, measures: Sequence[Measure]) -> tuple[float, float, float]:
     """The three objectives of a hypervolume: the first cost, the validation error, the second cost."""
     first, second = (cost_of(candidate, measure) or 0.0 for measure in measures[:2])
-    return first, candidate.val.mae, second
+    return first, candidate.val.error, second
 
 
 def _agreed(of_runs: Sequence[Mapping[str, float]]) -> dict[str, float]:

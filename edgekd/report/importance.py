@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from edgekd.report.schema import Candidate
+from edgekd.contracts.results import ReportedCandidate
 
 MOST_LEVELS = 6  # of a parameter; one with more distinct numbers is cut into that many groups of equal size
 Value = str | float
 
 
-def parameters(candidates: Sequence[Candidate]) -> dict[str, list[Value | None]]:
+def parameters(candidates: Sequence[ReportedCandidate]) -> dict[str, list[Value | None]]:
     """The values of each parameter that differs between candidates, in their order; None where one does not have it."""
     settings = [one.parameters or _from_fields(one) for one in candidates]
     names = sorted({name for one in settings for name in one}, key=_rank)
@@ -16,7 +16,7 @@ def parameters(candidates: Sequence[Candidate]) -> dict[str, list[Value | None]]
     return {name: values for name, values in found.items() if len({value for value in values if value is not None}) > 1}
 
 
-def importance(candidates: Sequence[Candidate], objective: Sequence[float]) -> dict[str, float]:
+def importance(candidates: Sequence[ReportedCandidate], objective: Sequence[float]) -> dict[str, float]:
     """The share of an objective's differences that each parameter explains by itself, 0 to 1, the largest first.
 
     The candidates are grouped by the parameter's value and the objective is replaced by its rank, so that one bad
@@ -33,7 +33,7 @@ def importance(candidates: Sequence[Candidate], objective: Sequence[float]) -> d
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def _from_fields(one: Candidate) -> dict[str, Value]:
+def _from_fields(one: ReportedCandidate) -> dict[str, Value]:
     """What a report says that does not list parameters."""
     return {
         "kind": one.kind, "hidden": one.hidden, "weight_bits": one.weight_bits, "activation_bits": one.activation_bits,

@@ -5,12 +5,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from edgekd.contracts.results import Report
 from edgekd.report import matplotlib_style
 from edgekd.report.axes import Scale, spread
 from edgekd.report.front_scene import COSTS, FrontScene, Measure, PointGroup, amount, limits_text, scene_of
 from edgekd.report.matplotlib_style import DPI, files, style
 from edgekd.report.palette import LIGHT, kind_style
-from edgekd.report.schema import Report
 
 COLUMNS = 2
 LABEL_HEIGHT = 0.055  # of a reference beside a panel, as a fraction of the panel's height

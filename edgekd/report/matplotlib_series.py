@@ -6,12 +6,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from edgekd.contracts.results import GroupExample, Report
 from edgekd.report import matplotlib_style
 from edgekd.report.axes import Scale, scale, spread
 from edgekd.report.formatting import errors_of, plural
 from edgekd.report.matplotlib_style import PANEL_FONT, style
 from edgekd.report.palette import LIGHT
-from edgekd.report.schema import Example, Report
 
 MOST_POINTS = 900  # samples drawn of one group; more are thinned, keeping extremes
 FEWEST_JOINED = 60  # fewer samples are drawn as dots
@@ -25,7 +25,7 @@ Point = tuple[int, float]
 Values = Sequence[float | None]
 
 
-def forecast_panel(report: Report, example: Example, name: str) -> tuple[Markup, str]:
+def forecast_panel(report: Report, example: GroupExample, name: str) -> tuple[Markup, str]:
     """What was measured of one group, the forecasts from some of its windows; and how much lies outside the axes.
 
     name: unique in the page.
@@ -45,7 +45,7 @@ def forecast_panel(report: Report, example: Example, name: str) -> tuple[Markup,
             axes.plot(window.order[:1], window.forecast[:1], "o", color=LIGHT["accent"], markersize=5)
         samples, forecasts = plural(len(measured), "measured sample"), plural(len(example.windows), "forecast")
         alt = (
-            f"Group {example.group}, error {errors_of(report)(example.mae)}: {samples} and {forecasts} of "
+            f"Group {example.group}, error {errors_of(report)(example.error)}: {samples} and {forecasts} of "
             f"{plural(report.horizon, 'step')}."
         )
         outside = sum(not y.holds(value) for _, value in measured)

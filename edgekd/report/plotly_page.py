@@ -3,11 +3,11 @@
 import html
 from collections.abc import Mapping, Sequence
 
+from edgekd.contracts.results import Report
 from edgekd.report.front_scene import COSTS, FrontScene, PointGroup, scene_of, scene_of_runs
 from edgekd.report.importance import parameters
 from edgekd.report.plotly_front import front_figure
 from edgekd.report.plotly_style import PlotlyFigure
-from edgekd.report.schema import Report
 from edgekd.report.search_history import hypervolume_figure, importance_figure, parallel_figure
 from edgekd.report.templating import environment
 

@@ -2,10 +2,10 @@
 
 import json
 
+from edgekd.contracts.results import Report
 from edgekd.report import formatting, matplotlib_series, report_view
 from edgekd.report.front_scene import scene_of
 from edgekd.report.matplotlib_front import front_panel
-from edgekd.report.schema import Report
 from edgekd.report.templating import environment
 
 GROUPS_SHOWN = 12
@@ -15,7 +15,7 @@ GROUPS_SHOWN = 12
 def render(report: Report) -> str:
     """Return the whole page as text; equal reports give equal pages."""
     scene, rows = scene_of(report), report_view.score_rows(report)
-    candidates = sorted(report.candidates, key=lambda candidate: (candidate.val.mae, candidate.name))
+    candidates = sorted(report.candidates, key=lambda candidate: (candidate.val.error, candidate.name))
     front = [candidate for candidate in candidates if candidate.on_front or candidate.name == report.chosen.name]
     groups = report_view.group_bars(report)
     headline, better = formatting.headline(report)

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgekd.contracts.results import ComparedNetwork, Report, Score
 from edgekd.report import formatting
 from edgekd.report.axes import Scale, scale
 from edgekd.report.palette import kind_style
-from edgekd.report.schema import Comparison, Report, Score
 
 LOG_WHISKERS_FROM = 3.0  # errors that span more than this factor are drawn on a logarithm
 
@@ -60,13 +60,13 @@ class WhiskerScale:
     scale: Scale
 
     def __call__(self, score: Score) -> Whisker:
-        low, high = score.interval or (score.mae, score.mae)
-        return Whisker(low=self.scale(low), at=self.scale(score.mae), high=self.scale(high))
+        low, high = score.interval or (score.error, score.error)
+        return Whisker(low=self.scale(low), at=self.scale(score.error), high=self.scale(high))
 
 
 def whiskers(scores: Iterable[Score]) -> WhiskerScale:
     """One scale for all errors of a table."""
-    ends = [end for score in scores for end in (*(score.interval or ()), score.mae)]
+    ends = [end for score in scores for end in (*(score.interval or ()), score.error)]
     return WhiskerScale(scale(ends, 3, 97, margin=0.0, log_from=LOG_WHISKERS_FROM))
 
 
@@ -75,14 +75,14 @@ def tiles(report: Report) -> list[Tile]:
     form, chosen = formatting.errors_of(report), report.chosen
     name, baseline = report.best_baseline
     _, better = formatting.headline(report)
-    relation = f"{formatting.against(chosen.test.mae, baseline.test.mae)} {name}, the best baseline"
+    relation = f"{formatting.against(chosen.test.error, baseline.test.error)} {name}, the best baseline"
     size = Tile(
         label="Model",
         value=formatting.kilobytes(chosen.tflite_bytes),
         note=f".tflite, {chosen.arena_bytes:,} B of arena",
     )
     return [
-        Tile(label="Test error (MAE)", value=form(chosen.test.mae), note=relation, state="good" if better else "bad"),
+        Tile(label="Test error (MAE)", value=form(chosen.test.error), note=relation, state="good" if better else "bad"),
         size,
         *_cost_tiles(report),
         _parity_tile(report),
@@ -90,7 +90,7 @@ def tiles(report: Report) -> list[Tile]:
 
 
 def _cost_tiles(report: Report) -> list[Tile]:
-    native = report.chosen.native
+    native = report.chosen.measured
     if not native:
         chosen = report.chosen_candidate
         note = f"multiply-adds, {chosen.params:,} parameters"
@@ -129,19 +129,19 @@ def score_rows(report: Report) -> list[ScoreRow]:
         ScoreRow(name="teacher", role="teacher", note=members, val=teacher.val, test=teacher.test),
         ScoreRow(name=chosen.name, role="chosen", note="integer model", val=chosen.val, test=chosen.test),
     ]
-    return sorted(rows, key=lambda row: (row.test.mae, row.name))
+    return sorted(rows, key=lambda row: (row.test.error, row.name))
 
 
 def group_bars(report: Report) -> list[Bar]:
     """Error of the chosen candidate on each test group, the worst first."""
     form = formatting.errors_of(report)
-    ranked = sorted(report.chosen.by_group.items(), key=lambda item: (-item[1].mae, item[0]))
-    longest = max((group.mae for _, group in ranked), default=0.0)
+    ranked = sorted(report.chosen.by_group.items(), key=lambda item: (-item[1].error, item[0]))
+    longest = max((group.error for _, group in ranked), default=0.0)
     return [
         Bar(
             label=name,
-            value=form(group.mae),
-            share=_share(group.mae, longest),
+            value=form(group.error),
+            share=_share(group.error, longest),
             note=formatting.plural(group.windows, "window"),
         )
         for name, group in ranked
@@ -156,16 +156,16 @@ def ladder_bars(report: Report) -> list[Bar]:
     bars, before = [], None
     for name, error in steps:
         note = "" if before is None else f"{formatting.against(error, before)} before"
-        state = "chosen" if error is chosen.test.mae else ""
+        state = "chosen" if error is chosen.test.error else ""
         bars.append(Bar(label=name, value=form(error), share=_share(error, longest), note=note, state=state))
         before = error
     return bars
 
 
-def comparison_rows(report: Report) -> list[tuple[Comparison, str]]:
+def comparison_rows(report: Report) -> list[tuple[ComparedNetwork, str]]:
     """Networks that are no candidates, and how they compare with the chosen one at the same stage's data."""
-    chosen = report.chosen_candidate.stage1.val.mae
-    return [(other, formatting.against(other.val.mae, chosen)) for other in report.comparisons]
+    chosen = report.chosen_candidate.stage1.val.error
+    return [(other, formatting.against(other.val.error, chosen)) for other in report.comparisons]
 
 
 def stage_bars(report: Report) -> list[Bar]:

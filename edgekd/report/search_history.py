@@ -123,7 +123,7 @@ def _parameter_axis(scene: FrontScene, name: str, values: Sequence[Any]) -> _Axi
     at: list[float | None] = [None] * len(values)
     for row, level in enumerate(levels):
         members = [i for i, value in enumerate(values) if value == level]
-        members.sort(key=lambda i: (scene.candidates[i].val.mae, i))
+        members.sort(key=lambda i: (scene.candidates[i].val.error, i))
         for rank, i in enumerate(members):
             at[i] = row * step + band * ((rank + 0.5) / len(members) - 0.5)
     labels = [html.escape(level).replace("_", "<br>") if isinstance(level, str) else f"{level:g}" for level in levels]

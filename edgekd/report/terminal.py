@@ -6,10 +6,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgekd.contracts.results import Report
 from edgekd.report import formatting
 from edgekd.report.comparison import RunComparison
 from edgekd.report.report_view import score_rows
-from edgekd.report.schema import Report
 
 STYLES = {"PASS": "green", "FAIL": "bold red", "INFO": "dim"}
 
@@ -59,14 +59,14 @@ def _results(report: Report) -> Table:
 
 def _candidates(report: Report) -> Table:
     form = formatting.errors_of(report)
-    native = any(one.native for one in report.candidates)
+    native = any(one.measured for one in report.candidates)
     columns = ["candidate", "val MAE", ".tflite B", "arena B", *(["flash B", "RAM B", "ms"] if native else []), ""]
     table = _table("Candidates, validation", columns)
-    for one in sorted(report.candidates, key=lambda one: (one.val.mae, one.name)):
+    for one in sorted(report.candidates, key=lambda one: (one.val.error, one.name)):
         chosen = one.name == report.chosen.name
-        cells: list[Any] = [Text(one.name), form(one.val.mae), f"{one.tflite_bytes:,}", f"{one.arena_bytes:,}"]
+        cells: list[Any] = [Text(one.name), form(one.val.error), f"{one.tflite_bytes:,}", f"{one.arena_bytes:,}"]
         if native:
-            n = one.native
+            n = one.measured
             cells += [f"{n.flash_bytes:,}", f"{n.ram_bytes:,}", f"{n.ms:.3g}"] if n else ["", "", ""]
         cells.append("chosen" if chosen else "front" if one.on_front else "" if one.meets_budget else "over budget")
         table.add_row(*cells, style="bold" if chosen else "" if one.on_front else "dim")
@@ -79,7 +79,7 @@ def _ladder(report: Report) -> Table:
     for name, error in formatting.ladder(report):
         table.add_row(name, form(error))
     for one in report.comparisons:
-        table.add_row(Text(f"{one.name} (validation)"), form(one.val.mae), style="dim")
+        table.add_row(Text(f"{one.name} (validation)"), form(one.val.error), style="dim")
     return table
 
 
@@ -98,11 +98,9 @@ def _ablations(report: Report) -> list[RenderableType]:
 
 def _parity(report: Report) -> Table:
     table = _table("Parity", ["", "engines", "required", "equal", "of"], left=3)
-    for pair, one in sorted(report.parity.items()):
+    for _, one in sorted(report.parity.items()):
         verdict = Text(one.verdict, style=STYLES[one.verdict])
-        table.add_row(
-            verdict, Text(formatting.pair_name(pair)), formatting.demand(one), f"{one.equal:,}", f"{one.windows:,}"
-        )
+        table.add_row(verdict, Text(one.label), formatting.demand(one), f"{one.equal:,}", f"{one.windows:,}")
     return table
 
 
