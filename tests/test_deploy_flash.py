@@ -116,6 +116,15 @@ def test_without_arduino_cli_three_commands_install_it(
     assert caught.value.exit_code == 3
 
 
+@pytest.mark.parametrize(("board", "told"), [("nano33ble", 0), ("rp2040_pico", 1), ("teensy40", 1)])
+def test_a_board_that_a_library_leaves_out_is_told_before_anything_is_done(
+    board: str, told: int, tmp_path: Path, sketch: Path
+) -> None:
+    notes = [line for line in plan(sketch, load_board(board), tmp_path, None) if line.startswith("note: ")]
+    assert len(notes) == told
+    assert all("the architecture of" in line and "the native sketch does" in line for line in notes)
+
+
 def test_a_dry_run_prints_and_does_nothing(tmp_path: Path, sketch: Path) -> None:
     said = plan(sketch, NANO, tmp_path / "boards", "/dev/ttyACM3")
     assert "fqbn: arduino:mbed_nano:nano33ble" in said[0]

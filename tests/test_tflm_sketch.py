@@ -19,7 +19,7 @@ from model_folders import COLUMNS, HORIZON, WINDOW, make_model_folder, preproces
 from numpy.typing import NDArray
 
 from edgekd.codegen.sketches import Vectors
-from edgekd.codegen.tflm import write_sketch
+from edgekd.codegen.tflm import library_fault, write_refusal, write_sketch
 from edgekd.contracts.board import resource
 from edgekd.contracts.errors import EdgekdError, ModelError
 from edgekd.emulate.host import HostLibrary
@@ -286,6 +286,20 @@ def test_files_that_are_there_are_kept_when_equal_and_replaced_when_not(one_case
     assert (sketch / "model_data.h").stat().st_mtime == 1
     assert (sketch / "README.txt").read_text() != "changed"
     assert (sketch / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("kind", "bits"), [*KINDS, ("tcn", 8), ("tcn", 16)])
+def test_a_model_that_the_pinned_library_computes_wrongly_gets_a_reason_instead_of_a_sketch(
+    kind: str, bits: int, tmp_path: Path
+) -> None:
+    folder = make_model_folder(tmp_path, kind, bits) / TFLM
+    fault = library_fault(folder)
+    assert (fault is not None) == (kind in ("liquid", "gru") and bits == 16)  # these multiply 16-bit integers
+    if fault:
+        assert "sets every product of 16-bit integers to 0" in fault
+        write_refusal(tmp_path, folder, fault)
+        assert [path.name for path in (tmp_path / "battery_tflm").iterdir()] == ["README.txt"]
+        assert fault in (tmp_path / "battery_tflm" / "README.txt").read_text()
 
 
 def test_vectors_of_another_shape_are_refused(one_case: Case, tmp_path: Path) -> None:

@@ -31,6 +31,33 @@ FIRMWARE = (
 )
 """Files of firmware/ that the sketch carries unchanged."""
 
+LIBRARY = "Chirale_TensorFLowLite 2.0.0"
+WRONG_IN_LIBRARY = {
+    ("MUL", "int16"): "sets every product of 16-bit integers to 0 (TFLite-Micro: mended in February 2023)"
+}
+"""Operator and type -> what the library, whose kernels are of January 2023, makes of it."""
+
+
+def library_fault(model_folder: Path) -> str | None:
+    """Why the library cannot run the model in `model_folder`, None where it can."""
+    for content in load_model(model_folder).graphs().values():
+        program = read_tflite(content)
+        for op in program.ops:
+            fault = WRONG_IN_LIBRARY.get((op.kind, program.tensors[op.outputs[0]].dtype))
+            if fault:
+                return f"{LIBRARY} {fault}"
+    return None
+
+
+def write_refusal(out: Path, model_folder: Path, reason: str) -> None:
+    """Write the folder <name>_tflm/ without a sketch, with a README.txt that says why."""
+    model = load_model(model_folder)
+    name = model_name(model.name)
+    text = (
+        f"{name}: {model.candidate} has no sketch for TFLite-Micro.\n\n{reason}.\nThe native sketch runs this model.\n"
+    )
+    write_files(out / f"{name}_tflm", {"README.txt": text})
+
 
 def write_sketch(out: Path, model_folder: Path, *, arena_bytes: int, vectors: Vectors) -> None:
     """Write the sketch <name>_tflm/ below `out`, for the model in `model_folder`, tested on `vectors`.

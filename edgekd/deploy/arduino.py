@@ -32,6 +32,10 @@ LIBRARIES = {
     "ArduinoBLE.h": ("ArduinoBLE", "1.3.7"),
 }
 """Header that a sketch includes -> library and version."""
+ARCHITECTURES = {
+    "Chirale_TensorFlowLite.h": ("mbed_nano", "esp32", "mbed_nicla", "mbed_portenta", "mbed_giga"),
+}
+"""Header -> what its library says it is for; others are for every board of ours."""
 
 _FLASH = re.compile(r"Sketch uses (\d+) bytes")
 _RAM = re.compile(r"Global variables use (\d+) bytes")
@@ -66,6 +70,17 @@ def used_libraries(sketch: Path) -> tuple[str, ...]:
     """Headers of LIBRARIES that the sketch includes."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(sketch.glob("*.ino")))
     return tuple(header for header in LIBRARIES if f"#include <{header}>" in text)
+
+
+def unsupported_libraries(sketch: Path, board: Board) -> list[str]:
+    """A line for each library of the sketch that does not name the board's architecture among its own."""
+    architecture = board.fqbn.split(":")[1]
+    return [
+        f"{LIBRARIES[header][0]} {LIBRARIES[header][1]} is for {', '.join(ARCHITECTURES[header])}, and not for "
+        f"{architecture}, the architecture of {board.title}: it may not compile or run there; the native sketch does"
+        for header in used_libraries(sketch)
+        if architecture not in ARCHITECTURES.get(header, (architecture,))
+    ]
 
 
 def project_file(board: Board, libraries: Sequence[str]) -> str:

@@ -37,7 +37,8 @@ def plan(sketch: Path, board: Board, folder: Path, port: str | None) -> list[str
     commands = [arduino.compile_command(staged, board), arduino.upload_command(staged, board, device)]
     text = [shlex.join(command) for command in commands]
     project = arduino.project_file(board, arduino.used_libraries(sketch)).rstrip().replace("\n", "\n    ")
-    return [f"copy {sketch} to {staged}, with sketch.yaml:\n    {project}", *text]
+    notes = [f"note: {line}" for line in arduino.unsupported_libraries(sketch, board)]
+    return [*notes, f"copy {sketch} to {staged}, with sketch.yaml:\n    {project}", *text]
 
 
 def flash(
@@ -56,6 +57,8 @@ def flash(
     Raises ToolMissing, BoardUnreachable, DoesNotFit and EdgekdError, each with what to do.
     """
     arduino.find_cli(board, arduino.used_libraries(sketch))
+    for line in arduino.unsupported_libraries(sketch, board):
+        said(f"note: {line}")
     found = find_port(board, ports(), [load_board(name) for name in board_names()], port)
     check_access(found.device)
     if in_bootloader(board, found):

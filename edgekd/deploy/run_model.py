@@ -42,8 +42,10 @@ class Chosen:
                 hint=f"edgekd front {self.run} --export {self.candidate}",
             )
         if not found:
-            known = ", ".join(sorted(path.name.rpartition("_")[2] for path in firmware.glob("*_*"))) or "none"
-            raise ConfigError(f"{firmware} has no {kind} sketch", hint=f"sketches there: {known}")
+            known = ", ".join(sorted(path.stem.rpartition("_")[2] for path in firmware.glob("*/*.ino"))) or "none"
+            reasons = [path.read_text(encoding="utf-8") for path in firmware.glob(f"*_{kind}/README.txt")]
+            reason = f": {' '.join(reasons[0].split())}" if reasons else ""
+            raise ConfigError(f"{firmware} has no {kind} sketch{reason}", hint=f"sketches there: {known}")
         return found[0].parent
 
 

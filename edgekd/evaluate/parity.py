@@ -161,8 +161,12 @@ def write_firmware(model_folder: Path, prepared: Prepared, folder: Path) -> None
     val = prepared.windows["val"].raw
     raw = val[np.linspace(0, len(val) - 1, min(SELF_TEST_WINDOWS, len(val))).astype(int)]
     micro = model_folder / TFLM
-    arena = sum(map(arena_bytes, load_model(micro).graphs().values()))
-    tflm.write_sketch(folder, micro, arena_bytes=arena, vectors=_vectors(micro, raw))
+    fault = tflm.library_fault(micro)
+    if fault:
+        tflm.write_refusal(folder, micro, fault)
+    else:
+        arena = sum(map(arena_bytes, load_model(micro).graphs().values()))
+        tflm.write_sketch(folder, micro, arena_bytes=arena, vectors=_vectors(micro, raw))
     model, vectors = load_model(model_folder), _vectors(model_folder, raw)
     code = generate_model(model)
     for kind, sketch in (("native", native_sketch), ("stream", stream_sketch), ("ble", ble_sketch)):
