@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from edgekd.contracts.text import printable, printable_lines
 from edgekd.run import Progress
 
 
@@ -17,7 +18,7 @@ class _Bars:
         self._bars, self._open = bars, list[TaskID]()
 
     def start(self, what: str, total: int) -> None:
-        self._open.append(self._bars.add_task(what, total=total))
+        self._open.append(self._bars.add_task(printable(what), total=total))
 
     def advance(self, done: int) -> None:
         self._bars.update(self._open[-1], completed=done)
@@ -32,10 +33,10 @@ class _Bars:
 
     def kept(self, what: str) -> None:
         if not self._open:
-            self._bars.console.print(f"kept {what}", style="dim")
+            self._bars.console.print(f"kept {printable(what)}", style="dim")
 
     def note(self, text: str) -> None:
-        self._bars.console.print(text, highlight=False)
+        self._bars.console.print(printable_lines(text), highlight=False)
 
 
 class _Lines:
@@ -50,13 +51,13 @@ class _Lines:
 
     def finish(self) -> None:
         what, begun = self._open.pop()
-        print(f"{what}: {time.monotonic() - begun:.1f} s", file=sys.stderr)
+        print(f"{printable(what)}: {time.monotonic() - begun:.1f} s", file=sys.stderr)
 
     def kept(self, what: str) -> None:
-        print(f"{what}: kept", file=sys.stderr)
+        print(f"{printable(what)}: kept", file=sys.stderr)
 
     def note(self, text: str) -> None:
-        print(text, file=sys.stderr)
+        print(printable_lines(text), file=sys.stderr)
 
 
 class Quiet:
@@ -75,10 +76,15 @@ def show(quiet: bool = False) -> Iterator[Progress]:
     if quiet:
         yield Quiet()
         return
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, emoji=False)
     if not console.is_terminal:
         yield _Lines()
         return
-    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<24}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Bars(*columns, TimeRemainingColumn(), console=console) as bars:
         yield _Bars(bars)

@@ -11,8 +11,8 @@ import typer
 
 from edgekd import __version__
 from edgekd.cli import board_commands, code_commands, run_commands
-from edgekd.cli.output import to_terminal
 from edgekd.contracts.errors import EdgekdError
+from edgekd.contracts.text import printable_lines
 from edgekd.environment import use_own_cache
 
 STOPPED = 130
@@ -102,7 +102,7 @@ def _unexpected(error: Exception) -> NoReturn:
 
 
 def _fail(message: str, code: int, hint: str | None = None) -> NoReturn:
-    print(f"edgekd: {to_terminal(message)}", file=sys.stderr)
+    print(f"edgekd: {printable_lines(message)}", file=sys.stderr)
     if hint:
-        print(f"  hint: {to_terminal(hint)}", file=sys.stderr)
+        print(f"  hint: {printable_lines(hint)}", file=sys.stderr)
     raise SystemExit(code)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgekd.cli.options import Candidate, Json, Port, Quiet, RunFolder, Table, path, run_folder
-from edgekd.cli.output import print_result, say, to_terminal
+from edgekd.cli.output import print_result, say
+from edgekd.contracts.text import printable_lines
 
 if TYPE_CHECKING:
     from edgekd.deploy.run_model import Chosen
@@ -45,7 +46,7 @@ def flash(
     with show(quiet) as progress:
         done = uploading.flash(
             chosen.sketch(sketch), chosen.board, staged, port=port, progress=progress,
-            said=lambda line: print(to_terminal(line), file=sys.stderr),
+            said=lambda line: print(printable_lines(line), file=sys.stderr),
         )  # fmt: skip
     device = done.port.device
     say(f"{chosen.candidate} is on {device}; next: edgekd validate {folder} --port {device}")

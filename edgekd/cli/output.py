@@ -4,33 +4,28 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgekd.contracts.text import printable
+from edgekd.contracts.text import printable_lines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgekd.contracts.results import FrontPoint
 
-LONGEST_LINE = 4096
-
-
-def to_terminal(text: str) -> str:
-    """Lines of text that hold names from outside (columns, groups, tensors, paths), safe to show."""
-    return "\n".join(printable(line, LONGEST_LINE) for line in text.split("\n"))
-
 
 def say(text: str) -> None:
     """Print lines for people on standard output, safe to show."""
-    print(to_terminal(text), flush=True)
+    print(printable_lines(text), flush=True)
 
 
 def show_tables(tables: Iterable["RenderableType"]) -> None:
-    """Print rich tables, one after another."""
+    """Print rich tables, one after another. Names in them are text: no markup, no escape sequences."""
     from rich.console import Console
+    from rich.segment import Segment, Segments
 
-    console = Console()
+    console = Console(markup=False, emoji=False)
     for table in tables:
-        console.print(table)
+        safe = [Segment(printable_lines(text), style) for text, style, control in console.render(table) if not control]
+        console.print(Segments(safe), end="")
 
 
 def print_result(value: Any, as_json: bool, for_people: Callable[[], None]) -> None:

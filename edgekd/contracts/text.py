@@ -1,5 +1,6 @@
 """Text from outside (a serial line, a table, a model file) made safe to show in a terminal, a comment or a page."""
 
+LONGEST_LINE = 4096
 LONGEST = 256
 """Characters of one shown text; of a longer one, the beginning and its length are shown."""
 
@@ -13,6 +14,11 @@ def printable(text: str, longest: int = LONGEST) -> str:
     """
     shown = "".join(map(_visible, text[:longest]))
     return shown if len(text) <= longest else f"{shown}… ({len(text):,} characters)"
+
+
+def printable_lines(text: str, longest: int = LONGEST_LINE) -> str:
+    """Return lines of text, each of them as `printable` shows it."""
+    return "\n".join(printable(line, longest) for line in text.split("\n"))
 
 
 def _visible(character: str) -> str:
