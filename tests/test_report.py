@@ -105,7 +105,8 @@ def test_simulated_data_is_called_so_everywhere(tmp_path: Path) -> None:
 def test_a_pair_that_differs_fails_and_one_that_may_differ_does_not() -> None:
     report = example()
     assert rendered(report).text.count("FAIL") == 0
-    assert "INFO" in printed(report)
+    assert "INFO" in rendered(report).text
+    assert "PASS: 2 pairs of engines agree on 44,640 windows." in printed(report) and "INFO" not in printed(report)
     report["parity"]["twin_tflm"]["equal"] -= 1
     found = rendered(report)
     assert "FAIL" in found.text and "NumPy twin = TFLite-Micro differ" in found.text
@@ -167,8 +168,27 @@ def test_the_terminal_tables_fit(width: int) -> None:
     lines = printed(example(), width).splitlines()
     assert max(map(len, lines)) <= width
     assert not any("\x1b" in line for line in lines)
-    for one in example()["candidates"]:
-        assert any(line.startswith(one["name"]) for line in lines)
+    front = [candidate["name"] for candidate in example()["candidates"] if candidate["on_front"]]
+    assert 3 < len(front) < 16
+    for name in front:
+        assert any(line.startswith(name) for line in lines)
+    assert f"and {16 - len(front)} dominated candidates" in " ".join(lines)
+
+
+def test_the_terminal_ends_with_the_outcome_and_three_commands() -> None:
+    lines = [line.rstrip() for line in printed(example(), 140).splitlines() if line.strip()]
+    assert [line.split()[0] for line in lines[-7:-3]] == ["result", "Their", "cost", "parity"]
+    assert lines[-7].endswith("19 % lower than the best baseline, ridge (0.00320).")
+    assert "bytes of flash" in lines[-5] and "(emulated, arm-none-eabi-gcc 12.2.1 -O2)" in lines[-5]
+    assert [command for command, _ in formatting.next_commands("RUN")] == [
+        "edgekd report RUN --open",
+        "edgekd flash RUN",
+        "edgekd validate RUN",
+    ]
+    assert all(command in lines[at - 3] for at, (command, _) in enumerate(formatting.next_commands("RUN")))
+    assert formatting.next_commands("my runs/a")[1][0] == "edgekd flash 'my runs/a'"
+    unmeasured = printed(example(native=False), 120)
+    assert "multiply-adds per forecast; not measured" in unmeasured
 
 
 @pytest.mark.parametrize(

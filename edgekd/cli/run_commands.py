@@ -105,10 +105,7 @@ def compress(
         from edgekd import pipeline
 
         result = pipeline.compress(config, folder, progress, **options)
-    print_result(result.to_dict(), json_, lambda: _show_report(result))
-    if not json_:
-        say(f"report:   {folder / 'report' / 'report.html'}")
-        say(f"firmware: {folder / 'firmware' / result.chosen.name}")
+    print_result(result.to_dict(), json_, lambda: _show_report(result, folder))
 
 
 def search(
@@ -193,17 +190,17 @@ def report(
     from edgekd.contracts.results import read_report
 
     result = read_report(folder)
-    print_result(result.to_dict(), json_, lambda: _show_report(result))
+    print_result(result.to_dict(), json_, lambda: _show_report(result, folder))
     if open_:
         import webbrowser
 
         webbrowser.open((folder / "report" / "report.html").resolve().as_uri())
 
 
-def _show_report(report: "Report") -> None:
+def _show_report(report: "Report", run: Path) -> None:
     from edgekd.report import tables
 
-    show_tables(tables(report))
+    show_tables(tables(report, str(run)))
 
 
 def predict(

@@ -27,11 +27,11 @@ def write(report: Report, folder: Path) -> None:
         write_atomic(folder / name, content)
 
 
-def tables(report: Report) -> list[Any]:
-    """The report as rich renderables, one after another."""
+def tables(report: Report, run: str = "RUN") -> list[Any]:
+    """The report as rich renderables, one after another. run: the folder of the run, as commands take it."""
     from edgekd.report import terminal
 
-    return terminal.tables(report)
+    return terminal.tables(report, run)
 
 
 def comparison_tables(comparison: "RunComparison") -> list[Any]:

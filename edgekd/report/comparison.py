@@ -174,10 +174,10 @@ def to_json(comparison: RunComparison) -> dict[str, Any]:
 def _scored_data(report: Report) -> dict[str, Any]:
     """Options that decide what is scored, by name."""
     data = report.config.get("data")
-    own = {"target": report.target, "divide_by": report.divide_by, "window": report.window, "horizon": report.horizon}
-    return {
-        key: value for key, value in (data if isinstance(data, dict) else {}).items() if key not in OWN_TO_A_RUN
-    } | own
+    options = {key: value for key, value in (data if isinstance(data, dict) else {}).items() if key not in OWN_TO_A_RUN}
+    return options | {
+        "target": report.target, "divide_by": report.divide_by, "window": report.window, "horizon": report.horizon,
+    }  # fmt: skip
 
 
 def _scored_groups(a: Report, b: Report) -> list[tuple[str, list[str], list[str]]]:

@@ -1,6 +1,7 @@
 """Numbers and sentences as people read them, the same in the page, on the terminal and in pictures."""
 
 import math
+import shlex
 from collections.abc import Callable, Iterable
 
 from edgekd.contracts.results import Ablation, PairParity, Report, Score
@@ -31,7 +32,10 @@ def error_format(values: Iterable[float], significant: int = 3) -> Format:
 
 def errors_of(report: Report) -> Format:
     """The format of a report's errors."""
-    scores = [one.val.error for one in report.candidates] + [report.teacher.test.error, report.chosen.test.error]
+    scores = [candidate.val.error for candidate in report.candidates] + [
+        report.teacher.test.error,
+        report.chosen.test.error,
+    ]
     return error_format(scores)
 
 
@@ -91,38 +95,37 @@ def what_was_done(report: Report) -> str:
 def headline(report: Report) -> tuple[str, bool]:
     """The chosen candidate against the best baseline on test, and whether it is better."""
     name, baseline = report.best_baseline
-    ours, theirs = report.chosen.test, baseline.test
+    error, reference = report.chosen.test.error, baseline.test.error
     form = errors_of(report)
-    better = ours.error < theirs.error * (1 - NOTICEABLE)
-    relation = against(ours.error, theirs.error)
-    text = f"Test error {form(ours.error)}: {relation} the best baseline, {name} ({form(theirs.error)})."
-    return text, better
+    better = error < reference * (1 - NOTICEABLE)
+    relation = against(error, reference)
+    return f"Test error {form(error)}: {relation} the best baseline, {name} ({form(reference)}).", better
 
 
 def caveat(report: Report) -> str:
     """How sure the headline is."""
     name, baseline = report.best_baseline
-    ours, theirs = report.chosen.test.interval, baseline.test.interval
+    own, reference = report.chosen.test.interval, baseline.test.interval
     groups = plural(report.data.parts.test.groups, "test group")
-    if not ours or not theirs:
+    if not own or not reference:
         return f"Scored on {groups}."
-    overlap = ours[0] <= theirs[1] and theirs[0] <= ours[1]
+    overlap = own[0] <= reference[1] and reference[0] <= own[1]
     if overlap:
         return f"Their 95 % intervals over {groups} overlap, so other groups may rank them differently."
     return f"Their 95 % intervals over {groups} do not overlap."
 
 
-def mean_and_range(one: Ablation, left_out: str, form: Format) -> str:
+def mean_and_range(ablation: Ablation, left_out: str, form: Format) -> str:
     """Mean and extremes over seeds."""
-    errors = one.errors[left_out]
-    return f"{form(one.mean(left_out))} [{form(min(errors))}, {form(max(errors))}]"
+    errors = ablation.errors[left_out]
+    return f"{form(ablation.mean(left_out))} [{form(min(errors))}, {form(max(errors))}]"
 
 
-def demand(one: PairParity) -> str:
+def demand(pair: PairParity) -> str:
     """What a pair of engines has to keep."""
-    if one.tolerance is None:
+    if pair.tolerance is None:
         return "near, not required to be equal"
-    return "equal to the last bit" if one.tolerance == 0 else f"within {one.tolerance:g}"
+    return "equal to the last bit" if pair.tolerance == 0 else f"within {pair.tolerance:g}"
 
 
 def parity_failed(report: Report) -> list[str]:
@@ -134,12 +137,12 @@ def parity_line(report: Report) -> str:
     """The outcome of all comparisons of engines in one sentence."""
     failed = parity_failed(report)
     if failed:
-        return f"Parity FAILS: {', '.join(failed)} differ."
+        return f"FAIL: {', '.join(failed)} differ."
     required = [pair for pair in report.parity.values() if pair.tolerance is not None]
     if not required:
-        return "Parity: no pair of engines was compared."
+        return "No pair of engines was compared."
     windows = plural(max(pair.windows for pair in required), "window")
-    return f"Parity: all {plural(len(required), 'pair')} of engines agree on {windows}."
+    return f"PASS: {plural(len(required), 'pair')} of engines agree on {windows}."
 
 
 def cost_line(report: Report) -> str:
@@ -153,23 +156,26 @@ def cost_line(report: Report) -> str:
     )
 
 
-def next_commands(run: str) -> list[tuple[str, str]]:
-    """What to do with a finished run: commands and what they are for. run: its folder, as the commands take it."""
-    return [
-        (f"edgekd flash {run}", "compile the sketch and put it on a board; --board virtual needs none"),
-        (f"edgekd validate {run}", "replay test windows on the board: equal to the last bit?"),
-        (f"edgekd monitor {run} --plot live.html", "watch its forecasts"),
+def next_commands(run: str, *, from_page: bool = False) -> list[tuple[str, str]]:
+    """Three commands for a finished run, and what they are for. run: its folder; from_page: the report is open."""
+    folder = shlex.quote(run)
+    commands = [
+        (f"edgekd report {folder} --open", "the pictures, in a browser"),
+        (f"edgekd flash {folder}", "compile the sketch and put it on a board; --board virtual needs none"),
+        (f"edgekd validate {folder}", "replay test windows on the board: equal to the last bit?"),
+        (f"edgekd monitor {folder} --plot live.html", "watch its forecasts"),
     ]
+    return commands[1:] if from_page else commands[:3]
 
 
 def stages(report: Report) -> dict[str, float]:
     """Seconds by stage: pieces of one folder (models/..., search/...) are added up where they are alike."""
-    found: dict[str, float] = {}
+    by_stage: dict[str, float] = {}
     for piece, seconds in report.seconds.items():
         head, _, rest = piece.partition("/")
         name = f"{head}: {rest.replace('_', ' ')}" if head == "search" and rest else head
-        found[name] = found.get(name, 0.0) + seconds
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+        by_stage[name] = by_stage.get(name, 0.0) + seconds
+    return dict(sorted(by_stage.items(), key=lambda item: -item[1]))
 
 
 def ladder(report: Report) -> list[tuple[str, float]]:

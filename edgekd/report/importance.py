@@ -10,10 +10,12 @@ Value = str | float
 
 def parameters(candidates: Sequence[ReportedCandidate]) -> dict[str, list[Value | None]]:
     """The values of each parameter that differs between candidates, in their order; None where one does not have it."""
-    settings = [one.parameters or _from_fields(one) for one in candidates]
-    names = sorted({name for one in settings for name in one}, key=_rank)
-    found = {name: [one.get(name) for one in settings] for name in names}
-    return {name: values for name, values in found.items() if len({value for value in values if value is not None}) > 1}
+    settings = [candidate.parameters or _from_fields(candidate) for candidate in candidates]
+    names = sorted({name for setting in settings for name in setting}, key=_rank)
+    by_name = {name: [setting.get(name) for setting in settings] for name in names}
+    return {
+        name: values for name, values in by_name.items() if len({value for value in values if value is not None}) > 1
+    }
 
 
 def importance(candidates: Sequence[ReportedCandidate], objective: Sequence[float]) -> dict[str, float]:
@@ -25,20 +27,18 @@ def importance(candidates: Sequence[ReportedCandidate], objective: Sequence[floa
     0 where it is negative. Candidates without the parameter are left out. Shares need not add up to 1: a search does
     not try all combinations, so parameters that were set together share what they explain.
     """
-    found = {}
+    shares = {}
     for name, values in parameters(candidates).items():
         known = [(value, error) for value, error in zip(values, objective, strict=True) if value is not None]
         groups = _levels([value for value, _ in known])
-        found[name] = _explained(groups, _ranks([error for _, error in known]))
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+        shares[name] = _explained(groups, _ranks([error for _, error in known]))
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
-def _from_fields(one: ReportedCandidate) -> dict[str, Value]:
+def _from_fields(candidate: ReportedCandidate) -> dict[str, Value]:
     """What a report says that does not list parameters."""
-    return {
-        "kind": one.kind, "hidden": one.hidden, "weight_bits": one.weight_bits, "activation_bits": one.activation_bits,
-        "sparsity": one.sparsity, "block_sparsity": one.block_sparsity,
-    }  # fmt: skip
+    names = ("kind", "hidden", "weight_bits", "activation_bits", "sparsity", "block_sparsity")
+    return {name: getattr(candidate, name) for name in names}
 
 
 def _rank(name: str) -> tuple[int, str]:
@@ -76,7 +76,7 @@ def _explained(groups: Sequence[Value], ranks: Sequence[float]) -> float:
     total = _squares(ranks)
     if total == 0 or n == k:
         return 0.0
-    within = sum(_squares(one) for one in members.values())
+    within = sum(_squares(group) for group in members.values())
     return max(0.0, 1 - (within / (n - k)) / (total / (n - 1)))
 
 

@@ -30,7 +30,7 @@ def style() -> Any:
     """A context in which pictures do not depend on the user's own matplotlib settings."""
     from matplotlib import style as styles
 
-    own = {
+    settings = {
         "font.family": "DejaVu Sans", "font.size": 10, "text.color": LIGHT["ink"], "text.parse_math": False,
         "axes.labelcolor": LIGHT["soft"], "axes.edgecolor": LIGHT["line"], "axes.linewidth": 1,
         "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False, "axes.grid": True,
@@ -38,7 +38,7 @@ def style() -> Any:
         "xtick.color": LIGHT["soft"], "ytick.color": LIGHT["soft"], "xtick.major.size": 0, "ytick.major.size": 0,
         "path.simplify": False, "svg.hashsalt": "edgekd",
     }  # fmt: skip
-    return styles.context(["default", own])
+    return styles.context(["default", settings])
 
 
 def panel(*, right: float = 12, width: int = PANEL_WIDTH, height: int = PANEL_HEIGHT) -> tuple[Any, Any]:
@@ -97,9 +97,9 @@ def _page_attributes(element: ElementTree.Element, name: str) -> dict[str, str]:
             if element.tag in ("path", "clipPath"):
                 attributes[key] = f"{name}-{value}"
             continue
-        value = _REFERENCE.sub(lambda found: f"{found[0]}{name}-", value)
-        value = _COLOR.sub(lambda found: _VARIABLES.get(found[0], found[0]), value)
-        value = _DECIMALS.sub(lambda found: f"{float(found[0]):.1f}", _FONT.sub("", value))
+        value = _REFERENCE.sub(lambda match: f"{match[0]}{name}-", value)
+        value = _COLOR.sub(lambda match: _VARIABLES.get(match[0], match[0]), value)
+        value = _DECIMALS.sub(lambda match: f"{float(match[0]):.1f}", _FONT.sub("", value))
         value = " ".join(_NO_ROTATION.sub("", value).split())
         if value:
             attributes[key] = value

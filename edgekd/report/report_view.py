@@ -90,18 +90,22 @@ def tiles(report: Report) -> list[Tile]:
 
 
 def _cost_tiles(report: Report) -> list[Tile]:
-    native = report.chosen.measured
-    if not native:
+    measured = report.chosen.measured
+    if not measured:
         chosen = report.chosen_candidate
         note = f"multiply-adds, {chosen.params:,} parameters"
         return [Tile(label="Work per forecast", value=f"{chosen.macs:,}", note=note)]
     return [
         Tile(
             label="Flash, RAM",
-            value=formatting.kilobytes(native.flash_bytes),
-            note=f"linked image; {native.ram_bytes:,} B of RAM",
+            value=formatting.kilobytes(measured.flash_bytes),
+            note=f"linked image; {measured.ram_bytes:,} B of RAM",
         ),
-        Tile(label="Latency", value=f"{native.ms:.3g} ms", note=f"{native.energy_uj:.3g} µJ, emulated {native.board}"),
+        Tile(
+            label="Latency",
+            value=f"{measured.ms:.3g} ms",
+            note=f"{measured.energy_uj:.3g} µJ, emulated {measured.board}",
+        ),
     ]
 
 
