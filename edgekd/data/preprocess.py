@@ -25,6 +25,7 @@ SPIKE_QUANTILE = 0.99
 F32 = NDArray[np.float32]
 _FLOATS = ("scale", "clean_limit", "center", "gain", "level_mean", "level_gain")
 IQR_OF_UNIT_NORMAL = 1.349
+MOST_FITTED = 20_000  # windows that constants are fitted on, evenly spread: more would change them little
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -144,6 +145,8 @@ def _patch_means(c: F32, patch: int) -> F32:
 def _fit(train: Windows, data: Data, task: Task) -> Preprocess:
     columns = tuple(data.inputs)
     _check_section(train, columns, data)
+    if len(train) > MOST_FITTED:
+        train = train.take(np.linspace(0, len(train) - 1, MOST_FITTED).astype(np.int64))
     target_column = columns.index(task.column) if task.column in columns else -1
     scale = np.array([target_scale(data) if i == target_column else 1 for i in range(len(columns))], dtype=np.float32)
     ones = np.ones(len(columns), dtype=np.float32)
