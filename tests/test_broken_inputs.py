@@ -67,7 +67,7 @@ CONFIGS: dict[str, tuple[Change, list[str]]] = {
     "split key": (line("split", "{val: 0.2, tset: 0.2}"), ["data.split.tset", "did you mean 'test'?"]),
     "unknown kind": (
         line("students", "{kinds: [lstm]}"),
-        ["students.kinds.0", "'gru', 'liquid', 'mlp' or 'tcn'", "'lstm'"],
+        ["students.kinds.0", "'cfc', 'gru', 'liquid', 'mlp' or 'tcn'", "'lstm'"],
     ),
     "no units": (line("students", "{hidden: [0]}"), ["students.hidden.0", "got 0"]),
     "unknown loss": (line("distill", "{stage1: mse}"), ["distill.stage1", "'output_l1'", "got 'mse'"]),

@@ -7,7 +7,7 @@ from edgekd.contracts.errors import ConfigError
 
 candidates = st.builds(
     Candidate,
-    kind=st.sampled_from(["liquid", "gru", "mlp", "tcn"]),
+    kind=st.sampled_from(["liquid", "gru", "mlp", "tcn", "cfc"]),
     hidden=st.integers(1, 512),
     weight_bits=st.sampled_from([4, 8]),
     activation_bits=st.sampled_from([8, 16]),

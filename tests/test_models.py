@@ -1,13 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from edgekd.contracts.declarations import model_kinds
 from edgekd.models.dlnet import Dlnet
 from edgekd.models.fake_quant import FakeQuantizer, activation_grid
 from edgekd.models.kinds import KINDS, build, load, save, select
-from edgekd.models.liquid import Liquid
 from edgekd.models.population import Population, Shape
 
 SHAPE = Shape(patches=6, columns=2, outputs=5, rank=3)
@@ -75,7 +76,7 @@ def test_saved_and_selected_members_are_the_same(kind: str, tmp_path: Path) -> N
     torch.testing.assert_close(run(chosen), run(population)[[2, 0, 2]], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["liquid", "gru"])
+@pytest.mark.parametrize("kind", ["liquid", "gru", "cfc"])
 def test_without_feedback_the_gates_do_not_see_the_state(kind: str) -> None:
     shape = Shape(patches=6, columns=2, outputs=5, rank=3, feedback=False)
     population = build(kind, [4], [0], shape)
@@ -87,32 +88,63 @@ def test_without_feedback_the_gates_do_not_see_the_state(kind: str) -> None:
     assert torch.equal(run(population), plain)
 
 
-def test_the_liquid_state_is_bounded_by_its_targets() -> None:
-    population = Liquid([8], [0], SHAPE)
+@pytest.mark.parametrize("kind", ["liquid", "cfc"])
+def test_liquid_states_are_bounded_whatever_the_weights(kind: str) -> None:
+    population = build(kind, [8], [0], replace(SHAPE, euler_steps=2 if model_kinds()[kind].euler_steps else 1))
     with torch.no_grad():
         for value in population.parameters():
             value.copy_(10 * torch.randn(value.shape, generator=torch.Generator().manual_seed(1)))
         relative, level = windows()
         states = population(100 * relative, level, FakeQuantizer.off())[1]
-    target = population.target.detach()[0]
-    for h in states:
-        assert (h <= target.clamp(min=0) + 1e-5).all()
-        assert (h >= target.clamp(max=0) - 1e-5).all()
+    assert max(float(h.abs().max()) for h in states) > 0.9
+    assert all((h.abs() <= 1 + 1e-6).all() for h in states)
 
 
-def test_the_liquid_step_is_the_euler_step_of_the_published_equation() -> None:
-    """dx/dt = -leak x + rate f (A - x) with f = sigmoid(W [input, x] + b), one step of 1."""
-    population = Liquid([4], [0], SHAPE)
-    params = {name: value[0] for name, value in population.named_parameters()}
+@pytest.mark.parametrize("euler_steps", [1, 3])
+def test_the_liquid_step_is_the_euler_step_of_its_equation(euler_steps: int) -> None:
+    """dx/dt = limit * rate * (target - x), steps of 1 / euler_steps."""
+    population = build("liquid", [4], [0], replace(SHAPE, euler_steps=euler_steps))
+    p = {name: value[0] for name, value in population.named_parameters()}
     relative, level = windows()
-    leak, rate = 0.5 * torch.sigmoid(params["leak"]), 0.5 * torch.sigmoid(params["rate"])
     with torch.no_grad():
         h = torch.zeros(len(relative), 4)
         for n in range(6):
-            f = torch.sigmoid(torch.cat([relative[:, n], level, h], 1) @ params["gate_weight"].T + params["gate_bias"])
-            h = h - leak * h + rate * f * (params["target"] - h)
+            for _ in range(euler_steps):
+                z = torch.cat([relative[:, n], level, h], 1)
+                rate = torch.sigmoid(z @ p["rate_weight"].T + p["rate_bias"])
+                target = torch.tanh(z @ p["target_weight"].T + p["target_bias"])
+                h = h + torch.sigmoid(p["limit"]) * rate * (target - h) / euler_steps
         states = population(relative, level, FakeQuantizer.off())[1]
     torch.testing.assert_close(states[-1][0], h)
+
+
+def test_the_closed_form_cell_is_the_published_one() -> None:
+    """Hasani et al. 2022: (1 - t) * tanh(Wf z) + t * tanh(Ws z)."""
+    population = build("cfc", [4], [0], SHAPE)
+    p = {name: value[0] for name, value in population.named_parameters()}
+    relative, level = windows()
+    with torch.no_grad():
+        h = torch.zeros(len(relative), 4)
+        for n in range(6):
+            z = torch.cat([relative[:, n], level, h], 1)
+            fast, slow = (torch.tanh(z @ p[f"{gate}_weight"].T + p[f"{gate}_bias"]) for gate in ("fast", "slow"))
+            time = torch.sigmoid(z @ p["time_weight"].T + p["time_bias"])
+            h = (1 - time) * fast + time * slow
+        states = population(relative, level, FakeQuantizer.off())[1]
+    torch.testing.assert_close(states[-1][0], h)
+
+
+@pytest.mark.parametrize("kind", ["liquid", "cfc"])
+def test_time_constants_are_spread_over_the_window_at_the_start(kind: str) -> None:
+    population = build(kind, [512], [0], replace(SHAPE, patches=50))
+    if kind == "cfc":
+        tau = 1 + torch.exp(population.time_bias.detach()[0])
+    else:
+        tau = 1 / torch.sigmoid(population.limit.detach()[0])
+    assert 1 < tau.min() < 1.2
+    assert 45 < tau.max() <= 50.01
+    thirds = torch.histc(torch.log(tau), 3, 0, float(torch.log(torch.tensor(50.0))))
+    assert thirds.min() > 512 / 3 * 0.75
 
 
 def test_the_gru_is_the_published_cell() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     LossName = str
 else:
     Kind = Literal[tuple(model_kinds())]
-    LossName = Literal[tuple(distillation_losses())]
+    LossName = Literal[tuple(name for name, loss in distillation_losses().items() if "forecast" in loss.tasks)]
 Optimizer = Literal["adamw", "muon"]
 Objective = Literal["error", "flash", "latency", "ram", "energy"]
 TIME_UNITS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}

@@ -1,9 +1,13 @@
-"""Liquid (LTC) cell in explicit Euler form, bounded by construction (Hasani et al. 2021, eq. 1).
+"""Liquid cell in explicit Euler form: time constants and targets depend on input and state; bounded in [-1, 1].
 
-dx/dt = -leak * x + f * (A - x),  f = sigmoid(W [input, x] + b), one step: x' = keep * x + f * (drive - rate * x)
-with keep = 1 - leak and drive = rate * A. leak and rate lie in (0, 1/2), so leak + rate * f < 1 and every unit stays
-between min(0, A) and max(0, A): a fixed-point range is provable. There may be several steps per patch, each with leak
-and rate divided by their number.
+dx/dt = limit * rate * (target - x),  rate = sigmoid(Wr z),  target = tanh(Wt z),  z = [input, x], with a bias in each;
+one step: x' = x + rate * (limit * (target - x)). As in a liquid time-constant network (Hasani et al. 2021, arXiv
+2006.04439) a gate sets how fast a unit moves; unlike there, what it moves to is not a constant, and there is no leak
+beside it, which costs accuracy at this size. limit lies in (0, 1), so x' is a mean of x and target and a state between
+-1 and 1 stays there: a fixed-point range is provable. There may be several steps per patch, each with the limit divided
+by their number. Both products are one in the graph.
+
+Units begin with time constants 1 / limit spread evenly in their logarithm from one patch to the window.
 """
 
 import onnx
@@ -12,8 +16,9 @@ from torch import Tensor
 
 from edgekd.contracts.declarations import ModelKind
 from edgekd.models.fake_quant import FakeQuantizer
+from edgekd.models.gates import gate_constants, gate_graph, gate_inputs, spread_time_constants
 from edgekd.models.onnx_graph import STEP, GraphBuilder
-from edgekd.models.population import Params, Population, steps, uniform
+from edgekd.models.population import Params, Population, uniform
 
 KIND = ModelKind(
     name="liquid",
@@ -24,6 +29,7 @@ KIND = ModelKind(
     recurrent=True,
     euler_steps=True,
 )
+GATES = ("rate", "target")
 
 
 class Liquid(Population):
@@ -31,60 +37,58 @@ class Liquid(Population):
 
     kind = KIND.name
     recurrent = KIND.recurrent
-    graph_ranges = {"cell.gate": "logistic"}
-    unit_axes = {"gate_weight": (0, 1), "gate_bias": (0,), "leak": (0,), "rate": (0,), "target": (0,)}
+    graph_ranges = {f"cell.{gate}_pre": "cell.pre" for gate in GATES} | {
+        "cell.rate": "logistic",
+        "cell.target": "tanh",
+    }
+    unit_axes: dict[str, tuple[int, ...]] = {
+        **{f"{gate}_weight": (0, 1) for gate in GATES},
+        **{f"{gate}_bias": (0,) for gate in GATES},
+        "limit": (0,),
+    }
 
     def member(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
         inputs = self.features + width
-        return {
-            "gate_weight": uniform((width, inputs), inputs, generator),
-            "gate_bias": torch.zeros(width),
-            "leak": 2 * torch.randn(width, generator=generator) - 2,
-            "rate": 2 * torch.randn(width, generator=generator),
-            "target": 3 * torch.randn(width, generator=generator),
-        }
+        params = {f"{gate}_weight": uniform((width, inputs), inputs, generator) for gate in GATES}
+        params |= {"rate_bias": torch.ones(width), "target_bias": torch.zeros(width)}
+        return params | {"limit": torch.logit(1 / spread_time_constants(width, self.shape.patches, generator))}
 
     def states(self, params: Params, relative: Tensor, level: Tensor, quantizer: FakeQuantizer) -> list[Tensor]:
-        x = steps(self, relative, level, quantizer)
-        weight = quantizer.weight(params["gate_weight"])
-        inner = weight[:, :, self.features :].transpose(1, 2)
-        outer = torch.matmul(x, weight[:, :, : self.features].transpose(1, 2).unsqueeze(1))
-        outer = outer + params["gate_bias"][:, None, None]
-        keep, rate, drive = (quantizer.constant(c).unsqueeze(1) for c in constants(params, self.shape.euler_steps))
-        h = torch.zeros_like(outer[:, 0])
+        outer, inner = gate_inputs(self, GATES, params, relative, level, quantizer)
+        limit = quantizer.constant(step_limit(params, self.shape.euler_steps)).unsqueeze(1)
+        units = self.unit_mask.shape[1]
+        h = torch.zeros_like(outer[:, 0, :, :units])
         states = []
         for patch in outer.unbind(1):
             for _ in range(self.shape.euler_steps):
-                f = quantizer("logistic", torch.sigmoid(quantizer("cell.pre", torch.baddbmm(patch, h, inner))))
-                pull = quantizer("cell.pull", drive - quantizer("cell.scaled", rate * h))
-                h = quantizer("state", quantizer("cell.kept", keep * h) + quantizer("cell.pushed", f * pull))
+                pre = quantizer("cell.pre", torch.baddbmm(patch, h, inner))
+                rate = quantizer("logistic", torch.sigmoid(pre[..., :units]))
+                target = quantizer("tanh", torch.tanh(pre[..., units:]))
+                pull = quantizer("cell.limited", limit * quantizer("cell.apart", target - h))
+                h = quantizer("state", h + quantizer("cell.pushed", rate * pull))
             states.append(h)
         return states
 
     def cell_graph(self, params: Params) -> onnx.ModelProto:
         """X [1, I], h [1, H] -> next [1, H]. Euler steps after the first have their number at the end of their names;
-        the weights are shared. Scalars are folded: the cell multiplies by `keep` and `rate` and never by 1 - leak.
+        the weights are shared.
         """
-        graph, units, last = GraphBuilder("cell"), len(params["leak"]), self.shape.euler_steps - 1
-        weight = graph.constant("cell.pre.weight", params["gate_weight"])
-        bias = graph.constant("cell.pre.bias", params["gate_bias"])
-        folded = zip(("keep", "rate", "drive"), constants(params, self.shape.euler_steps), strict=True)
-        keep, rate, drive = (graph.constant(name, value[None]) for name, value in folded)
+        graph, units, last = GraphBuilder("cell"), len(params["limit"]), self.shape.euler_steps - 1
+        operands = gate_constants(graph, GATES, params)
+        limit = graph.constant("limit", step_limit(params, self.shape.euler_steps)[None])
         h = "h"
         for turn in range(self.shape.euler_steps):
             number = f"{STEP}{turn}" if turn else ""
-            z = graph.add("Concat", ["x", h], f"cell.joined{number}", axis=1)
-            pre = graph.add("Gemm", [z, weight, bias], f"cell.pre{number}", transB=1)
-            gate = graph.add("Sigmoid", [pre], f"cell.gate{number}")
-            scaled = graph.add("Mul", [h, rate], f"cell.scaled{number}")
-            pull = graph.add("Sub", [drive, scaled], f"cell.pull{number}")
-            pushed = graph.add("Mul", [gate, pull], f"cell.pushed{number}")
-            kept = graph.add("Mul", [h, keep], f"cell.kept{number}")
-            h = graph.add("Add", [kept, pushed], "next" if turn == last else f"next{STEP}{turn}")
+            rate_pre, target_pre = gate_graph(graph, h, GATES, operands, units, number)
+            rate = graph.add("Sigmoid", [rate_pre], f"cell.rate{number}")
+            target = graph.add("Tanh", [target_pre], f"cell.target{number}")
+            apart = graph.add("Sub", [target, h], f"cell.apart{number}")
+            limited = graph.add("Mul", [apart, limit], f"cell.limited{number}")
+            pushed = graph.add("Mul", [rate, limited], f"cell.pushed{number}")
+            h = graph.add("Add", [h, pushed], "next" if turn == last else f"next{STEP}{turn}")
         return graph.model({"x": self.features, "h": units}, {"next": units})
 
 
-def constants(params: Params, euler_steps: int) -> tuple[Tensor, Tensor, Tensor]:
-    """keep, rate and drive, each [..., H]: what each step of the exported cell multiplies by and adds."""
-    rate = 0.5 * torch.sigmoid(params["rate"]) / euler_steps
-    return 1 - 0.5 * torch.sigmoid(params["leak"]) / euler_steps, rate, rate * params["target"]
+def step_limit(params: Params, euler_steps: int) -> Tensor:
+    """The largest share [..., H] of the way to the target that one step goes."""
+    return torch.sigmoid(params["limit"]) / euler_steps

@@ -41,6 +41,11 @@ class GraphBuilder:
             operands.append(self.constant(output + ".bias", bias))
         return self.add("Gemm", operands, output, transB=1)
 
+    def slice(self, x: str, start: int, stop: int, output: str) -> str:
+        """X [1, I] -> [1, stop - start]."""
+        bounds = [self.integers(f"{output}.{name}", [place]) for name, place in (("start", start), ("stop", stop))]
+        return self.add("Slice", [x, *bounds, self.integers(f"{output}.axis", [1])], output)
+
     def model(self, inputs: dict[str, int], outputs: dict[str, int]) -> onnx.ModelProto:
         """Checked model; inputs and outputs give the length of each [1, length] value."""
 
