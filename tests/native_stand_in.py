@@ -90,7 +90,12 @@ def vectors(raw: NDArray[np.float32], bits: int) -> Vectors:
 
 def deployed() -> Deployed:
     """The model as the code generator sees it."""
-    preprocess = {"columns": ["capacity_Ah", "temperature_C"], "window": WINDOW, "target_unit": "Ah"}
+    preprocess = {
+        "columns": ["capacity_Ah", "temperature_C"],
+        "window": WINDOW,
+        "task": {"column": "capacity_Ah"},
+        "target_unit": "Ah",
+    }
     return Deployed(
         name="battery", candidate="stand_in", kind="mlp", steps=1, preprocess=preprocess, cell=None, head=b"stand-in"
     )

@@ -155,8 +155,8 @@ def test_a_budget_nothing_meets_says_what_is_nearest(run: Path, tmp_path: Path) 
 def test_a_difference_between_integer_engines_is_an_error() -> None:
     pair = PairParity(engines=(Engine.ONNX, Engine.TFLITE_FLOAT), windows=10, equal=9, max_abs=0.5, tolerance=0.0)
     with pytest.raises(Disagreement, match="onnx and tflite_float differ in 1 of 10 windows, by up to 0.5"):
-        parity.require_parity({pair.name: pair}, "gru4_w8a8_s00")
-    parity.require_parity({pair.name: pair.model_copy(update={"tolerance": None})}, "gru4_w8a8_s00")
+        parity.check({pair.name: pair}, "gru4_w8a8_s00")
+    parity.check({pair.name: pair.model_copy(update={"tolerance": None})}, "gru4_w8a8_s00")
 
 
 @pytest.mark.parametrize("engine", ["twin", "tflite", "tflm", "host", "board", "onnx", "torch"])
@@ -172,7 +172,7 @@ def test_predict_forecasts_another_table(run: Path, tmp_path: Path, engine: str)
     assert int(last[1]) == table["cycle"].max()
     values = np.array(last[2:], dtype=float)
     assert len(values) == 20
-    assert (np.abs(values - table["discharge_capacity_Ah"].iloc[-1]) < 0.1).all()
+    assert (np.abs(values - table["discharge_capacity_Ah"].iloc[-1]) < 0.11).all(), "in Ah, not in units of divide_by"
 
 
 def test_the_front_of_a_run_has_measured_figures_and_firmware_for_each_point(run: Path) -> None:

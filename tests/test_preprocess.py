@@ -108,7 +108,7 @@ def test_fitted_features_have_about_unit_size():
 def test_only_the_target_is_divided_by_its_nominal_value():
     p = Preprocess.fit(made(), Section(), TASK)
     np.testing.assert_array_equal(p.scale, np.array([1 / 1.1, 1], dtype=F32))
-    assert (p.target_column, p.units, p.target_unit) == (0, ("Ah", "C"), "")
+    assert (p.target_column, p.units, p.target_unit) == (0, ("Ah", "C"), "Ah / 1.1")
 
 
 @given(st.integers(0, 2**31))

@@ -70,6 +70,7 @@ def preprocess_values(model: Deployed) -> dict[str, Any]:
             "target_column": p["target_column"],
             "target_mean": p["target_mean"],
             "target_gain": p["target_gain"],
+            "target": p["task"]["column"],
             "unit": p["target_unit"],
             "center": [] if p["relative"] else p["center"],
         }

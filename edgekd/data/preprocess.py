@@ -32,8 +32,8 @@ MOST_FITTED = 20_000  # windows that constants are fitted on, evenly spread: mor
 class Preprocess:
     """Constants of the preprocessing. Arrays are float32 [F], one entry per input column.
 
-    columns: names; units: of the inputs, and of the answer ('' where unknown or divided by the nominal value); window
-    T, patch p (divides T), level k (odd); scale: raw * scale is what follows; clean_limit: distance from the median of
+    columns: names; units: of the inputs, and of the answer ('' where unknown, `Ah / 1.1` where divided); window T,
+    patch p (divides T), level k (odd); scale: raw * scale is what follows; clean_limit: distance from the median of
     five beyond which a sample is replaced by it; relative: patches are taken relative to the recent level, else to
     `center`; gain, level_mean, level_gain: make features about unit size; target_column: index among the columns of the
     one that answers are relative to, or -1; target_mean: the anchor value in that case; target_gain: size of a change.
@@ -158,7 +158,7 @@ def _fit(train: Windows, data: Data, task: Task) -> Preprocess:
         task=task,
         columns=columns,
         units=tuple(unit_of(name) for name in columns),
-        target_unit=task.unit or (unit_of(task.column) if data.divide_by == 1 else ""),
+        target_unit=task.unit or _answer_unit(data, task.column),
         window=data.window,
         patch=data.patch,
         level=data.level,
@@ -184,6 +184,12 @@ def _fit(train: Windows, data: Data, task: Task) -> Preprocess:
         level_gain=np.array([_inverse(one) for one in level_std], dtype=np.float32),
         target_gain=np.float32(1 if task.text else np.mean(change, dtype=np.float64) or 1.0),
     )
+
+
+def _answer_unit(data: Data, column: str) -> str:
+    """What answers are counted in: `Ah`, or `Ah / 1.1` after divide_by; "" where the column's name has no unit."""
+    unit = unit_of(column)
+    return unit if data.divide_by == 1 else f"{unit or column} / {data.divide_by:g}"
 
 
 def _check_section(train: Windows, columns: tuple[str, ...], data: Data) -> None:

@@ -149,3 +149,8 @@ def _remedy(table: Table, data: Data) -> str:
     if data.ignore and table.ignored > table.rows / 4:
         return f"'{data.ignore}' flags {table.ignored} of {table.rows} rows: are these the right ones?"
     return f"look at missing values of '{table.task.column}'" + (f" and at '{data.ignore}'" if data.ignore else "")
+
+
+def evenly_spaced(raw: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """At most `count` of the windows [B, T, F], spread from the first to the last."""
+    return raw[np.linspace(0, len(raw) - 1, min(count, len(raw))).astype(int)]

@@ -1,26 +1,31 @@
 """Native code in use: written, compiled for this computer and for the emulated board, run there, compared, measured."""
 
+import hashlib
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.codegen import tflm
 from edgekd.codegen.c_model import ModelCode, generate_model
+from edgekd.codegen.sketches import Vectors, ble_sketch, native_sketch, stream_sketch
 from edgekd.contracts.board import Board
 from edgekd.contracts.engines import Engine
 from edgekd.contracts.errors import Disagreement
 from edgekd.contracts.results import Measurement
-from edgekd.data.prepared import Prepared
+from edgekd.data.windows import evenly_spaced
 from edgekd.emulate.compiler import Compiler, Image, Profile, compile_image
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
 from edgekd.emulate.measure import Layer, ProfiledCall, measure
-from edgekd.program.package import Deployed, load_model
+from edgekd.evaluate.runtimes import Forecasts, forecast_model
+from edgekd.program.arena import arena_bytes
+from edgekd.program.package import TFLM, Deployed, load_model
 from edgekd.run import write_files
 
 F32 = NDArray[np.float32]
@@ -28,14 +33,7 @@ Integers = NDArray[np.integer[Any]]
 STATE, FORECAST = "edgekd_state", "edgekd_forecast"
 MEASURED_WINDOWS = 20
 BOARD_INTEGERS = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class Forecasts:
-    """What a firmware made of raw windows: forecasts [B, O], and the network's integers [K, O] for the first K."""
-
-    integers: Integers
-    real: F32
+SELF_TEST_WINDOWS = 5
 
 
 class Firmware:
@@ -86,28 +84,29 @@ class Firmware:
         """Run raw windows [B, T, F] through push and predict; also the bytes of the state before each forecast."""
         size = self._state_bytes()
         state = np.zeros(size // 4, np.uint32)
-        found, states = self._empty(len(raw)), []
+        real, integers = self._real(len(raw)), self._integers(len(raw))
+        states = []
         for row, window in enumerate(np.ascontiguousarray(raw, dtype=np.float32)):
             library.call(self.entry("init"), state)
             for sample in window:
                 library.call(self.entry("push"), state, sample)
             states.append(state.tobytes())
-            library.call(self.entry("predict_integers"), state, found.integers[row])
-            library.call(self.entry("predict"), state, found.real[row])
-        return found, states
+            library.call(self.entry("predict_integers"), state, integers[row])
+            library.call(self.entry("predict"), state, real[row])
+        return Forecasts(real=real, integers=integers), states
 
     def on_board(self, machine: Machine, states: Sequence[bytes]) -> Forecasts:
         """Forecast on the emulated board from states as `on_host` left them: the structure is the same there.
 
         Integers for the first BOARD_INTEGERS only: each is a forecast more, and forecasts follow from them one to one.
         """
-        found, integers = self._empty(len(states)), self._empty(min(BOARD_INTEGERS, len(states))).integers
+        real, integers = self._real(len(states)), self._integers(min(BOARD_INTEGERS, len(states)))
         for row, state in enumerate(states):
             machine.write(STATE, state)
             if row < len(integers):
                 machine.call(self.entry("predict_integers"), STATE, integers[row])
-            machine.call(self.entry("predict"), STATE, found.real[row])
-        return Forecasts(integers=integers, real=found.real)
+            machine.call(self.entry("predict"), STATE, real[row])
+        return Forecasts(real=real, integers=integers)
 
     def pushed_on_board(self, machine: Machine, window: F32) -> bytes:
         """The state after pushing one raw window [T, F] on the emulated board."""
@@ -120,27 +119,31 @@ class Firmware:
         """Of <name>_state: where the ring stands, then the ring."""
         return 4 * (2 + self._window * self._columns)
 
-    def _empty(self, windows: int) -> Forecasts:
-        shape = (windows, len(self._output))
-        return Forecasts(integers=np.zeros(shape, self._output.dtype), real=np.zeros(shape, np.float32))
+    def _real(self, windows: int) -> F32:
+        return np.zeros((windows, len(self._output)), np.float32)
+
+    def _integers(self, windows: int) -> Integers:
+        return np.zeros((windows, len(self._output)), self._output.dtype)
 
 
 @contextmanager
-def firmware(model_folder: Path) -> Iterator[tuple[Firmware, Path]]:
+def temporary_firmware(model_folder: Path) -> Iterator[tuple[Firmware, Path]]:
     """The native code of models/<candidate>/ in a temporary folder, and that folder."""
     with tempfile.TemporaryDirectory(prefix="edgekd-") as name:
         folder = Path(name)
         yield Firmware(load_model(model_folder), folder / "native"), folder
 
 
-def measure_candidate(model_folder: Path, prepared: Prepared, board: Board) -> Measurement:
-    """Flash, RAM, cycles, time and energy of the native code of a model: the dearest of MEASURED_WINDOWS forecasts.
+def measure_candidate(model_folder: Path, raw: F32, board: Board) -> Measurement:
+    """Flash, RAM, cycles, time and energy of the generated code of a model on windows spread over `raw` [B, T, F].
+
+    The figures are those of the most expensive of MEASURED_WINDOWS forecasts.
 
     ModelError for an operator that has no kernel, DoesNotFit where flash or RAM of the board overflow.
     """
-    with firmware(model_folder) as (native, folder):
+    with temporary_firmware(model_folder) as (native, folder):
         image, library = native.image(board, folder), native.library(folder)
-        return measure_firmware(native, image, library, prepared.windows["val"].raw)
+        return measure_firmware(native, image, library, raw)
 
 
 def run_native(model_folder: Path, raw: F32, board: Board) -> dict[Engine, Forecasts]:
@@ -149,7 +152,7 @@ def run_native(model_folder: Path, raw: F32, board: Board) -> dict[Engine, Forec
     Samples are pushed on this computer; the board forecasts from the states that were left, and pushes the last window
     itself. Disagreement when that leaves another state. A board that is not emulated is left out.
     """
-    with firmware(model_folder) as (native, folder):
+    with temporary_firmware(model_folder) as (native, folder):
         host, states = native.on_host(native.library(folder), raw)
         if not board.emulated:
             return {Engine.HOST: host}
@@ -164,7 +167,7 @@ def run_native(model_folder: Path, raw: F32, board: Board) -> dict[Engine, Forec
 
 def measure_firmware(native: Firmware, image: Image, library: HostLibrary, raw: F32) -> Measurement:
     """Measure init, push and predict on windows spread over `raw` [B, T, F]; the first is pushed on the board."""
-    picks = raw[np.linspace(0, len(raw) - 1, min(MEASURED_WINDOWS, len(raw))).astype(int)]
+    picks = evenly_spaced(raw, MEASURED_WINDOWS)
     _, states = native.on_host(library, picks)
     calls = [ProfiledCall(native.entry("init"), STATE)]
     calls += [
@@ -181,3 +184,32 @@ def measure_firmware(native: Firmware, image: Image, library: HostLibrary, raw: 
     measured = measure(image, predict, calls, inside=inside, layers=layers)
     push = measured.functions[native.entry("push")]
     return measured.model_copy(update={"push_cycles": push.cycles, "push_ms": push.ms})
+
+
+def sources_sha256(model_folder: Path) -> str:
+    """Digest of the generated code of a model, its kernels included: what parity is proved for."""
+    files = generate_model(load_model(model_folder)).files
+    return hashlib.sha256(json.dumps({name: str(files[name]) for name in sorted(files)}).encode()).hexdigest()
+
+
+def write_sketches(model_folder: Path, raw: F32, folder: Path) -> None:
+    """Write the Arduino sketches of one model, which test themselves on windows spread over `raw` [B, T, F]."""
+    windows = evenly_spaced(raw, SELF_TEST_WINDOWS)
+    micro = model_folder / TFLM
+    fault = tflm.library_fault(micro)
+    if fault:
+        tflm.write_refusal(folder, micro, fault)
+    else:
+        arena = sum(map(arena_bytes, load_model(micro).graphs().values()))
+        tflm.write_sketch(folder, micro, arena_bytes=arena, vectors=_vectors(micro, windows))
+    model, vectors = load_model(model_folder), _vectors(model_folder, windows)
+    code = generate_model(model)
+    for kind, sketch in (("native", native_sketch), ("stream", stream_sketch), ("ble", ble_sketch)):
+        write_files(folder / f"{code.name}_{kind}", dict(code.files) | sketch(model, vectors))
+
+
+def _vectors(model_folder: Path, windows: F32) -> Vectors:
+    """Raw windows [B, T, F] with what the twin makes of them."""
+    forecasts = forecast_model(model_folder, Engine.TWIN, windows)
+    assert forecasts.integers is not None
+    return Vectors(raw=windows, forecast=forecasts.real, output=forecasts.integers)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from edgekd import __version__
@@ -42,9 +41,10 @@ from edgekd.data.metrics import mae_by_group, mae_by_horizon
 from edgekd.data.prepared import Prepared
 from edgekd.data.windows import Windows
 from edgekd.distill.trainer import forecast as forecast_all
+from edgekd.evaluate.candidates import STAGE1, read_result
 from edgekd.evaluate.examples import examples_of
-from edgekd.evaluate.parity import STAGE1, errors, errors_of, forecast, preprocess_in
-from edgekd.evaluate.runtimes import engine, torch_engine
+from edgekd.evaluate.runtimes import forecast, forecast_model, load_preprocess, population_runtime
+from edgekd.evaluate.scores import score, score_model
 from edgekd.evaluate.selection import board_limits, built, meets_limits
 from edgekd.export.model import load_member
 from edgekd.models.population import Population
@@ -92,8 +92,8 @@ def assemble(search: "Search", chosen: Candidate) -> Report:
             kind=config.teacher.kind,
             hidden=config.teacher.hidden,
             members=config.teacher.members,
-            val=errors_of(_mean_forecast(teacher, prepared, "val"), windows["val"]),
-            test=errors_of(_mean_forecast(teacher, prepared, "test"), windows["test"]),
+            val=score(_mean_forecast(teacher, prepared, "val"), windows["val"]),
+            test=score(_mean_forecast(teacher, prepared, "test"), windows["test"]),
         ),
         candidates=[_reported(search, name, result, on_front) for name, result in built(scores).items()],
         excluded=[
@@ -115,12 +115,11 @@ def assemble(search: "Search", chosen: Candidate) -> Report:
 def _chosen(search: "Search", chosen: Candidate) -> ChosenResult:
     """The chosen candidate on the test groups, and what each step before it would have scored there."""
     prepared, folder = search.prepared, search.model(chosen.name)
-    preprocess, test = preprocess_in(folder), prepared.windows["test"]
-    result = CandidateResult.read(folder / "score.json")
-    twin = engine(folder, Engine.TWIN)
-    forecasts = {part: forecast(twin, preprocess, prepared.windows[part].raw) for part in ("val", "test")}
-    stage1 = torch_engine(load_member(folder, STAGE1, chosen.hidden))
-    best = min(prepared.baselines, key=lambda name: errors_of(prepared.baselines[name](test.raw), test).error)
+    test = prepared.windows["test"]
+    result = read_result(folder)
+    forecasts = {part: forecast_model(folder, Engine.TWIN, prepared.windows[part].raw).real for part in ("val", "test")}
+    stage1 = population_runtime(load_member(folder, STAGE1, chosen.hidden))
+    best = min(prepared.baselines, key=lambda name: score(prepared.baselines[name](test.raw), test).error)
     return ChosenResult(
         name=chosen.name,
         params=result.params,
@@ -128,11 +127,11 @@ def _chosen(search: "Search", chosen: Candidate) -> ChosenResult:
         tflite_bytes=result.tflite_bytes,
         arena_bytes=result.arena_bytes,
         measured=result.measured,
-        val=errors_of(forecasts["val"], prepared.windows["val"]),
-        test=errors_of(forecasts["test"], test),
-        teacher_test_error=errors_of(_mean_forecast(search.lessons.teacher, prepared, "test"), test).error,
-        stage1_test_error=errors(stage1, preprocess, test).error,
-        float_test_error=errors(engine(folder, Engine.TORCH), preprocess, test).error,
+        val=score(forecasts["val"], prepared.windows["val"]),
+        test=score(forecasts["test"], test),
+        teacher_test_error=score(_mean_forecast(search.lessons.teacher, prepared, "test"), test).error,
+        stage1_test_error=score(forecast(stage1, load_preprocess(folder), test.raw).real, test).error,
+        float_test_error=score_model(folder, Engine.TORCH, test).error,
         by_horizon=ErrorByHorizon(
             val=by_horizon(forecasts["val"], prepared.windows["val"]), test=by_horizon(forecasts["test"], test)
         ),
@@ -170,14 +169,14 @@ def _ablations(search: "Search") -> list[Ablation]:
     ]
 
 
-def _physical(y: torch.Tensor, prepared: Prepared, part: str) -> F32:
-    """A network's output [B, O] for the windows of a part, in the target's unit after divide_by."""
-    _, _, anchor_value = prepared.preprocess.transform(prepared.windows[part].raw)
-    return prepared.preprocess.decode(y.numpy(), anchor_value)
-
-
 def _mean_forecast(teacher: Population, prepared: Prepared, part: str) -> F32:
-    return _physical(forecast_all(teacher, examples_of(prepared, part)).mean(0), prepared, part)
+    """What the teacher's members forecast in the mean, [B, O] in the target's unit after divide_by."""
+
+    def run(relative: F32, level: F32) -> F32:
+        outputs: F32 = forecast_all(teacher, examples_of(prepared, part)).mean(0).numpy()
+        return outputs
+
+    return forecast(run, prepared.preprocess, prepared.windows[part].raw).real
 
 
 def _reported(search: "Search", name: str, result: CandidateResult, on_front: Collection[str]) -> ReportedCandidate:
@@ -190,9 +189,11 @@ def _reported(search: "Search", name: str, result: CandidateResult, on_front: Co
     test = tflm = None
     if name in on_front:
         folder, windows = search.model(name), search.prepared.windows
-        preprocess, sketch = preprocess_in(folder), engine(folder / TFLM, Engine.TWIN)
-        test = errors(engine(folder, Engine.TWIN), preprocess, windows["test"])
-        tflm = Tested(val=errors(sketch, preprocess, windows["val"]), test=errors(sketch, preprocess, windows["test"]))
+        sketch = folder / TFLM
+        test = score_model(folder, Engine.TWIN, windows["test"])
+        tflm = Tested(
+            val=score_model(sketch, Engine.TWIN, windows["val"]), test=score_model(sketch, Engine.TWIN, windows["test"])
+        )
     return ReportedCandidate(
         **{key: getattr(result, key) for key in CandidateResult.model_fields if key != "float_"},
         float=result.float_,
@@ -241,8 +242,8 @@ def baselines_section(prepared: Prepared) -> dict[str, BaselineResult]:
     """Errors of each baseline on validation and test, and what was chosen for it."""
     return {
         name: BaselineResult(
-            val=errors_of(one(prepared.windows["val"].raw), prepared.windows["val"]),
-            test=errors_of(one(prepared.windows["test"].raw), prepared.windows["test"]),
+            val=score(one(prepared.windows["val"].raw), prepared.windows["val"]),
+            test=score(one(prepared.windows["test"].raw), prepared.windows["test"]),
             options=dict(one.settings),
         )
         for name, one in prepared.baselines.items()

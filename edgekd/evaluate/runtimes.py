@@ -1,25 +1,96 @@
-"""All that can run a deployed model, by name. All turn features into the network's output as real numbers."""
+"""Deployed models on every engine: raw windows in, forecasts out. Preprocess, run and decode happen here only."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.contracts.engines import FLOAT, INTEGER, Engine
+from edgekd.contracts.engines import INTEGER, Engine
 from edgekd.contracts.errors import ConfigError
+from edgekd.data.preprocess import Preprocess
 from edgekd.program import interpreters, reference
-from edgekd.program.package import Forecaster, Runner, load_model, unroll
+from edgekd.program.package import Deployed, Forecaster, Runner, load_model, unroll
 from edgekd.program.reader import read_tflite
 
 if TYPE_CHECKING:
     from edgekd.models.population import Population
 
 F32 = NDArray[np.float32]
+Integers = NDArray[np.integer[Any]]
 Runtime = Callable[[F32, F32], F32]
-"""relative [B, N, F] and level [B, F] -> y [B, O]."""
+"""Runs a network: relative [B, N, F] and level [B, F] -> output [B, O]. An integer one is a Forecaster."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecasts:
+    """What an engine made of raw windows: forecasts [B, O] in the target's unit after divide_by.
+
+    integers [K, O]: what the head put out for the first K windows, None for a float engine.
+    """
+
+    real: F32
+    integers: Integers | None = None
+
+
+def forecast(runtime: Runtime, preprocess: Preprocess, raw: F32) -> Forecasts:
+    """Preprocess raw windows [B, T, F] in the table's units, run the network and decode its output."""
+    relative, level, anchor_value = preprocess.transform(raw)
+    if isinstance(runtime, Forecaster):
+        integers = runtime.integers(relative, level)
+        return Forecasts(real=preprocess.decode(runtime.real(integers), anchor_value), integers=integers)
+    return Forecasts(real=preprocess.decode(runtime(relative, level), anchor_value))
+
+
+def forecast_model(folder: Path, engine: Engine, raw: F32) -> Forecasts:
+    """The same with the model in models/<candidate>/ on an engine other than generated C."""
+    return forecast(load_runtime(folder, engine), load_preprocess(folder), raw)
+
+
+def load_preprocess(folder: Path) -> Preprocess:
+    """The preprocessing of the model in models/<candidate>/."""
+    return Preprocess.from_json(load_model(folder).preprocess)
+
+
+def load_runtime(folder: Path, engine: Engine) -> Runtime:
+    """The model in models/<candidate>/ on an integer or float engine. ConfigError for generated C."""
+    model = load_model(folder)
+    if engine in INTEGER:
+        return Forecaster(model, _RUNNERS[engine])
+    if engine == Engine.TORCH:
+        from edgekd.export.model import load_member
+
+        return population_runtime(load_member(folder))
+    if engine == Engine.ONNX:
+        from edgekd.export.model import onnx_runner
+
+        return _float_graphs(model, lambda graph: onnx_runner(folder / f"{graph}.onnx"))
+    if engine == Engine.TFLITE_FLOAT:
+        return _float_graphs(model, lambda graph: _tflite((folder / f"{graph}_float.tflite").read_bytes()))
+    raise ConfigError(f"engine '{engine}' takes raw samples, not features")
+
+
+def population_runtime(population: "Population") -> Runtime:
+    """A population of one, in float."""
+    import torch
+
+    from edgekd.models.fake_quant import FakeQuantizer
+
+    def run(relative: F32, level: F32) -> F32:
+        with torch.no_grad():
+            y: F32 = population(torch.from_numpy(relative), torch.from_numpy(level), FakeQuantizer.off())[0][0].numpy()
+        return y
+
+    return run
+
+
+def _float_graphs(model: Deployed, runner: Callable[[str], Runner]) -> Runtime:
+    head = read_tflite(model.head)
+    units = head.tensors[head.inputs[0]].shape[-1]
+    return partial(unroll, runner("cell") if model.cell else None, runner("head"), units)
 
 
 def _twin(content: bytes) -> Runner:
@@ -34,58 +105,8 @@ def _tflm(content: bytes) -> Runner:
     return interpreters.TfliteMicro(content).run
 
 
-_RUNNERS: dict[str, Callable[[bytes], Runner]] = {Engine.TWIN: _twin, Engine.TFLITE: _tflite, Engine.TFLM: _tflm}
-
-
-def integer_forecaster(folder: Path, name: str) -> Forecaster:
-    """The integer model in models/<candidate>/ on one of INTEGER."""
-    return Forecaster(load_model(folder), _RUNNERS[name])
-
-
-def engine(folder: Path, name: str) -> Runtime:
-    """The model in models/<candidate>/ on an integer or float engine. ConfigError for another name."""
-    if name in INTEGER:
-        return integer_forecaster(folder, name)
-    if name == Engine.TORCH:
-        return _torch(folder)
-    if name not in FLOAT:
-        raise ConfigError(f"unknown engine '{name}'", hint=f"engines: {', '.join(Engine)}")
-    return _float_graphs(folder, name)
-
-
-def _float_graphs(folder: Path, name: str) -> Runtime:
-    from edgekd.export.model import onnx_runner
-
-    def runner(graph: str) -> Runner:
-        if name == Engine.ONNX:
-            return onnx_runner(folder / f"{graph}.onnx")
-        return _tflite((folder / f"{graph}_float.tflite").read_bytes())
-
-    model = load_model(folder)
-    cell = runner("cell") if model.cell else None
-    return partial(unroll, cell, runner("head"), _units(model.head))
-
-
-def _torch(folder: Path) -> Runtime:
-    from edgekd.export.model import load_member
-
-    return torch_engine(load_member(folder))
-
-
-def torch_engine(population: "Population") -> Runtime:
-    """A population of one, in float."""
-    import torch
-
-    from edgekd.models.fake_quant import FakeQuantizer
-
-    def run(relative: F32, level: F32) -> F32:
-        with torch.no_grad():
-            y: F32 = population(torch.from_numpy(relative), torch.from_numpy(level), FakeQuantizer.off())[0][0].numpy()
-        return y
-
-    return run
-
-
-def _units(head: bytes) -> int:
-    program = read_tflite(head)
-    return program.tensors[program.inputs[0]].shape[-1]
+_RUNNERS: dict[Engine, Callable[[bytes], Runner]] = {
+    Engine.TWIN: _twin,
+    Engine.TFLITE: _tflite,
+    Engine.TFLM: _tflm,
+}

@@ -42,7 +42,7 @@ def compress(
             chosen = choose(config, search.scores())
             search.finish()
         for name, pairs in search.parities().items():
-            parity.require_parity(pairs, name)
+            parity.check(pairs, name)
         search.model(chosen.name)
         write_firmware(run, config, chosen.name, search.prepared)
         found = report_data.assemble(search, chosen)

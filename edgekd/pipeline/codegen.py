@@ -20,7 +20,7 @@ from edgekd.emulate.graph_harness import BoardGraph, HostGraph, run_calls
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
 from edgekd.emulate.measure import Layer, measure
-from edgekd.evaluate.firmware import firmware, measure_firmware
+from edgekd.evaluate.firmware import MEASURED_WINDOWS, measure_firmware, temporary_firmware
 from edgekd.program import interpreters, reference
 from edgekd.program.model_file import read_model_file
 from edgekd.program.package import quantize
@@ -30,7 +30,6 @@ from edgekd.run import MANIFEST, read_json, write_files
 
 Batch = list[NDArray[Any]]
 ABOUT = "edgekd.json"
-MEASURED_WINDOWS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +193,7 @@ def _emulate_run(
 ) -> Measurement:
     report = read_report(folder)
     target = load_board(board or report.board)
-    with firmware(folder / "models" / report.chosen.name) as (native, temporary):
+    with temporary_firmware(folder / "models" / report.chosen.name) as (native, temporary):
         chosen = find_compiler(target, compiler) if compiler else None  # type: ignore[arg-type]
         image = native.image(target, build, profile=profile, compiler=chosen)
         raw = np.load(folder / "data" / "val.npz")["raw"]

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.contracts.board import Board, board_names, load_board
+from edgekd.contracts.engines import Engine
 from edgekd.contracts.errors import ConfigError, DataError
 from edgekd.data.prepared import load_prepared
-from edgekd.data.preprocess import Preprocess
 from edgekd.data.table import Series, read_table
+from edgekd.data.windows import evenly_spaced
 from edgekd.deploy.device import Device
 from edgekd.deploy.link import open_link
 from edgekd.deploy.ports import find_port, list_ports
@@ -23,9 +24,8 @@ from edgekd.deploy.validate import validate
 from edgekd.emulate.compiler import Profile, find_compiler
 from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.emulate.virtual import VirtualBoard
-from edgekd.evaluate.runtimes import integer_forecaster
-from edgekd.pipeline.predict import inputs_only
-from edgekd.program.package import load_model
+from edgekd.evaluate.runtimes import forecast_model
+from edgekd.pipeline.predict import inputs_only, own_unit
 from edgekd.run import Progress, write_json
 
 F32 = NDArray[np.float32]
@@ -73,18 +73,17 @@ def _expected(chosen: Chosen, windows: int) -> tuple[F32, NDArray[np.integer[Any
     """Raw test windows [N, T, F], and what the twin makes of them: integers and forecasts [N, O]."""
     prepared = load_prepared(chosen.run / "data")
     test = prepared.windows["test"].raw
-    raw = test[np.linspace(0, len(test) - 1, min(windows, len(test))).astype(int)]
-    preprocess = Preprocess.from_json(load_model(chosen.model).preprocess)
-    relative, level, anchor_value = preprocess.transform(raw)
-    forecaster = integer_forecaster(chosen.model, "twin")
-    integers = forecaster.integers(relative, level)
-    return raw, integers, preprocess.decode(forecaster.real(integers), anchor_value)
+    raw = evenly_spaced(test, windows)
+    forecasts = forecast_model(chosen.model, Engine.TWIN, raw)
+    assert forecasts.integers is not None
+    return raw, forecasts.integers, forecasts.real
 
 
 def stream(
     runs: Sequence[Path], table: Path, group: str, port: str | None, every: int
 ) -> Iterator[tuple[int, list[float]]]:
-    """Feed a recorded group sample by sample; yields (order of the last sample, forecast) for every so many samples.
+    """Feed a recorded group sample by sample; yields the order of the last sample and the forecast, in the target's own
+    unit, for every so many samples.
 
     runs: those of which the board may carry a model.
     """
@@ -95,7 +94,7 @@ def stream(
         for n, (order, sample) in enumerate(zip(series.order, series.inputs.astype(np.float32), strict=True), start=1):
             device.push(sample[None])
             if n >= window and (n - window) % every == 0:
-                yield int(order), [float(value) for value in device.read().forecast]
+                yield int(order), own_unit(device.read().forecast, chosen.config.data.divide_by).tolist()
 
 
 def _series(chosen: Chosen, table: Path, group: str) -> Series:

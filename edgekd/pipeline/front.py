@@ -10,6 +10,7 @@ from edgekd.contracts.results import FrontPoint, read_report
 from edgekd.data import prepared as prepare
 from edgekd.deploy.run_model import ms_on
 from edgekd.evaluate import parity
+from edgekd.evaluate.firmware import sources_sha256, write_sketches
 from edgekd.run import Progress, Run
 
 
@@ -48,15 +49,13 @@ def export(folder: Path, name: str, progress: Progress) -> Path:
     with Run(folder, progress) as run:
         prepared = prepare.load_prepared(folder / "data")
         if name not in report.parity_by_candidate:
-            parity.require_parity(
-                parity.check_parity(folder / "models" / name, prepared, load_board(config.board)), name
-            )
+            parity.check(parity.compare(folder / "models" / name, prepared, load_board(config.board)), name)
         return write_firmware(run, config, name, prepared)
 
 
 def write_firmware(run: Run, config: Config, name: str, prepared: prepare.Prepared) -> Path:
     """The sketches of a candidate, as a piece of the run."""
     model = f"models/{name}"
-    build = partial(parity.write_firmware, run.folder / model, prepared)
-    key = [config.board, parity.sources_sha256(run.folder / model)]
+    build = partial(write_sketches, run.folder / model, prepared.windows["val"].raw)
+    key = [config.board, sources_sha256(run.folder / model)]
     return run.piece(f"firmware/{name}", key, build, needs=(model, "data"))

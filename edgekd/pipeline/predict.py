@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,17 @@ from edgekd.contracts.config import Data, FractionSplit
 from edgekd.contracts.engines import NATIVE, Engine
 from edgekd.contracts.errors import ConfigError
 from edgekd.contracts.results import read_report
-from edgekd.data.preprocess import Preprocess
 from edgekd.data.table import Series, read_table
 from edgekd.evaluate.firmware import run_native
-from edgekd.evaluate.parity import forecast
-from edgekd.evaluate.runtimes import engine
-from edgekd.program.package import load_model
+from edgekd.evaluate.runtimes import forecast, load_preprocess, load_runtime
 from edgekd.tasks import Estimate, Task
 
 F32 = NDArray[np.float32]
 
 
 def predict(run: Path, table: Path, engine_name: str, candidate: str | None) -> str:
-    """CSV with a row per window: series, order of its last sample, then the answers in the unit of the table.
+    """Forecast a table: CSV with a row per window, which holds the series, the order of its last sample and the answers
+    in the target's own unit, `<target>_1` and so on.
 
     Windows are cut at the run's stride, back from the last sample of each series. ConfigError for an unknown candidate
     or engine, DataError when the table lacks what the model was trained on.
@@ -39,32 +36,42 @@ def predict(run: Path, table: Path, engine_name: str, candidate: str | None) -> 
     if not folder.is_dir():
         known = ", ".join(sorted(path.name for path in (run / "models").glob("*")))
         raise ConfigError(f"the run has no candidate '{name}'", hint=f"it has {known}")
-    preprocess = Preprocess.from_json(load_model(folder).preprocess)
-    run_model = _forecaster(folder, engine_name, preprocess, report.board)
+    task = load_preprocess(folder).task
+    run_model = _forecaster(folder, engine_name, report.board)
     config = report.resolved_config()
-    data, task = inputs_only(config.data, table)
-    unit = config.data.divide_by
+    data, reading_task = inputs_only(config.data, table)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["series", data.order, *preprocess.task.summary_names(), *preprocess.task.answer_names()])
-    for series in read_table(data, task, Path()).series:
+    writer.writerow(["series", data.order, *task.summary_names(), *task.answer_names()])
+    for series in read_table(data, reading_task, Path()).series:
         last, raw = _windows(series, data.window, data.stride)
+        if len(raw) == 0:
+            continue
         answers = run_model(raw)
-        for order, summary, row in zip(last, preprocess.task.summaries(answers), answers, strict=True):
-            values = (f"{value * unit:.9g}" for value in row.astype(np.float64))
+        rows = own_unit(answers, config.data.divide_by)
+        for order, summary, row in zip(last, task.summaries(answers), rows, strict=True):
+            values = (f"{value:.9g}" for value in row)
             writer.writerow([series.name, series.position(int(order)), *summary, *values])
     return out.getvalue()
 
 
-def _forecaster(folder: Path, name: str, preprocess: Preprocess, board: str) -> Callable[[F32], F32]:
-    """Raw windows [B, T, F] -> forecasts [B, O]. The native engines do their own preprocessing."""
-    if name in NATIVE:
-        native, target = Engine(name), load_board(board)
-        if name == Engine.BOARD and not target.emulated:
+def own_unit(forecasts: F32, divide_by: float) -> NDArray[np.float64]:
+    """Forecasts as models make them, in units of `divide_by`, in the unit of the target's column."""
+    return forecasts.astype(np.float64) * divide_by
+
+
+def _forecaster(folder: Path, name: str, board: str) -> Callable[[F32], F32]:
+    """Raw windows [B, T, F] -> forecasts [B, O]. Generated C does its own preprocessing."""
+    if name not in tuple(Engine):
+        raise ConfigError(f"unknown engine '{name}'", hint=f"engines: {', '.join(Engine)}")
+    engine = Engine(name)
+    if engine in NATIVE:
+        target = load_board(board)
+        if engine == Engine.BOARD and not target.emulated:
             raise ConfigError(f"the run's board '{board}' is not emulated", hint="--engine host")
-        nothing = np.empty((0, preprocess.task.outputs), np.float32)
-        return lambda raw: run_native(folder, raw, target)[native].real if len(raw) else nothing
-    return partial(forecast, engine(folder, name), preprocess)
+        return lambda raw: run_native(folder, raw, target)[engine].real
+    runtime, preprocess = load_runtime(folder, engine), load_preprocess(folder)
+    return lambda raw: forecast(runtime, preprocess, raw).real
 
 
 def inputs_only(data: Data, table: Path) -> tuple[Data, Task]:

@@ -27,6 +27,8 @@ from edgekd.contracts.results import CandidateResult, Outcome, PairParity, Parit
 from edgekd.data import prepared as prepare
 from edgekd.data.prepared import Prepared
 from edgekd.evaluate import parity
+from edgekd.evaluate.candidates import export_candidate, read_result
+from edgekd.evaluate.firmware import sources_sha256
 from edgekd.evaluate.selection import built, choose, front_of, objectives, over_limits, volume
 from edgekd.pipeline import train
 from edgekd.pipeline.train import Batch, Lessons
@@ -294,7 +296,7 @@ class Search:
         trained = lessons.load(batch, folder)
         for member, one in enumerate(batch.candidates):
             if self.trials.mine(one.name):
-                export = partial(parity.export_candidate, self.config, self.prepared, trained, member)
+                export = partial(export_candidate, self.config, self.prepared, trained, member)
                 self._export(one, export, batch.name, generation)
 
     def _export(self, one: Candidate, export: Callable[[Path], None], made_from: str, generation: int | None) -> None:
@@ -369,10 +371,10 @@ class Search:
         folder, board = self.model(about), load_board(self.config.board)
         piece = self.run.piece(
             f"search/parity/{about}",
-            [self.config.board, parity.sources_sha256(folder)],
+            [self.config.board, sources_sha256(folder)],
             lambda piece: write_json(
                 piece / PARITY,
-                {name: pair.to_dict() for name, pair in parity.check_parity(folder, self.prepared, board).items()},
+                {name: pair.to_dict() for name, pair in parity.compare(folder, self.prepared, board).items()},
             ),
             needs=(f"models/{about}", "data"),
         )
@@ -409,7 +411,7 @@ def _choices(config: Config) -> dict[str, Sequence[Any]]:
 
 def _measured(folder: Path) -> CandidateResult:
     """score.json of a model, without the figures of its layers and functions."""
-    result = CandidateResult.read(folder / "score.json")
+    result = read_result(folder)
     return result.model_copy(update={"measured": result.measured.totals() if result.measured else None})
 
 

@@ -19,8 +19,9 @@ from edgekd.distill import losses
 from edgekd.distill.examples import Examples
 from edgekd.distill.losses.base import TeacherView, TrainingStep, masked_mse
 from edgekd.distill.trainer import Distillation, Recipe, fit, forecast, supervised
+from edgekd.evaluate.candidates import TrainedBatch
 from edgekd.evaluate.examples import examples_of
-from edgekd.export.model import Ranges, member_ranges
+from edgekd.export.model import member_ranges
 from edgekd.models.dlnet import Dlnet
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.kinds import build, load, save, select
@@ -62,21 +63,6 @@ class Batch:
     def made_from(self) -> list[int]:
         """The student of each member, as its place among `students`."""
         return [self.students.index((student_of(one), seed)) for one, seed in self.members]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """A batch after training: its candidates in order, the ranges of their tensors, and the stage-1 student of each.
-
-    stage1_mae [candidates]: validation error of that student, in the target's unit.
-    """
-
-    candidates: tuple[Candidate, ...]
-    compressed: Population
-    ranges: list[Ranges]
-    stage1: Population
-    stage1_of: list[int]
-    stage1_mae: list[float]
 
 
 def batches(candidates: Sequence[Candidate], label: str, seeds: Sequence[int], epoch_factor: int = 1) -> list[Batch]:
@@ -161,12 +147,12 @@ class Lessons:
         }
         write_json(folder / MEMBERS, about)
 
-    def load(self, batch: Batch, folder: Path) -> Trained:
+    def load(self, batch: Batch, folder: Path) -> TrainedBatch:
         """What `train` wrote."""
         found = read_json(folder / MEMBERS)
         ours = [found[one.name] for one in batch.candidates]
         compressed = self._empty([(one, own["seed"]) for one, own in zip(batch.candidates, ours, strict=True)])
-        return Trained(
+        return TrainedBatch(
             candidates=batch.candidates,
             compressed=load(compressed, folder / WEIGHTS),
             ranges=[{name: (low, high) for name, (low, high) in own["ranges"].items()} for own in ours],
