@@ -103,7 +103,7 @@ def test_stream_is_what_predict_says(folder: Path, port: str, monkeypatch: pytes
     expected = {line.split(",")[1]: line.split(",")[2:] for line in said if line.split(",")[0] == group}
     assert len(rows) >= 5
     assert all(row[1:] == expected[row[0]] for row in rows)
-    with pytest.raises(DataError, match="has no group 'none'"):
+    with pytest.raises(DataError, match="has no series 'none'"):
         inside("stream", "cells.csv", "--run", "runs/small", "--group", "none", "--port", port)
 
 
