@@ -26,7 +26,7 @@ def rows(cells: int = 8, length: int = 40) -> Rows:
     """Rows `cell, cycle, q_Ah, t_C, label`."""
     rng = np.random.default_rng(0)
     return [
-        [f"c{cell}", cycle, round(1 - cycle / 500 + rng.normal() / 1000, 6), round(25 + rng.normal(), 3), "ab"[cell % 2]]
+        [f"c{cell}", cycle, round(1 - cycle / 500 + rng.normal() / 1e3, 6), round(25 + rng.normal(), 3), "ab"[cell % 2]]
         for cell in range(cells)
         for cycle in range(1, length + 1)
     ]  # fmt: skip
