@@ -27,7 +27,7 @@ def build(out: Path, name: str, *sources: Path, headers: Path | None = None) -> 
     """A program of C as C99 and C++ as C++14, all warnings on."""
     example, sketch = resource("firmware") / "ina219", resource("firmware") / "sketch"
     objects = []
-    for source in [*sources, sketch / "edgekd_protocol.c", sketch / "edgekd_text.c"]:
+    for source in [*sources, *(sketch / f"edgekd_{name}.c" for name in ("crc32", "session", "protocol", "text"))]:
         compiler = ["gcc", "-std=c99"] if source.suffix == ".c" else ["g++", "-std=c++14"]
         includes = [flag for folder in (headers, example, sketch) if folder for flag in ("-I", str(folder))]
         objects.append(out / f"{name}_{source.name}.o")

@@ -71,7 +71,7 @@ def test_time_passes_with_cycles(tmp_path: Path) -> None:
     sketch.setup()
     begun = sketch.ms
     sketch.send("state\n" * 100)
-    assert begun < sketch.ms < begun + 100
+    assert begun + 100 < sketch.ms < begun + 125  # a look at Serial with each line is a millisecond on mbed cores
     sketch.pass_time(5000)
     assert int(re.findall(r" ms=(\d+) ", sketch.send("state\n"))[0]) >= 5000
 

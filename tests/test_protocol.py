@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not 
 def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sketch = resource("firmware") / "sketch"
     program = tmp_path_factory.mktemp("protocol") / "probe"
-    sources = [PROBE, sketch / "edgekd_protocol.c", sketch / "edgekd_text.c"]
+    sources = [PROBE, *(sketch / f"edgekd_{name}.c" for name in ("crc32", "session", "protocol", "text"))]
     subprocess.run(["gcc", *STRICT, *SANITIZE, "-I", sketch, *sources, "-o", program], check=True)
     return program
 
@@ -140,6 +140,57 @@ def test_a_bad_line_is_an_error_and_changes_nothing(probe: Path, line: str | byt
 
 def test_the_longest_line_is_taken(probe: Path) -> None:
     assert ask(probe, "1,2" + " " * 252) == ["# 1 of 3 samples"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_a_line_ends_in_any_of_the_usual_ways(probe: Path, end: bytes) -> None:
+    raw = end.join([b"1,9", b"", b"2,9", b"state", b""])
+    done = subprocess.run([probe], input=raw, capture_output=True, check=True)
+    answers = done.stdout.decode().split("\r\n")[1:-1]
+    assert answers[:2] == ["# 1 of 3 samples", "# 2 of 3 samples"]
+    assert answers[2].startswith("ok samples=2 ")
+    assert len(answers) == 3
+
+
+@pytest.mark.parametrize("line", ["hello", "?", "HELP", "help", "Hello ", "hi"])
+def test_who_greets_is_told_what_can_be_asked(probe: Path, line: str) -> None:
+    assert ask(probe, line) == [
+        "one sample per line, or: sample predict integers forecast reset state selftest info help"
+    ]
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1e39", "9" * 60])
+def test_a_number_that_is_no_float_is_out_of_range_and_changes_nothing(probe: Path, number: str) -> None:
+    state = f"ok samples=1 digest={digest(5, 6)} boot=00000000 ms=42"
+    for line in (f"1,{number}", f"sample 1,2;3,{number}"):
+        assert ask(probe, "sample 5,6", line, "state") == [
+            state,
+            "error: column 2 of this line is out of range, 3.4e38 either way",
+            state,
+        ]
+
+
+@pytest.mark.parametrize("number", ["-1", "10", "999999", "1e400"])
+def test_an_output_that_is_not_there_is_answered_with_the_range(probe: Path, number: str) -> None:
+    answer = "error: the number of an output is expected, from 0 to 9"
+    assert ask(probe, f"integers {number}", f"forecast {number}") == [answer, answer]
+    if number != "10":
+        assert ask(probe, f"reset {number}") == ["error: reset takes a number of up to 99999"]
+
+
+def test_a_bare_line_of_several_samples_is_answered_once(probe: Path) -> None:
+    assert ask(probe, "1,9;2,9") == ["# 2 of 3 samples"]
+    assert ask(probe, "1,9;2,9;3,9") == [",".join(str(6 + i) for i in range(10))]
+
+
+def test_a_forecast_runs_the_network_once_and_integers_are_asked_for(probe: Path) -> None:
+    done = subprocess.run(
+        [probe, "runs", "x", "y"], input=b"1,9\n2,9\n3,9\n4,9\npredict\n", capture_output=True, check=True
+    )
+    assert done.stderr == b"2 forecasts, 0 times integers\n"
+    asked = b"1,9;2,9;3,9\npredict\nforecast 0\nintegers 0\nintegers 8\n"
+    done = subprocess.run([probe, "runs", "x", "y"], input=asked, capture_output=True, check=True)
+    assert done.stderr == b"1 forecasts, 1 times integers\n"
 
 
 def test_missing_values_have_one_digest(probe: Path) -> None:

@@ -15,14 +15,12 @@ from edgekd.contracts.board import resource
 from edgekd.contracts.errors import EdgekdError
 from edgekd.program.package import Deployed
 
-CONSOLE = (
-    "sketch/edgekd_text.h",
-    "sketch/edgekd_text.c",
-    "sketch/edgekd_protocol.h",
-    "sketch/edgekd_protocol.c",
-    "sketch/edgekd_console.h",
-    "sketch/edgekd_console.cpp",
-)
+CONSOLE = tuple(
+    f"sketch/edgekd_{name}" for name in (
+        "crc32.h", "crc32.c", "text.h", "text.c", "session.h", "session.c", "protocol.h", "protocol.c", "console.h",
+        "console.cpp",
+    )
+)  # fmt: skip
 """Files of firmware/ that every sketch carries unchanged."""
 BLE = ("sketch/edgekd_ble.h", "sketch/edgekd_ble.cpp")
 """And those that Bluetooth takes."""

@@ -24,8 +24,10 @@ WAIT_MS = 10_000
 
 SERIAL, NVMC, DWT = 0x50001000, 0x4001E000, 0xE0001000
 """Pages of the devices a sketch sees: firmware/harness/arduino, the nRF52840's flash controller, the cycle counter."""
-RECEIVED, READ, WRITE, MICROSECONDS, MILLISECONDS, WAIT = range(0, 24, 4)
+RECEIVED, READ, WRITE, MICROSECONDS, MILLISECONDS, WAIT, LOOK = range(0, 28, 4)
 ICACHECNF, CYCCNT = 0x540, 0x4
+MBED_LOOK_MS = 1
+"""What `if (Serial)` takes on Arduino's mbed cores: USBCDC::operator bool() waits for it."""
 
 MACROS = {
     "nano33ble": "ARDUINO_ARDUINO_NANO33BLE",
@@ -67,6 +69,7 @@ class Sketch:
     def __init__(self, image: Image, *, counting: bool = False) -> None:
         """Load the image. counting: keep what each call costs, in `machine.last`."""
         self.machine = Machine(image, counting=counting)
+        self._waits_to_look = ":mbed_" in image.board.fqbn
         self.machine.map_device(SERIAL, self._read, self._write)
         self.machine.map_device(NVMC, lambda offset: self._nvmc.get(offset, 0), self._write_nvmc)
         self.machine.map_device(DWT, self._read_dwt, lambda offset, value: None)
@@ -151,6 +154,8 @@ class Sketch:
     def _write(self, offset: int, value: int) -> None:
         if offset == WAIT:
             self._wait(value)
+        if offset == LOOK and self._waits_to_look:
+            self._wait(MBED_LOOK_MS)
         if offset == WRITE and not self.halted:
             self._out.append(value)
             if len(self._out) == PRINT_BYTES:

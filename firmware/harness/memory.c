@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The four functions every freestanding C compiler may call. Nothing else of a C library is linked.
  * The empty asm keeps the compiler from recognising a loop as a call of the very function it is in.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Start-up for the emulated board: vector table, memory initialisation, FPU, constructors, main().
  * The emulator stops at the first instruction of main() and calls the image's functions from there; returning from

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The capacity of a cell, cycle by cycle, from readings of its current and voltage. Plain C, no heap, whole numbers
  * while it counts.

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_log.h"
 
 #include <string.h>
 
-#include "edgekd_protocol.h" /* edgekd_crc32 */
+#include "edgekd_crc32.h"
 
 typedef struct {
     uint32_t number;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A log of numbers in flash that outlives resets and loss of power at any moment. Plain C over three functions.
  *

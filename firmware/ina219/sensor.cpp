@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A LiFePO4 cell of 1.1 Ah behind an INA219, on an Arduino Nano 33 BLE: one sample, the capacity in Ah, per cycle. The
  * capacities stay in flash, so that after a reset the model gets its window back before the next cycle ends.

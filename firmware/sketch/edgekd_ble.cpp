@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_ble.h"
 
 #include <Arduino.h>
@@ -166,8 +167,8 @@ bool edgekd_ble_begin(edgekd_session *of, const char *name, float *samples) {
     history.setEventHandler(BLESubscribed, on_history);
     forecast.setEventHandler(BLESubscribed, on_forecast);
     BLE.setEventHandler(BLEDisconnected, on_disconnected);
-    for (BLECharacteristic *one : {&sample, &history, &forecast, &health}) {
-        service.addCharacteristic(*one);
+    for (BLECharacteristic *characteristic : {&sample, &history, &forecast, &health}) {
+        service.addCharacteristic(*characteristic);
     }
     BLE.setLocalName(name);
     BLE.setAdvertisedService(service);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A session of edgekd_protocol.h over Bluetooth Low Energy: a GATT service on the library ArduinoBLE. Needs Arduino.h.
  * The UUIDs and every byte are written down here and nowhere else.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_console.h"
 
 #include <Arduino.h>
@@ -48,10 +49,28 @@ uint32_t read_clock() { return static_cast<uint32_t>(micros()); }
 
 uint32_t milliseconds() { return static_cast<uint32_t>(millis()); }
 
-/* Without a listener, USB would hold the sketch up. */
+/*
+ * A line is collected and written at once: on mbed cores each look at `Serial` takes a millisecond, and each write a
+ * packet of its own. Without a listener, USB would hold the sketch up.
+ */
+char collected[EDGEKD_LINE_CHARS];
+uint32_t collected_chars = 0;
+bool line_begins = true;
+bool heard = false;
+
 void print(const char *text) {
-    if (Serial) {
-        Serial.print(text);
+    for (; *text != '\0'; text++) {
+        if (line_begins) {
+            heard = static_cast<bool>(Serial);
+        }
+        line_begins = *text == '\n';
+        collected[collected_chars++] = *text;
+        if (line_begins || collected_chars == sizeof collected) {
+            if (heard) {
+                Serial.write(collected, collected_chars);
+            }
+            collected_chars = 0;
+        }
     }
 }
 

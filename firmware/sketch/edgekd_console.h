@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A sketch's serial line: the protocol of edgekd_protocol.h on Arduino's Serial, at 115200 baud. Needs Arduino.h.
  */

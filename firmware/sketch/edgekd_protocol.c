@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_protocol.h"
 
 #include <string.h>
 
+#include "edgekd_crc32.h"
 #include "edgekd_text.h"
 
 #define CHECKSUM_CHARS 10u /* a space, the star and eight digits */
@@ -13,22 +15,6 @@ typedef struct {
     const char *text;
 } request;
 
-uint32_t edgekd_crc32(uint32_t crc, const void *data, uint32_t bytes) {
-    static const uint32_t table[16] = {
-        0x00000000u, 0x1DB71064u, 0x3B6E20C8u, 0x26D930ACu, 0x76DC4190u, 0x6B6B51F4u, 0x4DB26158u, 0x5005713Cu,
-        0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu, 0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu,
-    };
-    const uint8_t *at = (const uint8_t *)data;
-    uint32_t i;
-    crc = ~crc;
-    for (i = 0; i < bytes; i++) {
-        crc ^= at[i];
-        crc = (crc >> 4) ^ table[crc & 15u];
-        crc = (crc >> 4) ^ table[crc & 15u];
-    }
-    return ~crc;
-}
-
 static uint32_t length_of(const char *text) {
     uint32_t length = 0;
     while (text[length] != '\0') {
@@ -37,206 +23,31 @@ static uint32_t length_of(const char *text) {
     return length;
 }
 
-/* ---- answers ---- */
-
-/* `line` has room for the checksum and the end of the line. */
-static void print_checked(const edgekd_session *session, char *line) {
-    const uint32_t length = length_of(line);
-    char *to = edgekd_put_text(line + length, " *");
-    to = edgekd_put_hex(to, edgekd_crc32(0, line, length));
-    edgekd_put_text(to, "\r\n");
-    session->port->print(line);
-}
-
-static char *put_pair(char *to, const char *name, uint32_t value) {
-    to = edgekd_put_text(to, name);
-    return edgekd_put_unsigned(to, value);
-}
-
 /* How many samples, and which. */
 static char *put_state(char *to, const edgekd_session *session) {
-    to = put_pair(to, " samples=", session->samples);
+    to = edgekd_put_pair(to, " samples=", session->samples);
     to = edgekd_put_text(to, " digest=");
     return edgekd_put_hex(to, session->digest);
 }
-
-static void print_error(const edgekd_session *session, const char *tag, const char *what) {
-    char line[EDGEKD_LINE_CHARS + 32];
-    char *to = edgekd_put_text(line, tag);
-    to = edgekd_put_text(to, "error: ");
-    edgekd_put_text(to, what);
-    print_checked(session, line);
-}
-
-void edgekd_session_error(const edgekd_session *session, const char *what) { print_error(session, "", what); }
-
-void edgekd_session_say(const edgekd_session *session, const char *text) {
-    char line[EDGEKD_LINE_CHARS + 16];
-    edgekd_put_text(line, text);
-    print_checked(session, line);
-}
-
-static void print_about(const edgekd_session *session, const char *tag) {
-    char line[EDGEKD_LINE_CHARS + 128];
-    char *to = edgekd_put_text(line, tag);
-    to = put_pair(to, "edgekd protocol=", EDGEKD_PROTOCOL_VERSION);
-    to = edgekd_put_text(to, " ");
-    to = edgekd_put_text(to, session->model->about);
-    to = edgekd_put_text(to, " board=");
-    to = edgekd_put_text(to, session->port->board);
-    to = put_pair(to, " inputs=", session->model->inputs);
-    to = put_pair(to, " outputs=", session->model->outputs);
-    to = put_pair(to, " window=", session->model->window);
-    edgekd_put_text(to, session->failed ? " selftest=FAIL" : " selftest=PASS");
-    print_checked(session, line);
-}
-
-void edgekd_session_announce(edgekd_session *session) { print_about(session, ""); }
 
 static void print_ok(const edgekd_session *session, const char *tag) {
     char line[EDGEKD_LINE_CHARS];
     char *to = edgekd_put_text(line, tag);
     to = put_state(edgekd_put_text(to, "ok"), session);
     to = edgekd_put_hex(edgekd_put_text(to, " boot="), session->boot);
-    put_pair(to, " ms=", session->port->milliseconds());
-    print_checked(session, line);
-}
-
-/* ---- the model ---- */
-
-static void forget(edgekd_session *session) {
-    session->samples = 0;
-    session->digest = 0;
-    session->predicted = 0;
-    session->model->reset();
-}
-
-void edgekd_session_begin(edgekd_session *session, const edgekd_model *model, const edgekd_port *port, float *sample,
-                          float *forecast, int32_t *integers) {
-    memset(session, 0, sizeof *session);
-    session->model = model;
-    session->port = port;
-    session->sample = sample;
-    session->forecast = forecast;
-    session->integers = integers;
-    forget(session);
-}
-
-void edgekd_session_push(edgekd_session *session, const float *sample) {
-    uint32_t f;
-    for (f = 0; f < session->model->inputs; f++) {
-        uint32_t bits, byte;
-        uint8_t bytes[4];
-        memcpy(&bits, &sample[f], sizeof bits);
-        for (byte = 0; byte < 4u; byte++) {
-            bytes[byte] = (uint8_t)(bits >> (8u * byte));
-        }
-        session->digest = edgekd_crc32(session->digest, bytes, sizeof bytes);
-    }
-    session->samples++;
-    session->predicted = 0;
-    session->model->push(sample);
-}
-
-int edgekd_session_predict(edgekd_session *session) {
-    if (session->failed) {
-        return 0;
-    }
-    if (!session->predicted) {
-        const uint32_t begun = session->port->clock();
-        if (!session->model->predict(session->forecast)) {
-            return 0;
-        }
-        session->clocks = session->port->clock() - begun;
-        session->model->integers(session->integers);
-        session->predicted = 1;
-    }
-    return 1;
-}
-
-void edgekd_session_print_forecast(edgekd_session *session) {
-    char number[EDGEKD_FLOAT_CHARS + 2];
-    uint32_t i;
-    for (i = 0; i < session->model->outputs; i++) {
-        char *to = edgekd_put_float(number, session->forecast[i]);
-        edgekd_put_text(to, i + 1u < session->model->outputs ? "," : "\r\n");
-        session->port->print(number);
-    }
-}
-
-/* ---- self-test ---- */
-
-static char *put_place(char *to, uint32_t test, uint32_t output, const char *what) {
-    to = put_pair(to, "self-test FAIL: window ", test);
-    to = put_pair(to, ", output ", output);
-    to = edgekd_put_text(to, ": ");
-    return edgekd_put_text(to, what);
-}
-
-/* Returns 1 when one output is what it was, else 0 and the message. */
-static int same(const edgekd_session *session, uint32_t test, uint32_t output, char *message) {
-    const uint32_t at = test * session->model->outputs + output;
-    const int32_t integer = session->model->vectors->integers[at];
-    const float forecast = session->model->vectors->forecasts[at];
-    char *to;
-    if (session->integers[output] != integer) {
-        to = put_place(message, test, output, "integer ");
-        to = edgekd_put_text(edgekd_put_integer(to, session->integers[output]), ", expected ");
-        edgekd_put_integer(to, integer);
-        return 0;
-    }
-    if (!(session->forecast[output] == forecast)) {
-        to = put_place(message, test, output, "forecast ");
-        to = edgekd_put_text(edgekd_put_float(to, session->forecast[output]), ", expected ");
-        edgekd_put_float(to, forecast);
-        return 0;
-    }
-    return 1;
-}
-
-static int same_window(edgekd_session *session, uint32_t test, char *message) {
-    const edgekd_model *model = session->model;
-    const float *sample = model->vectors->samples + test * model->window * model->inputs;
-    uint32_t i;
-    forget(session);
-    for (i = 0; i < model->window; i++) {
-        edgekd_session_push(session, sample + i * model->inputs);
-    }
-    if (!edgekd_session_predict(session)) {
-        put_place(message, test, 0, "no forecast after a whole window");
-        return 0;
-    }
-    for (i = 0; i < model->outputs; i++) {
-        if (!same(session, test, i, message)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-int edgekd_session_self_test(edgekd_session *session, char *message) {
-    const uint32_t windows = session->model->vectors->windows;
-    int good = 1;
-    uint32_t test;
-    char *to;
-    session->failed = 0;
-    for (test = 0; test < windows && good; test++) {
-        good = same_window(session, test, message);
-    }
-    forget(session);
-    session->failed = (uint8_t)!good;
-    if (good) {
-        to = put_pair(message, "self-test PASS: ", windows);
-        to = edgekd_put_text(to, windows > 1u ? " windows, " : " window, ");
-        to = edgekd_put_unsigned(to, session->model->outputs);
-        edgekd_put_text(to, " outputs each, equal to edgekd's");
-    }
-    return good;
+    edgekd_put_pair(to, " ms=", session->port->milliseconds());
+    edgekd_session_print_checked(session, line);
 }
 
 /* ---- requests ---- */
 
-/* The samples of a request, `separator` between them. With `take`, they are pushed. Returns 0 after an error. */
+static int is_infinite(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (bits & 0x7FFFFFFFu) == 0x7F800000u;
+}
+
+/* The samples of a request, `;` between them. With `take`, they are pushed. Returns 0 after an error. */
 static int read_samples(edgekd_session *session, const request *r, int take) {
     const uint32_t count = session->model->inputs;
     const char *at = r->text;
@@ -247,11 +58,17 @@ static int read_samples(edgekd_session *session, const request *r, int take) {
             const int last = f + 1u == count;
             if (*end != (last ? '\0' : ',') && !(last && *end == ';')) {
                 char what[EDGEKD_LINE_CHARS];
-                char *to = put_pair(what, "column ", f + 1u);
+                char *to = edgekd_put_pair(what, "column ", f + 1u);
                 to = edgekd_put_text(to, " of this line is not followed by ");
                 to = edgekd_put_text(to, last ? "the end of the line" : "a comma");
-                put_pair(to, "; columns expected: ", count);
-                print_error(session, r->tag, what);
+                edgekd_put_pair(to, "; columns expected: ", count);
+                edgekd_session_print_error(session, r->tag, what);
+                return 0;
+            }
+            if (is_infinite(session->sample[f])) {
+                char what[EDGEKD_LINE_CHARS];
+                edgekd_put_text(edgekd_put_pair(what, "column ", f + 1u), " of this line is out of range, 3.4e38 either way");
+                edgekd_session_print_error(session, r->tag, what);
                 return 0;
             }
             at = end + 1;
@@ -274,7 +91,7 @@ static void answer_sample(edgekd_session *session, const request *r) {
 
 static int refused(const edgekd_session *session, const request *r) {
     if (session->failed) {
-        print_error(session, r->tag, "the self-test has failed, so there are no forecasts: selftest says where");
+        edgekd_session_print_error(session, r->tag, "the self-test has failed, so there are no forecasts: selftest says where");
     }
     return session->failed;
 }
@@ -290,8 +107,8 @@ static void answer_numbers(edgekd_session *session, const request *r) {
         edgekd_session_print_forecast(session);
         return;
     }
-    to = put_pair(line, "# ", session->samples);
-    to = put_pair(to, " of ", session->model->window);
+    to = edgekd_put_pair(line, "# ", session->samples);
+    to = edgekd_put_pair(to, " of ", session->model->window);
     edgekd_put_text(to, " samples\r\n");
     session->port->print(line);
 }
@@ -302,9 +119,9 @@ static int predicted(edgekd_session *session, const request *r) {
     }
     if (!edgekd_session_predict(session)) {
         char what[64];
-        char *to = put_pair(what, "too few samples: ", session->samples);
-        put_pair(to, " of ", session->model->window);
-        print_error(session, r->tag, what);
+        char *to = edgekd_put_pair(what, "too few samples: ", session->samples);
+        edgekd_put_pair(to, " of ", session->model->window);
+        edgekd_session_print_error(session, r->tag, what);
         return 0;
     }
     return 1;
@@ -318,8 +135,8 @@ static void answer_predict(edgekd_session *session, const request *r) {
     }
     to = put_state(edgekd_put_text(edgekd_put_text(line, r->tag), "predicted"), session);
     to = edgekd_put_text(edgekd_put_text(to, " "), session->port->clock_name);
-    put_pair(to, "=", session->clocks);
-    print_checked(session, line);
+    edgekd_put_pair(to, "=", session->clocks);
+    edgekd_session_print_checked(session, line);
 }
 
 /* The number of an output at `text`, which ends there. */
@@ -337,20 +154,22 @@ static void answer_values(edgekd_session *session, const request *r, const char 
     char *to;
     uint32_t first, i;
     if (!read_index(r->text, session->model->outputs, &first)) {
-        print_error(session, r->tag, "the number of an output is expected, from 0 on");
+        char what[EDGEKD_LINE_CHARS];
+        edgekd_put_pair(what, "the number of an output is expected, from 0 to ", session->model->outputs - 1u);
+        edgekd_session_print_error(session, r->tag, what);
         return;
     }
     if (!predicted(session, r)) {
         return;
     }
     to = put_state(edgekd_put_text(edgekd_put_text(line, r->tag), word), session);
-    to = put_pair(to, " from=", first);
+    to = edgekd_put_pair(to, " from=", first);
     to = edgekd_put_text(to, " values=");
     for (i = first; i < session->model->outputs && i < first + EDGEKD_VALUES_PER_LINE; i++) {
         to = i > first ? edgekd_put_text(to, ",") : to;
-        to = integers ? edgekd_put_integer(to, session->integers[i]) : edgekd_put_float(to, session->forecast[i]);
+        to = integers ? edgekd_put_integer(to, edgekd_session_integers(session)[i]) : edgekd_put_float(to, session->forecast[i]);
     }
-    print_checked(session, line);
+    edgekd_session_print_checked(session, line);
 }
 
 static void answer_integers(edgekd_session *session, const request *r) { answer_values(session, r, "integers", 1); }
@@ -360,46 +179,49 @@ static void answer_forecast(edgekd_session *session, const request *r) { answer_
 static void answer_reset(edgekd_session *session, const request *r) {
     uint32_t start = 0;
     if (r->text[0] != '\0' && !read_index(r->text, 100000u, &start)) {
-        print_error(session, r->tag, "reset takes a number of up to 99999");
+        edgekd_session_print_error(session, r->tag, "reset takes a number of up to 99999");
         return;
     }
-    forget(session);
+    edgekd_session_forget(session);
     session->digest = start;
     print_ok(session, r->tag);
 }
 
 static void answer_state(edgekd_session *session, const request *r) { print_ok(session, r->tag); }
 
-static void answer_info(edgekd_session *session, const request *r) { print_about(session, r->tag); }
+static void answer_info(edgekd_session *session, const request *r) { edgekd_session_print_about(session, r->tag); }
 
 static void answer_self_test(edgekd_session *session, const request *r) {
     char message[EDGEKD_LINE_CHARS];
     char line[EDGEKD_LINE_CHARS + 32];
     if (!edgekd_session_self_test(session, message)) {
-        print_error(session, r->tag, message);
+        edgekd_session_print_error(session, r->tag, message);
         return;
     }
     edgekd_put_text(edgekd_put_text(line, r->tag), message);
-    print_checked(session, line);
+    edgekd_session_print_checked(session, line);
 }
 
 static void answer_help(edgekd_session *session, const request *r) {
     char line[EDGEKD_LINE_CHARS];
     char *to = edgekd_put_text(line, r->tag);
     edgekd_put_text(to, "one sample per line, or: sample predict integers forecast reset state selftest info help");
-    print_checked(session, line);
+    edgekd_session_print_checked(session, line);
 }
+
+/* Whether something follows the word. */
+enum argument { no_argument, argument, optional_argument };
 
 typedef struct {
     const char *word;
-    int takes; /* whether something follows the word: 0 no, 1 yes, 2 perhaps */
+    enum argument takes;
     void (*answer)(edgekd_session *session, const request *r);
 } verb;
 
 static const verb verbs[] = {
-    {"sample", 1, answer_sample},     {"predict", 0, answer_predict}, {"integers", 1, answer_integers},
-    {"forecast", 1, answer_forecast}, {"reset", 2, answer_reset},     {"state", 0, answer_state},
-    {"selftest", 0, answer_self_test}, {"info", 0, answer_info},      {"help", 0, answer_help},
+    {"sample", argument, answer_sample},     {"predict", no_argument, answer_predict}, {"integers", argument, answer_integers},
+    {"forecast", argument, answer_forecast}, {"reset", optional_argument, answer_reset},     {"state", no_argument, answer_state},
+    {"selftest", no_argument, answer_self_test}, {"info", no_argument, answer_info},      {"help", no_argument, answer_help},
 };
 
 /* What follows `word` at the start of `text`, or NULL. */
@@ -409,9 +231,25 @@ static const char *after(const char *text, const verb *one) {
         return NULL;
     }
     if (text[length] == '\0') {
-        return one->takes == 1 ? NULL : text + length;
+        return one->takes == argument ? NULL : text + length;
     }
-    return text[length] == ' ' && one->takes ? text + length + 1 : NULL;
+    return text[length] == ' ' && one->takes != no_argument ? text + length + 1 : NULL;
+}
+
+/* Whether a line is what people try first. */
+static int greets(const char *text) {
+    static const char *const words[] = {"help", "hello", "hi", "?"};
+    uint32_t w;
+    for (w = 0; w < sizeof words / sizeof words[0]; w++) {
+        uint32_t i = 0;
+        while (words[w][i] != '\0' && words[w][i] == (text[i] >= 'A' && text[i] <= 'Z' ? text[i] + ('a' - 'A') : text[i])) {
+            i++;
+        }
+        if (words[w][i] == '\0' && text[i] == '\0') {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 static int hex_digit(char c) {
@@ -474,23 +312,23 @@ static void answer(edgekd_session *session, uint32_t length) {
     request r;
     uint32_t v;
     int checked;
-    while (length > 0 && (session->line[length - 1u] == ' ' || session->line[length - 1u] == '\r')) {
+    while (length > 0 && session->line[length - 1u] == ' ') {
         length--;
     }
     session->line[length] = '\0';
     checked = cut_checksum(session->line, &length);
     if (checked < 0) {
-        print_error(session, "", "the checksum is wrong");
+        edgekd_session_print_error(session, "", "the checksum is wrong");
         return;
     }
     r.text = session->line;
     if (!cut_tag(&r) || (r.tag[0] != '\0' && checked == 0)) {
-        print_error(session, "", "a tag is @ and up to 9 digits, and its line ends in a checksum");
+        edgekd_session_print_error(session, "", "a tag is @ and up to 9 digits, and its line ends in a checksum");
         return;
     }
     if (r.text[0] == '\0') {
         if (checked) {
-            print_error(session, r.tag, "nothing is asked");
+            edgekd_session_print_error(session, r.tag, "nothing is asked");
         }
         return;
     }
@@ -505,14 +343,23 @@ static void answer(edgekd_session *session, uint32_t length) {
             return;
         }
     }
+    if (greets(r.text)) {
+        answer_help(session, &r);
+        return;
+    }
     answer_numbers(session, &r);
 }
 
-static int is_text(char c) { return (c >= ' ' && c <= '~') || c == '\t' || c == '\r'; }
+static int is_text(char c) { return (c >= ' ' && c <= '~') || c == '\t'; }
 
 int edgekd_session_take(edgekd_session *session, char c) {
     const uint32_t length = session->length;
-    if (c != '\n') {
+    const int rest_of_end = c == '\n' && session->returned;
+    session->returned = (uint8_t)(c == '\r');
+    if (rest_of_end) {
+        return 0;
+    }
+    if (c != '\n' && c != '\r') {
         session->damaged = (uint8_t)(session->damaged || !is_text(c));
         if (length < EDGEKD_LINE_CHARS) {
             session->line[length] = c;
@@ -522,9 +369,9 @@ int edgekd_session_take(edgekd_session *session, char c) {
     }
     session->length = 0;
     if (length >= EDGEKD_LINE_CHARS) {
-        print_error(session, "", "a line is too long");
+        edgekd_session_print_error(session, "", "a line is too long");
     } else if (session->damaged) {
-        print_error(session, "", "a character is no text");
+        edgekd_session_print_error(session, "", "a character is no text");
     } else {
         answer(session, length);
     }

@@ -1,8 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "edgekd_text.h"
 
 #include <string.h>
 
 #define DIGITS 9
+#define LEAST_OF_NINE 100000000u
+#define LEAST_COMMON 0x38D1B718u /* the least float that is not below 1e-4 */
+#define LEAST_LARGE 0x4E6E6B28u  /* 1e9 */
+#define TOP_BIT ((uint64_t)1 << 59)
 #define NAN_BITS 0x7FC00000u
 #define MAX_EXACT_POWER 22 /* 10^22 is the largest power of ten that is a double */
 
@@ -36,6 +41,10 @@ char *edgekd_put_integer(char *to, int32_t value) {
     return edgekd_put_unsigned(to, (uint32_t)value);
 }
 
+char *edgekd_put_pair(char *to, const char *name, uint32_t value) {
+    return edgekd_put_unsigned(edgekd_put_text(to, name), value);
+}
+
 char *edgekd_put_hex(char *to, uint32_t value) {
     int shift;
     for (shift = 28; shift >= 0; shift -= 4) {
@@ -45,24 +54,80 @@ char *edgekd_put_hex(char *to, uint32_t value) {
     return to;
 }
 
-/* value > 0 -> the nine digits d of d * 10^(result - 8). */
-static int decimal(float value, uint32_t *digits) {
-    double v = (double)value;
-    int exponent = 0;
-    while (v >= 10.0) {
-        v /= 10.0;
-        exponent++;
+/* value / 2^shift, rounded to nearest, ties to even. */
+static uint64_t shifted_right(uint64_t value, uint32_t shift) {
+    const uint64_t half = shift > 0u ? (uint64_t)1 << (shift - 1u) : 0u;
+    uint64_t whole = value >> shift;
+    const uint64_t rest = value - (whole << shift);
+    if (rest > half || (rest == half && half > 0u && (whole & 1u) != 0u)) {
+        whole++;
     }
-    while (v < 1.0) {
-        v *= 10.0;
-        exponent--;
+    return whole;
+}
+
+/* mantissa * 2^exponent / 10^(power - 8), rounded once. For -4 <= power < 9 nothing overflows. */
+static uint64_t scaled_digits(uint32_t mantissa, int exponent, int power) {
+    uint64_t digits = mantissa;
+    int i;
+    for (i = power; i < DIGITS - 1; i++) {
+        digits *= 10u;
     }
-    *digits = (uint32_t)(v * 1e8 + 0.5);
-    if (*digits >= 1000000000u) {
+    return exponent < 0 ? shifted_right(digits, (uint32_t)-exponent) : digits << exponent;
+}
+
+/* The nine digits d of mantissa * 2^exponent = d * 10^(*power - 8), which is within [1e-4, 1e9). */
+static uint32_t digits_of_common(uint32_t mantissa, int exponent, int *power) {
+    uint64_t digits;
+    *power = (exponent + 23) * 1233 / 4096; /* log10(2) = 1233 / 4096; right, or one off */
+    digits = scaled_digits(mantissa, exponent, *power);
+    if (digits < LEAST_OF_NINE) {
+        (*power)--;
+        digits = scaled_digits(mantissa, exponent, *power);
+    } else if (digits >= 10u * LEAST_OF_NINE) {
+        (*power)++;
+        digits = scaled_digits(mantissa, exponent, *power);
+    }
+    return (uint32_t)digits;
+}
+
+/* The same for any number: 60 bits, rounded with each power of ten. */
+static uint32_t digits_of_any(uint32_t mantissa, int exponent, int *power) {
+    uint64_t bits = mantissa;
+    *power = DIGITS - 1;
+    for (; bits < TOP_BIT; exponent--) {
+        bits <<= 1;
+    }
+    while (exponent > -30 || (exponent == -30 && (bits >> 30) >= 10u * LEAST_OF_NINE)) {
+        bits = (bits << 3) / 10u;
+        exponent -= 3;
+        (*power)++;
+        for (; bits < TOP_BIT; exponent--) {
+            bits <<= 1;
+        }
+    }
+    while (exponent < -59 || (bits >> -exponent) < LEAST_OF_NINE) {
+        bits *= 10u;
+        (*power)--;
+        for (; bits >= 2u * TOP_BIT; exponent++) {
+            bits = (bits + 1u) >> 1;
+        }
+    }
+    return (uint32_t)shifted_right(bits, (uint32_t)-exponent);
+}
+
+/* value > 0 as its bits -> the nine digits d of d * 10^(result - 8). */
+static int decimal(uint32_t bits, uint32_t *digits) {
+    const int stored = (int)(bits >> 23);
+    const uint32_t mantissa = (bits & 0x7FFFFFu) | (stored > 0 ? 0x800000u : 0u);
+    const int exponent = (stored > 0 ? stored : 1) - 150;
+    int result = 0;
+    const int common = bits >= LEAST_COMMON && bits < LEAST_LARGE;
+    *digits = common ? digits_of_common(mantissa, exponent, &result) : digits_of_any(mantissa, exponent, &result);
+    if (*digits >= 10u * LEAST_OF_NINE) {
         *digits /= 10u;
-        exponent++;
+        result++;
     }
-    return exponent;
+    return result;
 }
 
 /* `count` of the nine digits, with the point after the first `before` of them (which may be 0 or less). */
@@ -95,15 +160,15 @@ char *edgekd_put_float(char *to, float value) {
     }
     if ((bits >> 31) != 0u) {
         *to++ = '-';
-        value = -value;
+        bits &= 0x7FFFFFFFu;
     }
-    if ((bits & 0x7FFFFFFFu) == 0x7F800000u) {
+    if (bits == 0x7F800000u) {
         return edgekd_put_text(to, "inf");
     }
-    if ((bits & 0x7FFFFFFFu) == 0u) {
+    if (bits == 0u) {
         return edgekd_put_text(to, "0");
     }
-    exponent = decimal(value, &number);
+    exponent = decimal(bits, &number);
     (void)edgekd_put_unsigned(digits, number);
     while (count > 1 && digits[count - 1] == '0') {
         count--;

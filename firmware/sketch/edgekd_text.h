@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Numbers as text, without printf and scanf, whose float support Arduino cores leave out.
  * Every edgekd_put_... writes at `to`, ends with a NUL, and returns where that is, so that calls can follow each other.
@@ -18,6 +19,9 @@ char *edgekd_put_text(char *to, const char *text);
 char *edgekd_put_integer(char *to, int32_t value);
 
 char *edgekd_put_unsigned(char *to, uint32_t value);
+
+/** Text and a number after it. */
+char *edgekd_put_pair(char *to, const char *name, uint32_t value);
 
 /** Eight hexadecimal digits, in capitals. */
 char *edgekd_put_hex(char *to, uint32_t value);

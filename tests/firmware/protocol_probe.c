@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edgekd_crc32.h"
 #include "edgekd_protocol.h"
 #include "edgekd_text.h"
 
@@ -21,6 +22,7 @@ static uint32_t now;
 static char printed[4096];
 static uint32_t printed_chars;
 static int to_stdout = 1;
+static int forecasts, times_integers;
 
 static void reset(void) { pushed = 0; }
 
@@ -38,11 +40,13 @@ static int predict(float *forecast) {
         forecast[i] = (float)i + last[0][0] + last[1][0] + last[2][0];
     }
     now += 1234;
+    forecasts++;
     return 1;
 }
 
 static void integers(int32_t *to) {
     uint32_t i;
+    times_integers++;
     for (i = 0; i < OUTPUTS; i++) {
         to[i] = (int32_t)pushed * (i % 2u ? -1 : 1);
     }
@@ -201,6 +205,9 @@ int main(int argc, char **argv) {
     edgekd_session_announce(&session);
     while ((c = getchar()) != EOF) {
         (void)edgekd_session_take(&session, (char)c);
+    }
+    if (argc == 4) {
+        fprintf(stderr, "%d forecasts, %d times integers\n", forecasts, times_integers);
     }
     return 0;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "Arduino.h"
 
 namespace {
@@ -10,6 +11,7 @@ struct Device {
     uint32_t microseconds;
     uint32_t milliseconds;
     uint32_t wait_ms; /* let time pass */
+    uint32_t look;    /* whether someone listens; what the board's core takes for that passes */
 };
 
 volatile Device &device() { return *reinterpret_cast<volatile Device *>(0x50001000u); }
@@ -50,12 +52,18 @@ int SerialLine::available() { return static_cast<int>(device().received); }
 
 int SerialLine::read() { return device().received > 0 ? static_cast<int>(device().read) : -1; }
 
-size_t SerialLine::print(const char *text) {
-    size_t count = 0;
-    for (; text[count] != '\0'; count++) {
-        device().write = static_cast<uint8_t>(text[count]);
+SerialLine::operator bool() const {
+    device().look = 0;
+    return true;
+}
+
+size_t SerialLine::write(const char *text, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        device().write = static_cast<uint8_t>(text[i]);
     }
     return count;
 }
+
+size_t SerialLine::print(const char *text) { return write(text, strlen(text)); }
 
 size_t SerialLine::println(const char *text) { return print(text) + print("\r\n"); }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The one register of the nRF52840 that a sketch sets (Product Specification, NVMC). */
 #ifndef EDGEKD_HARNESS_NRF_H
 #define EDGEKD_HARNESS_NRF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * For compilers without a C library (the ziglang wheel's clang). The macros let the compiler expand small copies in
  * place, which a freestanding compiler does not do on its own.

@@ -17,6 +17,7 @@ class SerialLine {
     int read();
     size_t print(const char *text);
     size_t println(const char *text);
+    size_t write(const char *text, size_t count);
 };
 
 extern SerialLine Serial;

@@ -89,6 +89,8 @@ int SerialLine::read() { return getchar(); }
 
 size_t SerialLine::print(const char *text) { return fwrite(text, 1, strlen(text), stdout); }
 
+size_t SerialLine::write(const char *text, size_t count) { return fwrite(text, 1, count, stdout); }
+
 size_t SerialLine::println(const char *text) { return print(text) + print("\r\n"); }
 
 namespace tflite {
