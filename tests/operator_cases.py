@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tflite_builder import Spec, constant, single
 
-from edgekd.program.program import Program
+from edgekd.program.program import Program, Tensor
 
 Rng = np.random.Generator
 ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
@@ -27,6 +27,9 @@ def random_inputs(program: Program, count: int, rng: Rng) -> list[NDArray[Any]]:
     inputs = []
     for index in program.inputs:
         tensor = program.tensors[index]
+        if tensor.dtype == "float32":
+            inputs.append(real_inputs(program, count, tensor, rng))
+            continue
         limits = np.iinfo(tensor.dtype)
         zero = 0 if tensor.quantization is None else int(tensor.quantization.zero_point[0])
         values = rng.integers(limits.min, limits.max + 1, (count, *tensor.window))
@@ -37,6 +40,17 @@ def random_inputs(program: Program, count: int, rng: Rng) -> list[NDArray[Any]]:
         values = np.where((kind > 0.4) & (kind < 0.5), near, values)
         inputs.append((np.maximum(values, zero) if index in rooted else values).astype(tensor.dtype))
     return inputs
+
+
+def real_inputs(program: Program, count: int, tensor: Tensor, rng: Rng) -> NDArray[Any]:
+    """Numbers over the range of the first quantization there is, halves of its steps among them, and beyond."""
+    quants = [t.quantization for t in program.tensors if t.quantization is not None]
+    step = np.float32(quants[0].scale[0] if quants else 1)
+    steps = rng.uniform(-300, 300, (count, *tensor.window)).astype(np.float32)
+    kind = rng.random(steps.shape)
+    steps = np.where(kind < 0.3, np.floor(steps) + np.float32(0.5), steps)
+    steps = np.where(kind > 0.95, np.float32(0.49999997), steps)
+    return (steps * step).astype(np.float32)
 
 
 def scale(rng: Rng, low: float = -12, high: float = 3) -> float:
@@ -296,6 +310,163 @@ def pooling(kind: str) -> Callable[[Rng, str], bytes]:
     return make
 
 
+def pad(kind: str) -> Callable[[Rng, str], bytes]:
+    def make(rng: Rng, dtype: str) -> bytes:
+        size = shape(rng)
+        most = [n - 1 if kind == "MIRROR_PAD" else 3 for n in size]
+        widths = [[int(rng.integers(0, n + 1)), int(rng.integers(0, n + 1))] for n in most]
+        x = tensor(rng, dtype, size)
+        y = tensor(rng, dtype, [n + sum(width) for n, width in zip(size, widths, strict=True)], grid_of(x))
+        operands = [x, constant(widths)]
+        if kind == "PADV2":
+            value = np.array(int(rng.integers(-128, 128)))
+            operands.append(constant(value, dtype, x.scale, zero_point=x.zero_point))
+        options = {"mode": int(rng.integers(0, 2))} if kind == "MIRROR_PAD" else {}
+        return single(kind, operands, [y], **options)
+
+    return make
+
+
+def transpose(rng: Rng, dtype: str) -> bytes:
+    size = shape(rng)
+    order = [int(axis) for axis in rng.permutation(len(size))]
+    x = tensor(rng, dtype, size)
+    return single("TRANSPOSE", [x, constant(order)], [tensor(rng, dtype, [size[axis] for axis in order], grid_of(x))])
+
+
+def reverse(rng: Rng, dtype: str) -> bytes:
+    x = tensor(rng, dtype, shape(rng))
+    axes = [int(rng.integers(0, len(x.shape)))]
+    return single("REVERSE_V2", [x, constant(axes)], [tensor(rng, dtype, x.shape, grid_of(x))])
+
+
+def expand_dims(rng: Rng, dtype: str) -> bytes:
+    x = tensor(rng, dtype, shape(rng, 3))
+    axis = int(rng.integers(0, len(x.shape) + 1))
+    y = tensor(rng, dtype, (*x.shape[:axis], 1, *x.shape[axis:]), grid_of(x))
+    return single("EXPAND_DIMS", [x, constant(np.array(axis))], [y])
+
+
+def squeeze(rng: Rng, dtype: str) -> bytes:
+    x = tensor(rng, dtype, (1, 1, *shape(rng, 2)[1:], 3))
+    return single("SQUEEZE", [x], [tensor(rng, dtype, x.shape[1:], grid_of(x))], squeezeDims=[1])
+
+
+def split_v(rng: Rng, dtype: str) -> bytes:
+    size = list(shape(rng))
+    axis = int(rng.integers(0, len(size)))
+    sizes = [int(n) for n in rng.integers(1, 4, rng.integers(1, 5))]
+    parts = [tensor(rng, dtype, [*size[:axis], n, *size[axis + 1 :]], (1.0, 0)) for n in sizes]
+    size[axis] = sum(sizes)
+    asked = [*sizes[:-1], -1] if rng.random() < 0.3 else sizes
+    operands = [
+        tensor(rng, dtype, size, (1.0, 0)),
+        constant(asked),
+        constant(np.array(either_axis(rng, axis, len(size)))),
+    ]
+    return single("SPLIT_V", operands, parts, count=len(parts))
+
+
+def gather(rng: Rng, dtype: str) -> bytes:
+    x = tensor(rng, dtype, shape(rng))
+    axis = int(rng.integers(0, len(x.shape)))
+    indices = constant(rng.integers(0, x.shape[axis], rng.integers(1, 6)))
+    y = tensor(rng, dtype, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]), grid_of(x))
+    return single("GATHER", [x, indices], [y], axis=axis)
+
+
+def broadcast_to(rng: Rng, dtype: str) -> bytes:
+    full = shape(rng)
+    x = tensor(rng, dtype, tuple(1 if rng.random() < 0.4 else n for n in full))
+    return single("BROADCAST_TO", [x, constant(full)], [tensor(rng, dtype, full, grid_of(x))])
+
+
+def resize(rng: Rng, dtype: str) -> bytes:
+    x = tensor(rng, dtype, (1, *map(int, rng.integers(1, 6, 3))))
+    wanted = [int(n) for n in rng.integers(1, 9, 2)]
+    corners = bool(rng.random() < 0.3)
+    options = {"align_corners": corners, "half_pixel_centers": not corners and bool(rng.random() < 0.5)}
+    y = tensor(rng, dtype, (1, *wanted, x.shape[3]), grid_of(x))
+    return single("RESIZE_NEAREST_NEIGHBOR", [x, constant(wanted)], [y], **options)
+
+
+def space_to_batch(rng: Rng, dtype: str) -> bytes:
+    sizes = [int(n) for n in rng.integers(1, 4, 2)]
+    counts = [int(n) for n in rng.integers(1, 4, 2)]
+    whole = [s * c for s, c in zip(sizes, counts, strict=True)]
+    paddings = [[0, 0], [0, 0]]  # TFLite-Micro does not define what it pads with
+    channels = int(rng.integers(1, 4))
+    x = tensor(rng, dtype, (1, *whole, channels))
+    y = tensor(rng, dtype, (sizes[0] * sizes[1], *counts, channels), grid_of(x))
+    return single("SPACE_TO_BATCH_ND", [x, constant(sizes), constant(paddings)], [y])
+
+
+def batch_to_space(rng: Rng, dtype: str) -> bytes:
+    sizes, counts = ([int(n) for n in rng.integers(1, 4, 2)] for _ in range(2))
+    crops = [[int(rng.integers(0, 2)) if s * c > 2 else 0, 0] for s, c in zip(sizes, counts, strict=True)]
+    channels = int(rng.integers(1, 4))
+    x = tensor(rng, dtype, (sizes[0] * sizes[1], *counts, channels))
+    whole = [s * c - sum(crop) for s, c, crop in zip(sizes, counts, crops, strict=True)]
+    y = tensor(rng, dtype, (1, *whole, channels), grid_of(x))
+    return single("BATCH_TO_SPACE_ND", [x, constant(sizes), constant(crops)], [y])
+
+
+def depth(kind: str) -> Callable[[Rng, str], bytes]:
+    def make(rng: Rng, dtype: str) -> bytes:
+        size, (h, w, c) = int(rng.integers(1, 4)), map(int, rng.integers(1, 4, 3))
+        deep, wide = (1, h, w, c * size * size), (1, h * size, w * size, c)
+        x = tensor(rng, dtype, wide if kind == "SPACE_TO_DEPTH" else deep)
+        y = tensor(rng, dtype, deep if kind == "SPACE_TO_DEPTH" else wide, grid_of(x))
+        return single(kind, [x], [y], block_size=size)
+
+    return make
+
+
+def from_real(rng: Rng, dtype: str) -> bytes:
+    size = shape(rng)
+    return single("QUANTIZE", [Spec(shape=size, dtype="float32")], [tensor(rng, dtype, size)])
+
+
+def to_real(rng: Rng, dtype: str) -> bytes:
+    size = shape(rng)
+    return single("DEQUANTIZE", [tensor(rng, dtype, size)], [Spec(shape=size, dtype="float32")])
+
+
+def unsigned(rng: Rng, dtype: str) -> bytes:
+    size = shape(rng)
+    x = Spec(shape=size, dtype="uint8", scale=scale(rng), zero_point=int(rng.integers(0, 256)))
+    y = tensor(rng, "int8", size)
+    return single("QUANTIZE", [x], [y]) if rng.random() < 0.5 else single("QUANTIZE", [y], [x])
+
+
+MOVES: dict[tuple[str, str], Callable[[Rng, str], bytes]] = {
+    **{
+        (kind, dtype): make
+        for kind, make in (
+            ("PAD", pad("PAD")),
+            ("PADV2", pad("PADV2")),
+            ("TRANSPOSE", transpose),
+            ("REVERSE_V2", reverse),
+            ("EXPAND_DIMS", expand_dims),
+            ("SQUEEZE", squeeze),
+            ("SPLIT_V", split_v),
+            ("BROADCAST_TO", broadcast_to),
+            ("RESIZE_NEAREST_NEIGHBOR", resize),
+            ("QUANTIZE from real numbers", from_real),
+            ("DEQUANTIZE", to_real),
+        )
+        for dtype in ("int8", "int16")
+    },
+    ("MIRROR_PAD", "int8"): pad("MIRROR_PAD"),
+    ("GATHER", "int8"): gather,
+    ("SPACE_TO_BATCH_ND", "int8"): space_to_batch,
+    ("BATCH_TO_SPACE_ND", "int8"): batch_to_space,
+    ("SPACE_TO_DEPTH", "int8"): depth("SPACE_TO_DEPTH"),
+    ("DEPTH_TO_SPACE", "int8"): depth("DEPTH_TO_SPACE"),
+    ("QUANTIZE of uint8", "int8"): unsigned,
+}
+"""Operators that move values or convert them."""
+
 BOTH = ("int8", "int16")
 MAKERS: dict[tuple[str, str], Callable[[Rng, str], bytes]] = {
     **{(kind, dtype): binary(kind) for kind in ("ADD", "SUB", "MUL", "SQUARED_DIFFERENCE") for dtype in BOTH},
@@ -327,5 +498,6 @@ MAKERS: dict[tuple[str, str], Callable[[Rng, str], bytes]] = {
     ("FULLY_CONNECTED with int4", "int8"): fully_connected("int4"),
     ("CONV_2D with int4", "int8"): convolution("CONV_2D", "int4"),
     ("DEPTHWISE_CONV_2D with int4", "int8"): convolution("DEPTHWISE_CONV_2D", "int4"),
+    **MOVES,
 }
 """(operator, type of its activations) -> a random file with that operator alone."""

@@ -233,7 +233,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         r"operator 0 \(RELU\) names tensor 7 of 2",
     ),
     "no inputs": (build([weights(1, 3)], [], [], [0]), "the graph has 0 inputs and 1 outputs"),
-    "a shape that is not fixed": (single("RELU", [t(-1, 3)], [t(-1, 3)]), "fixed sizes of 1 or more are supported"),
+    "a shape that is not fixed": (single("RELU", [t(1, -1)], [t(1, -1)]), "fixed sizes of 1 or more are supported"),
     "a tensor that is too large": (single("RELU", [t(2**15, 2**15)], [t(2**15, 2**15)]), "is larger than 256 MiB"),
     "a constant that is too short": (
         single("ADD", [t(1, 4), Spec(shape=(1, 4), scale=0.1, data=np.zeros(3, np.int8))], [t(1, 4)]),

@@ -17,14 +17,22 @@ OPTION_TABLES = {
     "STRIDED_SLICE": "StridedSliceOptions", "PACK": "PackOptions", "UNPACK": "UnpackOptions",
     "MEAN": "ReducerOptions", "SUM": "ReducerOptions", "SOFTMAX": "SoftmaxOptions", "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions", "AVERAGE_POOL_2D": "Pool2DOptions", "MAX_POOL_2D": "Pool2DOptions",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions", "LEAKY_RELU": "LeakyReluOptions",
+    "REDUCE_MAX": "ReducerOptions", "REDUCE_MIN": "ReducerOptions", "ARG_MAX": "ArgMaxOptions",
+    "ARG_MIN": "ArgMinOptions", "MIRROR_PAD": "MirrorPadOptions", "GATHER": "GatherOptions", "SPLIT_V": "SplitVOptions",
+    "SQUEEZE": "SqueezeOptions",
+    "DEPTH_TO_SPACE": "DepthToSpaceOptions", "SPACE_TO_DEPTH": "SpaceToDepthOptions", "DIV": "DivOptions",
+    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions", "BATCH_MATMUL": "BatchMatMulOptions",
+    "MAXIMUM": "MaximumMinimumOptions", "MINIMUM": "MaximumMinimumOptions",
 }  # fmt: skip
 FIELDS = {
     "activation": "fusedActivationFunction", "weights_format": "weightsFormat", "keep_dims": "keepDims",
     "begin_mask": "beginMask", "end_mask": "endMask", "ellipsis_mask": "ellipsisMask", "new_axis_mask": "newAxisMask",
     "shrink_axis_mask": "shrinkAxisMask", "stride_w": "strideW", "stride_h": "strideH", "filter_w": "filterWidth",
     "filter_h": "filterHeight", "dilation_w": "dilationWFactor", "dilation_h": "dilationHFactor",
-    "depth_multiplier": "depthMultiplier", "count": "valuesCount", "time_major": "timeMajor", "cell_clip": "cellClip",
+    "block_size": "blockSize", "align_corners": "alignCorners", "half_pixel_centers": "halfPixelCenters",
+    "batch_dims": "batchDims", "output_type": "outputType", "depth_multiplier": "depthMultiplier",
+    "count": "valuesCount", "time_major": "timeMajor", "cell_clip": "cellClip",
 }  # fmt: skip
 
 
@@ -143,7 +151,7 @@ def _set(options: Any, field: str, value: Any, kind: str) -> None:
         value = getattr(schema.ActivationFunctionType, value)
     elif field == "padding":
         value = getattr(schema.Padding, value)
-    elif field == "valuesCount" and kind in ("SPLIT", "UNPACK"):
-        field = "numSplits" if kind == "SPLIT" else "num"
+    elif field == "valuesCount" and kind in ("SPLIT", "SPLIT_V", "UNPACK"):
+        field = "num" if kind == "UNPACK" else "numSplits"
     assert hasattr(options, field), (kind, field)
     setattr(options, field, value)

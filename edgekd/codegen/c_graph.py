@@ -19,7 +19,7 @@ from edgekd.codegen.c_names import constant, element, variable
 from edgekd.codegen.constants import grid_values
 from edgekd.codegen.memory_plan import Plan, plan
 from edgekd.codegen.sketches import CONSOLE, carried
-from edgekd.codegen.write import array_literal, render
+from edgekd.codegen.write import array_literal, float_literal, render
 from edgekd.contracts.board import resource
 from edgekd.program.lowering.ir import (
     Array,
@@ -30,11 +30,15 @@ from edgekd.program.lowering.ir import (
     Index,
     Kernel,
     KernelCall,
+    Member,
+    Name,
     Operand,
     PerElement,
+    Real,
     Step,
     Struct,
     Word,
+    c_type_of,
 )
 from edgekd.program.lowering.lower import lower
 from edgekd.program.lowering.names import TensorNames
@@ -280,14 +284,16 @@ class _Writer:
         self._structs.append({"c_type": layer.c_type, "name": name, "members": members})
         return name
 
-    def _member(self, value: int | Word | Array | Struct | Kernel | None) -> str:
+    def _member(self, value: Member) -> str:
         if isinstance(value, Word):
             return f"0x{value.bits:08X}u"
+        if isinstance(value, Real):
+            return float_literal(value.value)
         if isinstance(value, Array):
             return self._array(value)
         if isinstance(value, Struct):
             return "{" + ", ".join(self._member(member) for member in value.members.values()) + "}"
-        if isinstance(value, Kernel):
+        if isinstance(value, (Kernel, Name)):
             return value.name
         return "0" if value is None else array_literal(np.array([value]), 0).rstrip(",")
 
@@ -417,7 +423,7 @@ def _stored(role: str, tensors: Sequence[Tensor], values: Sequence[NDArray[Any]]
         {
             "name": f"test_{role}_{position}",
             "title": tensor.name,
-            "c_type": f"{tensor.dtype}_t",
+            "c_type": c_type_of(tensor.dtype),
             "size": value.size,
             "values": value.reshape(-1),
         }

@@ -20,7 +20,7 @@ class Quantization:
 class Tensor:
     """One value of the graph. `data` is set for constants only and has `shape`.
 
-    dtype: int4 (held as int8 in [-8, 7]), int8, int16, int32, int64, float32 or bool, as a string.
+    dtype: int4 (held as int8 in [-8, 7]), uint8, int8, int16, int32, int64, float32 or bool, as a string.
     Shapes include the leading batch dimension of 1.
     """
 
@@ -38,12 +38,21 @@ class Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Op:
-    """One operator: TFLite's name (`FULLY_CONNECTED`), tensor indices (-1: optional input left out) and options."""
+    """One operator: TFLite's name (`FULLY_CONNECTED`), tensor indices (-1: optional input left out) and options.
+
+    position: its place in the file, from 0.
+    """
 
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: dict[str, Any] = field(default_factory=dict)
+    position: int = 0
+
+    @property
+    def what(self) -> str:
+        """Its place and name, for errors."""
+        return f"operator {self.position} ({self.kind})"
 
 
 @dataclass(frozen=True, kw_only=True)

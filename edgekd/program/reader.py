@@ -13,7 +13,7 @@ from edgekd.program.model_file import require_tflite
 from edgekd.program.ops import OPERATORS
 from edgekd.program.program import Op, Program, Quantization, Tensor
 from edgekd.program.schema import OPERATOR_NAMES, OTHER_TYPES, TYPES, VERSION, operator_name
-from edgekd.program.validate import check
+from edgekd.program.validate import checked
 
 RECURRENT = frozenset(
     ("WHILE", "IF", "CALL", "RNN", "LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN")
@@ -43,8 +43,7 @@ def read_tflite(content: bytes) -> Program:
         tensors=tensors, ops=ops, inputs=inputs, outputs=outputs, sha256=hashlib.sha256(content).hexdigest()
     )
     _check_order(program)
-    check(program)
-    return program
+    return checked(program)
 
 
 def _operator_name(code: Table) -> str:
@@ -79,6 +78,8 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
 def _shape(table: Table, what: str) -> tuple[int, ...]:
     raw = table.array(0, "int32")
     shape = () if raw is None else tuple(int(size) for size in raw)
+    if shape[:1] == (-1,):
+        shape = (1, *shape[1:])  # one window at a time
     if len(shape) > LARGEST_RANK or any(size < 1 for size in shape):
         raise ModelError(f"{what} has shape {list(shape)}; up to {LARGEST_RANK} fixed sizes of 1 or more are supported")
     if math.prod(shape) * 4 > LARGEST_TENSOR_BYTES:
@@ -98,6 +99,8 @@ def _quantization(table: Table, shape: tuple[int, ...], what: str) -> Quantizati
         raise ModelError(f"{what}: scales must be finite and above zero")
     if len(zero_point) != len(scale) or (np.abs(zero_point) > 2**31).any():
         raise ModelError(f"{what}: {len(scale)} scales with zero points {zero_point[:4].tolist()}")
+    if len(shape) == 1:
+        axis = 0  # old converters give a bias the axis of its weights
     if len(scale) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scale)):
         raise ModelError(f"{what} of shape {list(shape)}: {len(scale)} scales along axis {axis}")
     return Quantization(scale=scale.astype(np.float32), zero_point=zero_point, axis=axis)
@@ -145,6 +148,7 @@ def _op(index: int, table: Table, codes: list[str], tensors: tuple[Tensor, ...])
         inputs=_indices(table, 1, len(tensors), what, optional=True),
         outputs=_indices(table, 2, len(tensors), what),
         options=_options(kind, table, what),
+        position=index,
     )
 
 
@@ -206,7 +210,7 @@ def _check_order(program: Program) -> None:
                 raise ModelError(f"{what} computes '{program.tensors[i].name}' a second time")
             known.add(i)
     for i in (*program.inputs, *program.outputs):
-        if program.tensors[i].dtype not in ("int8", "int16", "int32", "float32"):
+        if program.tensors[i].dtype not in ("uint8", "int8", "int16", "int32", "float32"):
             raise ModelError(
                 f"'{program.tensors[i].name}' is {program.tensors[i].dtype}, which no input or output can be"
             )

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgekd.contracts.errors import ModelError
+from edgekd.program.model_file import TO_INTEGERS
 from edgekd.program.operands import KernelContext, Values, windows_of
 from edgekd.program.ops import OPERATORS
-from edgekd.program.program import Program
+from edgekd.program.program import Op, Program
 
 CHUNK_ELEMENTS = 1 << 15
 """Elements of the largest tensor that are computed together: what stays in a processor's cache."""
@@ -26,16 +27,26 @@ def run(program: Program, inputs: Sequence[Values]) -> list[Values]:
     inputs do not fit, or for a float model.
     """
     batch = windows_of(program, inputs)
-    for tensor in program.tensors:
-        if tensor.dtype == "float32":
-            raise ModelError(
-                f"'{tensor.name}' is float32, the reference interpreter computes with integers",
-                hint="quantize the model",
-            )
+    in_float = first_in_float(program)
+    if in_float:
+        raise ModelError(
+            f"{in_float[0].what}: '{in_float[1]}' is float32, the reference interpreter computes with integers",
+            hint=TO_INTEGERS,
+        )
     results = [program.tensors[i] for op in program.ops for i in op.outputs]
     size = max(1, CHUNK_ELEMENTS // max((math.prod(tensor.shape) for tensor in results), default=1))
     parts = [_run(program, [value[at : at + size] for value in inputs]) for at in range(0, max(batch, 1), size)]
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def first_in_float(program: Program) -> tuple[Op, str] | None:
+    """The first operator that computes in float, and the name of its tensor; None when all compute in integers."""
+    for op in program.ops:
+        tensors = [program.tensors[i] for i in (*op.inputs, *op.outputs) if i >= 0]
+        name = next((tensor.name for tensor in tensors if tensor.dtype == "float32"), None)
+        if name is not None and not OPERATORS[op.kind].float32:
+            return op, name
+    return None
 
 
 def _run(program: Program, inputs: Sequence[Values]) -> list[Values]:
@@ -44,9 +55,8 @@ def _run(program: Program, inputs: Sequence[Values]) -> list[Values]:
     values: dict[int, Values] = {}
     for index, value in zip(program.inputs, inputs, strict=True):
         values[index] = value.reshape(windows, *program.tensors[index].shape)
-    for position, op in enumerate(program.ops):
-        what = f"operator {position} ({op.kind})"
-        results = OPERATORS[op.kind].reference(KernelContext(program, op, values, what))
+    for op in program.ops:
+        results = OPERATORS[op.kind].reference(KernelContext(program, op, values, op.what))
         for index, result in zip(op.outputs, results, strict=True):
             tensor = program.tensors[index]
             values[index] = result.astype(tensor.dtype, copy=False).reshape(-1, *tensor.shape)

@@ -92,6 +92,23 @@ typedef struct {
  */
 void edgekd_conv_2d_run(const edgekd_conv_2d *layer, const void *x, void *scratch, void *y);
 
+/* Types of integers. */
+typedef enum { EDGEKD_INT8, EDGEKD_UINT8, EDGEKD_INT16 } edgekd_type;
+
+/* Real numbers to integers, or back: real = scale * (integer - zero_point), integers from low to high. */
+typedef struct {
+    float scale;
+    int32_t zero_point, low, high;
+    edgekd_type type; /* of the integers */
+    uint32_t count;
+} edgekd_conversion;
+
+/** Nearest integers, halves away from zero, saturated; NaN gives low. @param x  [count]  @param y  [count] */
+void edgekd_quantize_floats(const edgekd_conversion *layer, const float *x, void *y);
+
+/** Real numbers of integers. @param x  [count]  @param y  [count] */
+void edgekd_dequantize_to_floats(const edgekd_conversion *layer, const void *x, float *y);
+
 /** Copy bytes; x and y must not overlap. Stack: none. */
 void edgekd_copy(const void *x, void *y, uint32_t bytes);
 

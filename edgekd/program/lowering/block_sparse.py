@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgekd.program.lowering.ir import Array, Graph, Kernel, KernelCall, Struct, Word
+from edgekd.program.lowering.ir import Array, Graph, KernelCall, Member, Struct
 from edgekd.program.lowering.weight_packing import ROWS, PackedWeights, joined
 from edgekd.program.requantize import I64
 
@@ -133,7 +133,7 @@ KINDS = {"int8": ("edgekd_block_sparse_s8", 4, _fields_s8), "int16": ("edgekd_bl
 
 def _struct(rows: PackedWeights, name: str, words: Sequence[I64], columns: Sequence[I64]) -> Struct:
     shape = f"{rows.w_type} weights [{rows.w.shape[0]}, {rows.w.shape[1]}]"
-    members: dict[str, int | Word | Array | Struct | Kernel | None] = {
+    members: dict[str, Member] = {
         "packed_weights": Array(
             name=f"{name}_words",
             c_type="uint32_t",

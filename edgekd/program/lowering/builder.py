@@ -8,16 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgekd.contracts.errors import ModelError
 from edgekd.program.lowering.elementwise import ElementwiseLowering, Form, Reference
-from edgekd.program.lowering.ir import ALIGNMENT, Array, Buffer, ElementwiseOp, KernelCall
+from edgekd.program.lowering.ir import ALIGNMENT, Array, Buffer, ElementwiseOp, KernelCall, c_type_of
 from edgekd.program.lowering.names import TensorNames
-from edgekd.program.lowering.regions import Region, copy_of
+from edgekd.program.lowering.regions import Region, copy_of, decompose
+from edgekd.program.model_file import TO_INTEGERS
 from edgekd.program.program import Op, Program, Tensor
 
-TYPES = ("int8", "int16")
-LANES = {1: 4, 2: 2}
+TYPES = ("uint8", "int8", "int16", "int32", "float32")
+LANES = {1: 4, 2: 2, 4: 1}
 """Elements that kernels read together, by their size in bytes."""
 READABLE = 4
 """Elements up to a multiple of which a caller's padded buffers can be read."""
@@ -41,6 +43,7 @@ class OpToLower:
     what: str
     tensors: tuple[Tensor | None, ...]
     """Operands; None for one that is left out."""
+    outputs: tuple[Tensor, ...]
     reference: Reference
 
     def tensor(self, position: int) -> Tensor:
@@ -110,8 +113,8 @@ class GraphBuilder:
         assert tensor.data is not None
         return Array(
             name=self.name(tensor.name),
-            c_type=f"{tensor.dtype}_t",
-            values=tensor.data.astype(np.int64).reshape(-1),
+            c_type=c_type_of(tensor.dtype),
+            values=tensor.data.reshape(-1).astype(np.float32 if tensor.dtype == "float32" else np.int64),
             comment=f"constant {list(tensor.shape)}",
         )
 
@@ -137,7 +140,7 @@ class GraphBuilder:
         if tensor.dtype not in TYPES:
             raise ModelError(
                 f"tensor '{tensor.name}' is {tensor.dtype}; the native engine computes with int8 and int16",
-                hint="quantize the model with int8 or int16 activations",
+                hint=TO_INTEGERS,
             )
         return Buffer(
             name=self.name(name or tensor.name), dtype=tensor.dtype, shape=tensor.shape, role=role, tensor=tensor
@@ -215,6 +218,33 @@ class GraphBuilder:
         for call in calls[:-1]:
             call.whole = False
         self.nodes.append(Node(needs=needs, makes=[out], calls=calls))
+
+    def gather(self, index: int, op: Op, positions: NDArray[np.int64], fill: float = 0) -> None:
+        """Add a value whose elements come from these positions of the first operand, or are `fill`, where it is -1."""
+        source = self.required(op.inputs[0], op.what)
+        regions = decompose(positions)
+        if len(regions) == 1 and regions[0].is_one_piece and not regions[0].is_fill:
+            self.view(index, source, regions[0].x_start)
+            return
+        out = self.buffer(index)
+        calls = []
+        constants: dict[int, Array] = {}
+        for region in regions:
+            if region.is_fill:
+                run = region.run
+                if run not in constants:
+                    constants[run] = Array(
+                        name=self.name(f"{out.name}_fill"),
+                        c_type=out.c_type,
+                        values=np.full(run, fill, np.float32 if out.dtype == "float32" else np.int64),
+                        comment=f"what {op.kind} puts around",
+                    )
+                calls.append(copy_of(region, op.kind, constants[run], out))
+            else:
+                calls.append(copy_of(region, op.kind, source, out))
+        for call in calls[:-1]:
+            call.whole = False
+        self.nodes.append(Node(needs=[source], makes=[out], calls=calls))
 
     def join(self, op: Op) -> None:
         """Add a result that is its operands one after another.

@@ -245,7 +245,7 @@ class ElementwiseLowering:
             | {
                 "low": self.low,
                 "high": self.high,
-                "full": (self.low, self.high) == (limits.min, limits.max),
+                "full": limits.min < 0 and (self.low, self.high) == (limits.min, limits.max),
                 "bits": limits.bits,
             },
         )

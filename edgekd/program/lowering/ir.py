@@ -10,7 +10,21 @@ from edgekd.program.program import Tensor
 
 ALIGNMENT = 4
 """Bytes. Kernels read whole words: inner buffers are padded to a multiple."""
-ITEM_BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "int64_t": 8}
+ITEM_BYTES = {
+    "int8_t": 1,
+    "uint8_t": 1,
+    "int16_t": 2,
+    "uint16_t": 2,
+    "int32_t": 4,
+    "uint32_t": 4,
+    "int64_t": 8,
+    "float": 4,
+}
+
+
+def c_type_of(dtype: str) -> str:
+    """The C type of an element."""
+    return "float" if dtype == "float32" else f"{dtype}_t"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -46,7 +60,7 @@ class Buffer:
 
     @property
     def c_type(self) -> str:
-        return f"{self.dtype}_t"
+        return c_type_of(self.dtype)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -183,12 +197,26 @@ class Word:
     bits: int
 
 
+@dataclass(frozen=True)
+class Real:
+    """A float constant."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Name:
+    """A constant of an enumeration of edgekd_kernels.h."""
+
+    name: str
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Struct:
     """A constant of a type of edgekd_kernels.h: its members in order. None is NULL, a Struct lies inside this one."""
 
     c_type: str
-    members: "dict[str, int | Word | Array | Struct | Kernel | None]"
+    members: "dict[str, Member]"
 
     @property
     def arrays(self) -> list[Array]:
@@ -200,6 +228,9 @@ class Struct:
     def kernels(self) -> list[Kernel]:
         """Kernels that are called through it."""
         return [each for each in self.members.values() if isinstance(each, Kernel)]
+
+
+Member = int | Word | Real | Name | Array | Struct | Kernel | None
 
 
 @dataclass(kw_only=True, eq=False)

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+from edgekd.contracts.errors import ModelError
 from edgekd.program.lowering import block_sparse
 from edgekd.program.lowering.builder import GraphBuilder, Node, OpToLower
 from edgekd.program.lowering.ir import Buffer, FusedLoop, Graph, Step
+from edgekd.program.model_file import TO_INTEGERS
 from edgekd.program.ops import OPERATORS
 from edgekd.program.program import Op, Program
+from edgekd.program.reference import first_in_float
 
 
 def lower(programs: Sequence[Program], *, padded: bool = False) -> list[Graph]:
@@ -20,22 +23,29 @@ def lower(programs: Sequence[Program], *, padded: bool = False) -> list[Graph]:
 
 def _lower(program: Program, padded: bool, sparse: bool) -> Graph:
     builder = GraphBuilder(program, padded=padded, sparse=sparse)
-    for position, op in _needed(program):
+    in_float = first_in_float(program)
+    if in_float:
+        raise ModelError(
+            f"{in_float[0].what}: '{in_float[1]}' is float32; the native engine computes with int8 and int16",
+            hint=TO_INTEGERS,
+        )
+    for op in _needed(program):
         operator = OPERATORS[op.kind]
         tensors = tuple(program.tensors[index] if index >= 0 else None for index in op.inputs)
-        what = f"operator {position} ({op.kind})"
-        operator.lower(builder, OpToLower(op=op, what=what, tensors=tensors, reference=operator.reference))
+        results = tuple(program.tensors[index] for index in op.outputs)
+        to_lower = OpToLower(op=op, what=op.what, tensors=tensors, outputs=results, reference=operator.reference)
+        operator.lower(builder, to_lower)
     outputs = builder.finish()
     return Graph(inputs=builder.inputs, outputs=outputs, steps=_arrange(builder.nodes))
 
 
-def _needed(program: Program) -> list[tuple[int, Op]]:
-    """Operators that an output depends on, with their positions."""
+def _needed(program: Program) -> list[Op]:
+    """Operators that an output depends on."""
     wanted, needed = set(program.outputs), []
-    for position, op in reversed(list(enumerate(program.ops))):
+    for op in reversed(program.ops):
         if not wanted.isdisjoint(op.outputs):
             wanted.update(op.inputs)
-            needed.append((position, op))
+            needed.append(op)
     return needed[::-1]
 
 

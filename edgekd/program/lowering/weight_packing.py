@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekd.program.lowering.elementwise import split_multiplier
-from edgekd.program.lowering.ir import Array, Kernel, Struct, Word
+from edgekd.program.lowering.ir import Array, Kernel, Member, Struct, Word
 from edgekd.program.requantize import I64
 
 ROWS = 4
@@ -50,7 +50,7 @@ class PackedWeights:
             comment=f"biases, {self.w_type} weights [{self.w.shape[0]}, {self.w.shape[1]}], scales by four rows",
         )
         low, high = (self._repeated(limit) for limit in self.limits)
-        members: dict[str, int | Word | Array | Struct | Kernel | None] = {
+        members: dict[str, Member] = {
             "packed_weights": words,
             "inputs": self.w.shape[1],
             "outputs": len(self.w) // groups,

@@ -8,7 +8,7 @@ import numpy as np
 from edgekd.contracts.errors import ModelError
 from edgekd.program.lowering import block_sparse
 from edgekd.program.lowering.builder import GraphBuilder, OpToLower
-from edgekd.program.lowering.ir import Array, Buffer, Kernel, KernelCall, Struct, Word
+from edgekd.program.lowering.ir import Buffer, KernelCall, Member, Struct
 from edgekd.program.lowering.weight_packing import PackedWeights
 from edgekd.program.operands import activation_limits, scale_of, zero_point_of
 from edgekd.program.program import Op, Tensor
@@ -177,7 +177,7 @@ def _convolution(
     function, struct, words = rows.struct(layer.out.name, shape.groups, kernel)
     channels = shape.image[2] // shape.groups * layer.itemsize
     window = shape.kernel[0] * shape.kernel[1] * channels
-    members: dict[str, int | Word | Array | Struct | Kernel | None] = {
+    members: dict[str, Member] = {
         "rows": struct,
         "kernel": function,
         **shape.members(layer.itemsize),

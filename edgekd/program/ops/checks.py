@@ -19,7 +19,7 @@ BROADCAST_RANK = 6
 """Most axes of operands that are broadcast."""
 OVERHANG = 4096
 """Most places by which a window may be larger than the image."""
-COPIED_TYPES = ("int8", "int16", "int32", "float32")
+COPIED_TYPES = ("uint8", "int8", "int16", "int32", "float32")
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,11 @@ class CheckedOp:
     def scale(self, tensor: Tensor) -> float:
         """The one scale."""
         return self.quant(tensor)[0]
+
+    def zero(self, tensor: Tensor) -> None:
+        """ModelError unless it is clear what stands for zero, which a tensor is padded with."""
+        if tensor.quantization is not None and tensor.dtype != "float32":
+            self.quant(tensor)
 
     def same_quant(self, tensors: Sequence[Tensor]) -> None:
         """ModelError unless all have one scale and zero point."""

@@ -36,6 +36,10 @@ class Operator:
     options: Mapping[str, Option] = field(default_factory=dict)
     options_table: int = 0
     """Number of the options table that the file must have; 0: any, or none."""
+    static: bool = False
+    """Whether its results follow from shapes alone."""
+    float32: bool = False
+    """Whether reference and lowering take float32, too, because they only move values or convert them."""
     types: str = "int8, int16"
     """Types of the activations, for the table of operators."""
     limits: str = ""

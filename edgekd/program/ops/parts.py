@@ -1,4 +1,4 @@
-"""SPLIT, UNPACK, SLICE and STRIDED_SLICE: parts of a tensor."""
+"""SPLIT, SPLIT_V, UNPACK, SLICE and STRIDED_SLICE: parts of a tensor."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,6 +24,28 @@ def _split_rule(op: CheckedOp) -> None:
         raise op.fail(f"{x.shape[axis]} along axis {axis} are not {len(op.outputs)} equal parts")
     for y in op.outputs:
         op.shape(y, (*x.shape[:axis], x.shape[axis] // len(op.outputs), *x.shape[axis + 1 :]))
+
+
+def _split_v_rule(op: CheckedOp) -> None:
+    op.count([3], None)
+    x = op.operand(0)
+    op.copied((x, *op.outputs))
+    axis = op.axis(op.constant(2, 1)[0], len(x.shape))
+    op.promised(len(op.outputs))
+    sizes = op.constant(1)
+    if len(sizes) != len(op.outputs) or min(sizes) < -1 or sizes.count(-1) > 1:
+        raise op.fail(f"parts of {sizes} for {len(op.outputs)} results")
+    sizes = _filled_in(sizes, x.shape[axis])
+    if min(sizes) < 1 or sum(sizes) != x.shape[axis]:
+        raise op.fail(f"parts of {sizes} of {x.shape[axis]} along axis {axis}")
+    for y, size in zip(op.outputs, sizes, strict=True):
+        op.shape(y, (*x.shape[:axis], size, *x.shape[axis + 1 :]))
+
+
+def _filled_in(sizes: list[int], total: int) -> list[int]:
+    """Sizes with what is left in place of -1."""
+    left = total - sum(size for size in sizes if size >= 0)
+    return [left if size == -1 else size for size in sizes]
 
 
 def _unpack_rule(op: CheckedOp) -> None:
@@ -88,6 +110,11 @@ def _split_picks(op: Op, shape: Sequence[int], integers: Callable[[int], list[in
     return _along(shape, axis, [shape[axis] // len(op.outputs)] * len(op.outputs))
 
 
+def _split_v_picks(op: Op, shape: Sequence[int], integers: Callable[[int], list[int]]) -> list[Picks]:
+    axis = integers(2)[0] % len(shape)
+    return _along(shape, axis, _filled_in(integers(1), shape[axis]))
+
+
 def _unpack_picks(op: Op, shape: Sequence[int], integers: Callable[[int], list[int]]) -> list[Picks]:
     return _along(shape, op.options["axis"] % len(shape), [1] * len(op.outputs))
 
@@ -114,6 +141,7 @@ def _along(shape: Sequence[int], axis: int, sizes: Sequence[int]) -> list[Picks]
 
 PICKS = {
     "SPLIT": _split_picks,
+    "SPLIT_V": _split_v_picks,
     "UNPACK": _unpack_picks,
     "SLICE": _slice_picks,
     "STRIDED_SLICE": _strided_slice_picks,
@@ -152,8 +180,20 @@ OPERATORS = (
         rule=_split_rule,
         reference=_reference,
         lower=_lower,
+        float32=True,
         options={"count": Option(0)},
         options_table=35,
+    ),
+    Operator(
+        name="SPLIT_V",
+        resolver="AddSplitV",
+        rule=_split_v_rule,
+        reference=_reference,
+        lower=_lower,
+        options={"count": Option(0)},
+        options_table=79,
+        float32=True,
+        limits="constant sizes",
     ),
     Operator(
         name="UNPACK",
@@ -161,6 +201,7 @@ OPERATORS = (
         rule=_unpack_rule,
         reference=_reference,
         lower=_lower,
+        float32=True,
         options={"count": Option(0), "axis": Option(1)},
         options_table=64,
     ),
@@ -170,6 +211,7 @@ OPERATORS = (
         rule=_slice_rule,
         reference=_reference,
         lower=_lower,
+        float32=True,
         limits="constant places, up to 4 axes",
     ),
     Operator(
@@ -178,6 +220,7 @@ OPERATORS = (
         rule=_strided_slice_rule,
         reference=_reference,
         lower=_lower,
+        float32=True,
         options={name: Option(number) for number, name in enumerate(MASKS)},
         options_table=32,
         limits="constant places, up to 4 axes, neither ellipsis nor new axes",

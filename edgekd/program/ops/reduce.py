@@ -7,7 +7,7 @@ import numpy as np
 
 from edgekd.contracts.errors import ModelError
 from edgekd.program.lowering.builder import GraphBuilder, OpToLower
-from edgekd.program.lowering.ir import Array, Buffer, Kernel, KernelCall, Struct, Word
+from edgekd.program.lowering.ir import Buffer, KernelCall, Member, Struct
 from edgekd.program.operands import KernelContext, Values, scale_of, zero_point_of
 from edgekd.program.ops.checks import CheckedOp
 from edgekd.program.ops.operator import Operator, Option
@@ -84,7 +84,7 @@ def _call(op: OpToLower, x: Buffer, out: Buffer, factor: Factor) -> KernelCall:
     axes = [(size, math.prod(shape[axis + 1 :])) for axis, size in enumerate(shape)]
     kept_axes = _filled(_joined([pair for axis, pair in enumerate(axes) if axis not in summed]), KEPT, op.what)
     summed_axes = _filled(_joined([pair for axis, pair in enumerate(axes) if axis in summed]), SUMMED, op.what)
-    members: dict[str, int | Word | Array | Struct | Kernel | None] = {
+    members: dict[str, Member] = {
         "kept": _row(kept_axes, 0),
         "kept_strides": _row(kept_axes, 1),
         "summed": _row(summed_axes, 0),
