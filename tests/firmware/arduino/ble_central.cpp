@@ -149,6 +149,8 @@ size_t SerialLine::print(const char *text) {
     return std::string(text).size();
 }
 
+size_t SerialLine::write(const char *text, size_t count) { return print(std::string(text, count).c_str()); }
+
 size_t SerialLine::println(const char *text) { return print(text) + print("\r\n"); }
 
 BLECharacteristic::BLECharacteristic(const char *uuid, uint16_t permissions, int valueSize, bool)
