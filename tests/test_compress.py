@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from edgekd.compress.prune import importance, prune, prune_blocks
-from edgekd.compress.recover import pruned_members, recover, unrecovered
+from edgekd.compress.recover import integer_grid, pruned_members, recover
 from edgekd.contracts.candidate import Candidate
 from edgekd.distill.examples import Examples
 from edgekd.distill.trainer import Recipe, evaluate, fit, supervised
@@ -25,7 +25,7 @@ def test_a_unit_nothing_reads_is_the_least_important() -> None:
     with torch.no_grad():
         population.down_weight[0, :, 2] = 0
     data = examples()
-    scores = importance(population, data.relative, data.level, data.target, data.mask, 16)
+    scores = importance(population, data, 16)
     assert scores[0].argmin() == 2
     assert scores[0, 2] == 0
     prune(population, scores, [4])
@@ -43,7 +43,7 @@ def test_recovered_candidates_have_the_units_and_bits_of_their_names(kind: str) 
         for hidden, sparsity, bits in ((8, 0.5, 8), (8, 0.5, 16), (4, 0.0, 16), (8, 0.0, 8))
     ]
     population = pruned_members(students, [1, 1, 0, 1], wanted, train, 32)
-    worse = unrecovered(population, wanted, train, val)
+    worse = evaluate(population, val, integer_grid(population, wanted, train))
     quantizer, errors = recover(population, wanted, train, val, supervised, recipe)
     assert population.unit_mask.sum(1).tolist() == [4, 4, 4, 8]
     assert quantizer.activation_bits.tolist() == [8, 16, 16, 8]

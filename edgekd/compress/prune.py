@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from edgekd.distill.examples import Examples
+from edgekd.distill.losses.base import hard_loss
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.population import Population
 
@@ -12,18 +14,17 @@ BLOCK = 4
 """Weights that are pruned together: what a kernel reads at once."""
 
 
-def importance(
-    population: Population, relative: Tensor, level: Tensor, target: Tensor, mask: Tensor, batch: int
-) -> Tensor:
+def importance(population: Population, train: Examples, batch: int) -> Tensor:
     """First-order importance of each unit, [P, H]: the squared change of the error if the unit were gone
     (Molchanov et al. 2019), summed over batches. The mask of live units carries the gradient.
     """
     unit_mask = population.unit_mask
     total = torch.zeros_like(unit_mask)
-    for rows in torch.arange(len(relative)).split(batch):
+    for rows in torch.arange(len(train)).split(batch):
         population.unit_mask = unit_mask.clone().requires_grad_()
-        y, _ = population(relative[rows], level[rows], FakeQuantizer.off(population.size))
-        error = ((y - target[rows]).abs() * mask[rows]).sum((1, 2)) / mask[rows].sum().clamp(min=1)
+        windows = train[rows]
+        y, _ = population(windows.relative, windows.level, FakeQuantizer.off(population.size))
+        error = hard_loss(windows.criterion, y, windows)
         (grad,) = torch.autograd.grad(error.sum(), population.unit_mask)
         total += (grad * unit_mask).square()
     population.unit_mask = unit_mask

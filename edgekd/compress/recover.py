@@ -9,7 +9,7 @@ from torch import Tensor
 from edgekd.compress.prune import importance, prune, prune_blocks
 from edgekd.contracts.candidate import Candidate
 from edgekd.distill.examples import Examples
-from edgekd.distill.trainer import Loss, Recipe, evaluate, fit, forecast
+from edgekd.distill.trainer import Loss, Recipe, fit, forecast
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.kinds import select
 from edgekd.models.population import Population
@@ -44,7 +44,7 @@ def pruned_members(
 ) -> Population:
     """Candidates from the stage-1 students made_from[p], without the units and blocks they lose; not trained again."""
     population = select(stage1, made_from)
-    scores = importance(population, train.relative, train.level, train.target, train.mask, batch)
+    scores = importance(population, train, batch)
     prune(population, scores, [c.units_left for c in candidates])
     prune_blocks(population, [c.block_sparsity for c in candidates])
     return population
@@ -58,8 +58,3 @@ def integer_grid(population: Population, candidates: Sequence[Candidate], train:
     forecast(population, train, quantizer)
     quantizer.freeze()
     return quantizer
-
-
-def unrecovered(pruned: Population, candidates: Sequence[Candidate], train: Examples, val: Examples) -> Tensor:
-    """Validation errors [P] of pruned members on the integer grid, without any training after pruning."""
-    return evaluate(pruned, val, integer_grid(pruned, candidates, train))

@@ -219,10 +219,10 @@ class Students(Section):
 
 
 class Distill(Section):
-    """Losses of the two stages, by name."""
+    """Losses of the two stages, by name; None: the one between outputs that the task has."""
 
-    stage1: LossName = "output_l1"
-    stage2: LossName = "output_l1"
+    stage1: LossName | None = None
+    stage2: LossName | None = None
 
 
 def _whole_per_cents(values: list[float]) -> list[float]:
@@ -300,6 +300,13 @@ class Budget(Section):
     latency_ms: Annotated[float, Field(gt=0)] = 50.0
 
 
+def _fits(loss: str, task: TaskSection, where: str) -> None:
+    """ValueError when a distillation loss is not for a task."""
+    if task.kind not in distillation_losses()[loss].tasks:
+        fitting = [name for name, spec in distillation_losses().items() if task.kind in spec.tasks]
+        raise ValueError(f"{where}'{loss}' is not for {task.kind}; {', '.join(fitting)} are")
+
+
 class Config(Section):
     """Everything a run depends on."""
 
@@ -313,6 +320,11 @@ class Config(Section):
     compress: Compress = Compress()
     search: Search = Search()
     budget: Budget = Budget()
+
+    def stage_loss(self, stage: Literal["stage1", "stage2"]) -> str:
+        """The distillation loss of a stage."""
+        return getattr(self.distill, stage) or self.task.output_loss
+
     base_dir: Path = Field(default=Path(), exclude=True)
     """Folder of the YAML file; `data.table` is relative to it."""
 
@@ -327,6 +339,24 @@ class Config(Section):
         if task.kind in ("classify", "remaining") and data.divide_by != 1:
             raise ValueError(f"{task.kind}: its answer is no value of a column; remove data.divide_by")
         return task
+
+    @field_validator("distill")
+    @classmethod
+    @reads("task")
+    def _losses_fit_the_task(cls, distill: Distill, info: ValidationInfo) -> Distill:
+        task: TaskSection = info.data["task"]
+        losses = {stage: getattr(distill, stage) or task.output_loss for stage in ("stage1", "stage2")}
+        for stage, loss in losses.items():
+            _fits(loss, task, f"{stage}: ")
+        return distill.model_copy(update=losses)
+
+    @field_validator("search")
+    @classmethod
+    @reads("task")
+    def _searched_losses_fit_the_task(cls, search: Search, info: ValidationInfo) -> Search:
+        for loss in search.loss:
+            _fits(loss, info.data["task"], "loss: ")
+        return search
 
     @field_validator("search")
     @classmethod

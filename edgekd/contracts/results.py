@@ -92,16 +92,46 @@ class Score(Result):
 
 
 class RegressionScore(Score):
-    """Mean absolute error in the target's unit after `divide_by`."""
+    """Errors of values in the target's unit after `divide_by`; what else is known beside `mae`.
+
+    bias: mean of answer minus truth; slices: `mae` by the values of further columns, by column; bounded: mean shortfall
+    over windows whose truth is only known to be at least something.
+    """
 
     mae: Amount
+    rmse: Amount | None = None
+    bias: float | None = None
+    slices: dict[str, dict[str, Amount]] = {}
+    bounded: Amount | None = None
 
     @property
     def error(self) -> float:
         return self.mae
 
 
-AnyScore = RegressionScore
+class ClassificationScore(Score):
+    """How often the most probable class is the label.
+
+    balanced_accuracy: mean of recalls; ece: expected calibration error in ten bins of confidence; recalls: by class;
+    confusion: windows by label (rows) and answer; smoothed: accuracy of the majority of the last windows, where the
+    task asks for one; slices: error by the values of further columns.
+    """
+
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    balanced_accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+    macro_f1: Annotated[float, Field(ge=0, le=1)] | None = None
+    ece: Annotated[float, Field(ge=0, le=1)] | None = None
+    recalls: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    confusion: tuple[tuple[Count, ...], ...] = ()
+    smoothed: Annotated[float, Field(ge=0, le=1)] | None = None
+    slices: dict[str, dict[str, Amount]] = {}
+
+    @property
+    def error(self) -> float:
+        return 1 - self.accuracy
+
+
+AnyScore = RegressionScore | ClassificationScore
 """The scores of all tasks, as a file may hold them."""
 
 

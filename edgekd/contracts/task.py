@@ -1,6 +1,6 @@
 """The `task` section: what the model says about a series. What follows from it is in `edgekd.tasks`, a module each."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Discriminator, Field, Tag, field_validator
 
@@ -9,6 +9,9 @@ from edgekd.contracts.section import Length, Section, Text
 
 class TaskSection(Section):
     """What all tasks share: the key that names the task holds the column that it is about."""
+
+    output_loss: ClassVar[str] = "output_l1"
+    """The distillation loss between outputs, which is the default."""
 
     @property
     def kind(self) -> str:
@@ -40,6 +43,8 @@ class ClassifySection(TaskSection):
     classes: names in the order of the model's outputs; all labels of the table, sorted, where it is empty.
     smooth: an answer is the majority of so many windows, which follow each other by `data.stride`.
     """
+
+    output_loss: ClassVar[str] = "soft_labels"
 
     classify: Text
     classes: Annotated[list[Text], Field(max_length=64)] = []

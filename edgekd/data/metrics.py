@@ -3,6 +3,8 @@
 What the error of one target is, the task says. Targets that are only bounds are left out.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,81 @@ def mae(forecast: NDArray[np.float32], target: NDArray[np.float32], mask: NDArra
 def mean_error(answers: NDArray[np.float32], windows: Windows) -> float:
     """The task's error over known targets, answers [B, O]: mean absolute, or the share of wrong classes."""
     return float(np.mean(_windows_errors(answers, windows)[_counted(windows)]))
+
+
+def regression(answers: NDArray[np.float32], windows: Windows) -> dict[str, float | None]:
+    """Errors of values over known targets, answers [B, O]: mae, rmse, bias; bounded: mean shortfall below bounds."""
+    counted = _counted(windows)
+    away = (answers.astype(np.float64) - windows.target)[counted]
+    bounded = windows.mask & windows.bound
+    short = np.maximum(windows.target - answers.astype(np.float64), 0)[bounded]
+    return {
+        "mae": float(np.abs(away).mean()),
+        "rmse": float(np.sqrt(np.square(away).mean())),
+        "bias": float(away.mean()),
+        "bounded": float(short.mean()) if bounded.any() else None,
+    }
+
+
+def classification(answers: NDArray[np.float32], windows: Windows) -> dict[str, Any]:
+    """Scores of probabilities [B, C] over windows whose label is known."""
+    known = windows.mask[:, 0]
+    label, answer = windows.target[known, 0].astype(int), answers[known].argmax(axis=1)
+    names = windows.task.class_names
+    confusion = np.zeros((len(names), len(names)), dtype=int)
+    np.add.at(confusion, (label, answer), 1)
+    right, labels, answered = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    recall = right / np.maximum(labels, 1)
+    f1 = 2 * right / np.maximum(labels + answered, 1)
+    there = labels > 0
+    return {
+        "accuracy": float((label == answer).mean()),
+        "balanced_accuracy": float(recall[there].mean()),
+        "macro_f1": float(f1[there].mean()),
+        "ece": _calibration_error(answers[known].max(axis=1), label == answer),
+        "recalls": {name: float(recall[i]) for i, name in enumerate(names) if there[i]},
+        "confusion": tuple(tuple(map(int, row)) for row in confusion),
+        "smoothed": _smoothed_accuracy(answers, windows),
+    }
+
+
+def error_by(answers: NDArray[np.float32], windows: Windows, values: NDArray[np.str_]) -> dict[str, float]:
+    """The task's error by what is in `values`, [B]; where nothing counts, a value is left out."""
+    counted = _counted(windows)
+    error = _windows_errors(answers, windows)
+    by = {str(value): counted & (values == value)[:, None] for value in np.unique(values)}
+    return {value: float(error[chosen].mean()) for value, chosen in by.items() if chosen.any()}
+
+
+def majority(answer: NDArray[np.int64], group: NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """The most frequent of the last `length` answers of a series, the newest among equals: two arrays [B] -> [B].
+
+    Windows are in the order of time; the first of a series have fewer before them.
+    """
+    smoothed = answer.copy()
+    for at in range(len(answer)):
+        last = [answer[i] for i in range(at, max(-1, at - length), -1) if group[i] == group[at]]
+        smoothed[at] = max(last, key=last.count)
+    return smoothed
+
+
+def _smoothed_accuracy(answers: NDArray[np.float32], windows: Windows) -> float | None:
+    length = windows.task.smooth_over
+    if length == 1:
+        return None
+    known = windows.mask[:, 0]
+    smoothed = majority(answers.argmax(axis=1), windows.series, length)
+    return float((smoothed == windows.target[:, 0])[known].mean())
+
+
+def _calibration_error(confidence: NDArray[np.float32], right: NDArray[np.bool_], bins: int = 10) -> float:
+    """Expected calibration error (Guo et al. 2017): mean gap of confidence and accuracy over bins of confidence."""
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        abs(float(confidence[place == one].mean()) - float(right[place == one].mean())) * float((place == one).mean())
+        for one in np.unique(place)
+    ]
+    return float(sum(gaps))
 
 
 def mae_by_group(forecast: NDArray[np.float32], windows: Windows) -> dict[str, float]:

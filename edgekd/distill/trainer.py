@@ -9,7 +9,7 @@ from torch import Tensor
 
 from edgekd.distill.examples import Examples
 from edgekd.distill.losses import function_of, spec_of
-from edgekd.distill.losses.base import HARD, LossStep, TrainingStep, masked_l1, mean_per_member, mixing
+from edgekd.distill.losses.base import LossStep, TrainingStep, hard_loss, mean_per_member, mixing
 from edgekd.distill.optim import Optimizer
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.population import Population
@@ -41,8 +41,8 @@ Loss = Callable[[TrainingStep], Tensor]
 
 
 def supervised(step: TrainingStep) -> Tensor:
-    """L1 on the measured target alone."""
-    return masked_l1(step.y, step.windows.target, step.windows.mask)
+    """The loss on measured targets alone."""
+    return hard_loss(step.windows.criterion, step.y, step.windows)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Distillation:
             forward=lambda relative, level: step.forward(relative, level)[members],
         )
         output, weight = name if spec.hard else self.output, weight[members]
-        hard = HARD[spec_of(output).hard or "l1"](given.y, step.windows.target, step.windows.mask, None)
+        hard = hard_loss(spec_of(output).hard or "l1", given.y, step.windows)
         loss = weight * hard + (1 - weight) * mean_per_member(function_of(output)(given))
         if output != name and (len(step.states) > 1 or not spec.needs_states):
             loss = loss + (1 - weight) * mean_per_member(function_of(name)(given))
@@ -152,5 +152,5 @@ def forecast(
 
 
 def evaluate(population: Population, examples: Examples, quantizer: FakeQuantizer) -> Tensor:
-    """Masked mean absolute error of each member, [P], in normalized units."""
-    return masked_l1(forecast(population, examples, quantizer), examples.target, examples.mask)
+    """The loss of each member on measured targets, [P], in normalized units."""
+    return hard_loss(examples.criterion, forecast(population, examples, quantizer), examples)

@@ -9,10 +9,10 @@ from edgekd.contracts.board import load_board
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
 from edgekd.contracts.engines import Engine
-from edgekd.contracts.results import CandidateResult, RegressionScore, Validated
+from edgekd.contracts.results import CandidateResult, Validated
 from edgekd.data.prepared import Prepared
 from edgekd.evaluate.firmware import measure_candidate
-from edgekd.evaluate.scores import score_model
+from edgekd.evaluate.scores import bare_score, score_model
 from edgekd.export.model import Ranges, write_model
 from edgekd.models.population import Population
 from edgekd.program.arena import arena_bytes
@@ -28,7 +28,7 @@ STAGE1 = "stage1.safetensors"
 class TrainedBatch:
     """A batch after training: its candidates in order, the ranges of their tensors, and the stage-1 student of each.
 
-    stage1_of: index of the student in `stage1`; stage1_mae: its validation error, in the target's unit.
+    stage1_of: index of the student in `stage1`; stage1_error: its validation error.
     """
 
     candidates: tuple[Candidate, ...]
@@ -36,7 +36,7 @@ class TrainedBatch:
     ranges: list[Ranges]
     stage1: Population
     stage1_of: list[int]
-    stage1_mae: list[float]
+    stage1_error: list[float]
 
 
 def export_candidate(config: Config, prepared: Prepared, trained: TrainedBatch, member: int, folder: Path) -> None:
@@ -57,7 +57,7 @@ def export_candidate(config: Config, prepared: Prepared, trained: TrainedBatch, 
         arena_bytes=sum(map(arena_bytes, graphs)),
         val=score_model(folder, Engine.TWIN, val),
         float=Validated(val=score_model(folder, Engine.TORCH, val)),
-        stage1=Validated(val=RegressionScore(mae=trained.stage1_mae[member])),
+        stage1=Validated(val=bare_score(prepared.preprocess.task, trained.stage1_error[member])),
         measured=measure_candidate(folder, val.raw, board) if board.emulated else None,
     )
     write_atomic(folder / SCORE, result.to_json())

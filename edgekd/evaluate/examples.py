@@ -13,9 +13,12 @@ def examples_of(prepared: Prepared, part: str, preprocess: Preprocess | None = N
     preprocess = preprocess or prepared.preprocess
     windows = prepared.windows[part]
     relative, level, anchor_value = preprocess.transform(windows.raw)
+    target = preprocess.encode_target(windows.target, anchor_value)
     return Examples(
         relative=torch.from_numpy(relative),
         level=torch.from_numpy(level),
-        target=torch.from_numpy(preprocess.encode_target(windows.target, anchor_value)),
-        mask=torch.from_numpy(windows.mask.astype(np.float32)),
+        target=torch.from_numpy(target),
+        mask=torch.from_numpy(np.broadcast_to(windows.mask, target.shape).astype(np.float32)),
+        bound=torch.from_numpy(windows.bound.astype(np.float32)) if windows.bound.any() else None,
+        criterion=preprocess.task.criterion,
     )

@@ -31,7 +31,6 @@ from edgekd.contracts.results import (
     PairParity,
     Parity,
     Refused,
-    RegressionScore,
     Report,
     ReportedCandidate,
     TeacherResult,
@@ -44,7 +43,7 @@ from edgekd.distill.trainer import forecast as forecast_all
 from edgekd.evaluate.candidates import STAGE1, read_result
 from edgekd.evaluate.examples import examples_of
 from edgekd.evaluate.runtimes import forecast, forecast_model, load_preprocess, population_runtime
-from edgekd.evaluate.scores import score, score_model
+from edgekd.evaluate.scores import bare_score, score, score_model
 from edgekd.evaluate.selection import board_limits, built, meets_limits
 from edgekd.export.model import load_member
 from edgekd.models.population import Population
@@ -143,14 +142,15 @@ def _chosen(search: "Search", chosen: Candidate) -> ChosenResult:
 
 def _comparisons(search: "Search") -> list[ComparedNetwork]:
     """Validation errors of networks that are not candidates, all in float."""
+    task = search.prepared.preprocess.task
     rows = [
-        ComparedNetwork(name=f"DLNet {name}", val=RegressionScore(mae=error), note="its layers, losses and rate")
+        ComparedNetwork(name=f"DLNet {name}", val=bare_score(task, error), note="its layers, losses and rate")
         for name, error in search.results("dlnet")[""].items()
     ]
     without = [
         ComparedNetwork(
             name=f"{name} without recurrence",
-            val=RegressionScore(mae=found["mae"]),
+            val=bare_score(task, found["mae"]),
             note="stage 1, its gates do not see its state",
         )
         for name, found in search.results("without_recurrence").items()
@@ -290,7 +290,8 @@ def hashes(root: Path, files: Sequence[Path]) -> dict[str, str]:
 def _example(label: str, name: str, error: float, forecasts: F32, windows: Windows, prepared: Prepared) -> GroupExample:
     rows = np.flatnonzero(windows.group == windows.groups.index(name))
     picks = rows[np.unique(np.linspace(0, len(rows) - 1, SHOWN_WINDOWS).round().astype(int))]
-    length, horizon = prepared.preprocess.window, prepared.preprocess.task.steps
+    task = prepared.preprocess.task
+    first_target = prepared.preprocess.window - 1 + task.lead
     points: dict[int, float] = {}
     for row in rows:
         first = int(windows.start[row])
@@ -298,11 +299,11 @@ def _example(label: str, name: str, error: float, forecasts: F32, windows: Windo
             scaled = windows.raw[row] * prepared.preprocess.scale
             points |= {first + t: float(v) for t, v in enumerate(scaled[:, prepared.preprocess.target_column])}
         ahead = zip(windows.target[row], windows.mask[row], strict=True)
-        points |= {first + length + t: float(v) for t, (v, usable) in enumerate(ahead) if usable}
+        points |= {first + first_target + t: float(v) for t, (v, usable) in enumerate(ahead) if usable}
     order = sorted(points)
     shown = [
         DrawnForecast(
-            order=list(range(int(windows.start[row]) + length, int(windows.start[row]) + length + horizon)),
+            order=[int(windows.start[row]) + first_target + step for step in range(forecasts.shape[1])],
             forecast=[float(v) for v in forecasts[row]],
         )
         for row in picks

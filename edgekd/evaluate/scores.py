@@ -1,4 +1,4 @@
-"""Errors of forecasts and of models on prepared windows."""
+"""Errors of answers and of models on prepared windows."""
 
 from pathlib import Path
 
@@ -6,16 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.contracts.engines import Engine
-from edgekd.contracts.results import AnyScore, RegressionScore
-from edgekd.data.metrics import bootstrap_interval, mae
+from edgekd.contracts.results import AnyScore, ClassificationScore, RegressionScore
+from edgekd.data import metrics
 from edgekd.data.windows import Windows
 from edgekd.evaluate.runtimes import forecast_model
+from edgekd.tasks import Task
 
 
-def score(forecasts: NDArray[np.float32], windows: Windows) -> AnyScore:
-    """Error of forecasts [B, O], with its interval over groups."""
-    interval = bootstrap_interval(forecasts, windows)
-    return RegressionScore(mae=mae(forecasts, windows.target, windows.mask), interval=interval)
+def score(answers: NDArray[np.float32], windows: Windows) -> AnyScore:
+    """Errors of answers [B, O], with the interval of the one that the task is about over groups."""
+    interval = metrics.bootstrap_interval(answers, windows)
+    slices = {name: metrics.error_by(answers, windows, values) for name, values in windows.slices.items()}
+    if windows.task.text:
+        known = metrics.classification(answers, windows)
+        return ClassificationScore(**known, slices=slices, interval=interval)
+    return RegressionScore.model_validate(
+        metrics.regression(answers, windows) | {"slices": slices, "interval": interval}
+    )
+
+
+def bare_score(task: Task, error: float) -> AnyScore:
+    """A score of which nothing but the error is known."""
+    return ClassificationScore(accuracy=1 - error) if task.text else RegressionScore(mae=error)
 
 
 def score_model(folder: Path, engine: Engine, windows: Windows) -> AnyScore:

@@ -11,10 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from edgekd.compress.recover import pruned_members, recover, unrecovered
+from edgekd.compress.recover import integer_grid, pruned_members, recover
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
+from edgekd.data.metrics import mean_error
 from edgekd.data.prepared import Prepared
+from edgekd.data.preprocess import Preprocess
 from edgekd.distill import losses
 from edgekd.distill.examples import Examples
 from edgekd.distill.losses.base import TeacherView, TrainingStep, masked_mse
@@ -121,13 +123,13 @@ class Lessons:
         self.teacher = teacher.to(config.students.device)
         self.examples = cache(self._examples)
         self.prepared_loss = cache(self._prepared_loss)
-        self.gain = float(prepared.preprocess.target_gain)
         self.soft = forecast(self.teacher, self.examples("train", None)).mean(0, keepdim=True)
         """The mean forecast of the teacher's members, [1, n, O]."""
 
     def train(self, batch: Batch, folder: Path, tick: Tick = lambda epoch: None) -> None:
         """Stage 1, then pruning and stage 2 of a batch, into `folder`."""
-        students, found = self._stage1(batch.students, batch.epoch_factor, tick)
+        students, _ = self._stage1(batch.students, batch.epoch_factor, tick)
+        stage1_errors = self._errors(students, batch.candidates[0])
         done = batch.epoch_factor * self.config.students.epochs
         made_from = batch.made_from
         compressed, quantizer, errors = self._stage2(
@@ -140,7 +142,7 @@ class Lessons:
             one.name: {
                 "seed": batch.members[member][1],
                 "stage1": made_from[member],
-                "stage1_mae": float(found[made_from[member]]) * self.gain,
+                "stage1_error": stage1_errors[made_from[member]],
                 "ranges": member_ranges(quantizer, member),
             }
             for one, member in zip(batch.candidates, best, strict=True)
@@ -158,7 +160,7 @@ class Lessons:
             ranges=[{name: (low, high) for name, (low, high) in own["ranges"].items()} for own in ours],
             stage1=load(self._empty(batch.students), folder / STAGE1),
             stage1_of=[own["stage1"] for own in ours],
-            stage1_mae=[own["stage1_mae"] for own in ours],
+            stage1_error=[own["stage1_error"] for own in ours],
         )
 
     def ablate(self, batch: Batch) -> dict[str, dict[str, list[float]]]:
@@ -172,26 +174,26 @@ class Lessons:
         students, _ = self._stage1(batch.students, batch.epoch_factor)
         candidates = [one for one, _ in batch.members]
         pruned = pruned_members(students, batch.made_from, candidates, parts[0], self.config.students.batch)
-        errors = {"stage 2": unrecovered(pruned, candidates, *parts)}
-        errors["nothing"] = self._stage2(students, batch.made_from, batch.members, batch.epoch_factor)[2]
+        errors = {"stage 2": self._errors(pruned, candidates[0], integer_grid(pruned, candidates, parts[0]))}
+        recovered = self._stage2(students, batch.made_from, batch.members, batch.epoch_factor)
+        errors["nothing"] = self._errors(recovered[0], candidates[0], recovered[1])
         alone = replace(batch, candidates=tuple(replace(one, target_weight=1.0) for one in batch.candidates))
         students, _ = self._stage1(alone.students, batch.epoch_factor)
-        errors["distillation"] = self._stage2(students, alone.made_from, alone.members, batch.epoch_factor)[2]
+        recovered = self._stage2(students, alone.made_from, alone.members, batch.epoch_factor)
+        errors["distillation"] = self._errors(recovered[0], candidates[0], recovered[1])
         count = len(batch.seeds)
         return {
-            one.name: {
-                left_out: (found[at * count :][:count] * self.gain).tolist() for left_out, found in errors.items()
-            }
+            one.name: {left_out: of_members[at * count :][:count] for left_out, of_members in errors.items()}
             for at, one in enumerate(batch.candidates)
         }
 
     def _stage1(
         self, students: Members, epoch_factor: int, tick: Tick = lambda epoch: None
     ) -> tuple[Population, Tensor]:
-        """Students learn from the teacher and from the measured target; with their validation errors [P]."""
+        """Students learn from the teacher and from the measured target; with their validation losses [P]."""
         config, (train, val) = self.config, self._parts(students[0][0])
         population = self._empty(students).to(config.students.device)
-        loss = self._loss(students, config.distill.stage1, self.soft)
+        loss = self._loss(students, config.stage_loss("stage1"), self.soft)
         recipe = _recipe(config, epoch_factor * config.students.epochs, students)
         return population, fit(population, train, val, loss, recipe, each_epoch=tick)
 
@@ -211,7 +213,7 @@ class Lessons:
         candidates = [one for one, _ in members]
         pruned = pruned_members(students, made_from, candidates, train, config.students.batch)
         soft = (forecast(students, train)[list(made_from)] + self.soft) / 2
-        loss = self._loss(members, config.distill.stage2, soft)
+        loss = self._loss(members, config.stage_loss("stage2"), soft)
         recipe = _recipe(config, epoch_factor * config.compress.epochs, members).slower()
         return pruned, *recover(pruned, candidates, train, val, loss, recipe, each_epoch=tick)
 
@@ -223,10 +225,14 @@ class Lessons:
         shape = replace(shape_of(self.config, self.prepared, best), feedback=False)
         member = [(best, self.config.search.seed)]
         student = build(best.kind, [best.hidden], [self.config.search.seed], shape, ranks=self._ranks(member))
-        loss = self._loss(member, self.config.distill.stage1, self.soft)
+        loss = self._loss(member, self.config.stage_loss("stage1"), self.soft)
         recipe = _recipe(self.config, self.config.students.epochs, member)
-        error = fit(student.to(self.config.students.device), train, val, loss, recipe)
-        return float(error) * self.gain
+        fit(student.to(self.config.students.device), train, val, loss, recipe)
+        return self._errors(student, best)[0]
+
+    def _errors(self, population: Population, one: Candidate, quantizer: FakeQuantizer | None = None) -> list[float]:
+        """Validation error of each member, in the task's terms, with the patch of a candidate."""
+        return val_errors(population, self.prepared, self.prepared.preprocess_of(one), quantizer)
 
     def _empty(self, members: Members) -> Population:
         """Untrained members of one batch."""
@@ -254,7 +260,8 @@ class Lessons:
         names = [one.loss or default for one, _ in members]
         shares = [math.nan if one.target_weight is None else one.target_weight for one, _ in members]
         prepared = {name: self.prepared_loss(name, members[0][0].patch) for name in sorted(set(names))}
-        return Distillation(names, soft, prepared, weights=torch.tensor(shares, device=soft.device))
+        weights = torch.tensor(shares, device=soft.device)
+        return Distillation(names, soft, prepared, weights, output=self.config.task.output_loss)
 
     def _prepared_loss(self, name: str, patch: int | None) -> Any:
         """What a loss computes of the teacher before students with that patch are trained."""
@@ -298,11 +305,24 @@ def dlnet(config: Config, prepared: Prepared) -> dict[str, float]:
     recipe = replace(_recipe(config, config.teacher.epochs), learning_rate=1e-3)
     whole = replace(shape_of(config, prepared), patches=preprocess.steps, rank=0)
     teacher, student = (Dlnet([w], [config.search.seed], whole, student=w == 4).to(device) for w in (128, 4))
-    error = fit(teacher, train, val, _squared, recipe)
+    fit(teacher, train, val, _squared, recipe)
     loss = Distillation("output_mse", forecast(teacher, train))
-    last = fit(student, train, val, loss, recipe)
-    gain = float(preprocess.target_gain)
-    return {"teacher": float(error) * gain, "student": float(last) * gain}
+    fit(student, train, val, loss, recipe)
+    errors = (val_errors(network, prepared, preprocess)[0] for network in (teacher, student))
+    return dict(zip(("teacher", "student"), errors, strict=True))
+
+
+def val_errors(
+    population: Population, prepared: Prepared, preprocess: Preprocess, quantizer: FakeQuantizer | None = None
+) -> list[float]:
+    """Validation error of each member, in the task's terms: of values in the target's unit, or the share of wrong
+    classes.
+    """
+    windows = prepared.windows["val"]
+    examples = examples_of(prepared, "val", preprocess).to(population.unit_mask.device)
+    _, _, anchor_value = preprocess.transform(windows.raw)
+    outputs = forecast(population, examples, quantizer).cpu().numpy()
+    return [mean_error(preprocess.decode(y, anchor_value), windows) for y in outputs]
 
 
 def _empty_teacher(config: Config, prepared: Prepared) -> Population:

@@ -43,8 +43,6 @@ class Task(ABC):
     """Samples from the last one of a window to the first target."""
     criterion: ClassVar[HardLoss] = "l1"
     """Training's loss on measured targets, by which the best epoch is chosen, too."""
-    loss: ClassVar[str] = "output_l1"
-    """Distillation loss where the configuration names none."""
     scaling: ClassVar[str] = "standard"
     """How samples are made of about unit size where the configuration does not say."""
     doubts_classes: ClassVar[bool] = True
@@ -88,6 +86,16 @@ class Task(ABC):
     def errors(self, answers: F32, target: F32) -> NDArray[np.float64]:
         """Error of each answer: answers [B, O], target [B, S] -> [B, S]; what is small is good."""
         return np.abs(answers.astype(np.float64) - target)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, of a task that is about classes."""
+        return ()
+
+    @property
+    def smooth_over(self) -> int:
+        """So many answers are made into one by their majority."""
+        return 1
 
     def answer_names(self) -> tuple[str, ...]:
         """Names of the O answers, as columns of a table."""

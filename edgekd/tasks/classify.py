@@ -21,7 +21,6 @@ class Classify(Task):
     kind: ClassVar[str] = "classify"
     text: ClassVar[bool] = True
     criterion: ClassVar[HardLoss] = "cross_entropy"
-    loss: ClassVar[str] = "soft_labels"
     doubts_classes: ClassVar[bool] = False
 
     @property
@@ -54,6 +53,14 @@ class Classify(Task):
     def errors(self, answers: F32, target: F32) -> NDArray[np.float64]:
         """One where the most probable class is not the label, else zero."""
         return (answers.argmax(axis=1)[:, None] != target).astype(np.float64)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.classes
+
+    @property
+    def smooth_over(self) -> int:
+        return self.smooth
 
     def answer_names(self) -> tuple[str, ...]:
         return tuple(f"p_{name}" for name in self.classes)

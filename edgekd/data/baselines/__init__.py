@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from edgekd.data.baselines.base import Baseline, Fitting
 from edgekd.data.baselines.linear import Line, Mean, Parabola, Persistence, Ridge
+from edgekd.data.baselines.statistics import Quadratic
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.windows import Windows
 
 __all__ = ["BASELINES", "Baseline", "fit_baselines", "load_baselines", "save_baselines"]
 
 BASELINES: dict[str, type[Baseline]] = {
-    baseline.name: baseline for baseline in (Mean, Persistence, Line, Parabola, Ridge)
+    baseline.name: baseline for baseline in (Mean, Persistence, Line, Parabola, Ridge, Quadratic)
 }
 
 

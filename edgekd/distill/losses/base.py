@@ -99,6 +99,11 @@ HARD: Mapping[str, Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]] = 
 """Losses on the measured target, by the word in `LossSpec.hard`."""
 
 
+def hard_loss(name: str, y: Tensor, windows: Examples) -> Tensor:
+    """The loss of that name in HARD on the measured targets of windows: outputs y [P, B, O] -> [P]."""
+    return HARD[name](y, windows.measured(y), windows.mask, None)
+
+
 def _masked_mean(values: Tensor, mask: Tensor, window_weights: Tensor | None) -> Tensor:
     if window_weights is None:
         return (values * mask).sum((1, 2)) / mask.sum().clamp(min=1)
