@@ -12,12 +12,12 @@ Packages that take long to load are loaded by the function that needs them.
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgekd.codegen.c_graph import Code
     from edgekd.contracts.config import Config
-    from edgekd.contracts.results import Measurement, Report
+    from edgekd.contracts.results import Measurement, Report, Verification
     from edgekd.run import Progress
 
 MOST_CANDIDATES = 10_000
@@ -87,7 +87,7 @@ def verify(
     random: int = 0,
     board: str | None = None,
     compiler: str | None = None,
-) -> dict[str, Any]:
+) -> "Verification":
     """Compare TFLite-Micro, the C on this computer and on the emulated board with the reference, to the last bit.
 
     windows: .npy or .npz file of windows [N, ...]; or `random` of them are drawn.

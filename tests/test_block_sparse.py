@@ -167,7 +167,7 @@ def built(content: bytes, folder: Path) -> Any:
     (folder / "model.tflite").write_bytes(content)
     code = write_code(folder / "model.tflite", "model", "nano33ble", folder / "code")
     found = verify(folder / "code", None, 200)
-    assert found["first_difference"] is None and len(found["pairs"]) == 3
+    assert found.first_difference is None and len(found.pairs) == 3
     return code, emulate(folder / "code")
 
 

@@ -143,8 +143,8 @@ def test_models_made_elsewhere_stay_small_and_fast(name: str, tmp_path: Path) ->
     write_code(path, "model", "nano33ble", tmp_path)
     found = emulate(tmp_path)
     assert all(a <= b for a, b in zip((found.cycles, found.flash_bytes, found.ram_bytes), LIMITS[name], strict=True))
-    pairs = verify(tmp_path, None, 500)["pairs"]
-    assert all(one["equal"] == one["windows"] == 500 for one in pairs.values())
+    pairs = verify(tmp_path, None, 500).pairs
+    assert all(one.equal == one.windows == 500 for one in pairs.values())
     assert set(pairs) == {"twin_tflm", "twin_host", "twin_board"}
 
 
@@ -174,8 +174,8 @@ def test_dlnet_in_integers(tmp_path: Path) -> None:
     assert len(np.unique(y)) > 50  # the output is alive, not saturated
     write_code(model, "dlnet", "nano33ble", tmp_path / "code")
     found = verify(tmp_path / "code", None, 300)
-    assert found["first_difference"] is None
-    assert len(found["pairs"]) == 3
+    assert found.first_difference is None
+    assert len(found.pairs) == 3
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")

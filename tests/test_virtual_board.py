@@ -91,9 +91,9 @@ def test_every_window_is_equal(model: tuple[Path, Image]) -> None:
     expected = expect(folder, windows(COUNT, seed=7))
     with device(image) as (board, _):
         found = validate(board, expected.raw, expected.output, expected.forecast, Quiet())
-    assert (found["windows"], found["equal"], found["lost"]) == (COUNT, COUNT, 0)
-    assert found["first_difference"] is None
-    assert found["cycles_measured"] > 1000
+    assert (found.windows, found.equal, found.lost) == (COUNT, COUNT, 0)
+    assert found.first_difference is None
+    assert found.cycles_measured > 1000
     print(found)
 
 
@@ -105,9 +105,9 @@ def test_a_bad_line_and_resets_make_no_wrong_forecast(model: tuple[Path, Image])
         found = validate(board, expected.raw, expected.output, expected.forecast, Quiet())
         assert virtual.damaged > 10 * COUNT
         assert virtual.resets_left == 0
-        assert found["line"]["resets"] == 5
-    assert (found["windows"], found["equal"], found["lost"]) == (COUNT, COUNT, 0)
-    assert found["line"]["unanswered"] > 0
+        assert found.line.resets == 5
+    assert (found.windows, found.equal, found.lost) == (COUNT, COUNT, 0)
+    assert found.line.unanswered > 0
     print(found, virtual.damaged)
 
 
@@ -123,10 +123,8 @@ def test_a_difference_is_found_and_named(one: tuple[Path, Image]) -> None:
     wrong[1, 2] += 1
     with device(image) as (board, _):
         found = validate(board, expected.raw, wrong, expected.forecast, Quiet())
-    assert (found["equal"], found["lost"]) == (2, 0)
-    assert found["first_difference"].startswith(
-        f"window 1, output 2: integer {wrong[1, 2] - 1}, expected {wrong[1, 2]}"
-    )
+    assert (found.equal, found.lost) == (2, 0)
+    assert found.first_difference.startswith(f"window 1, output 2: integer {wrong[1, 2] - 1}, expected {wrong[1, 2]}")
 
 
 def test_another_model_is_told(one: tuple[Path, Image], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ from edgekd.cli.output import print_result, say
 from edgekd.contracts.text import printable_lines
 
 if TYPE_CHECKING:
+    from edgekd.contracts.results import BoardValidation
     from edgekd.deploy.run_model import Chosen
 
 
@@ -80,28 +81,28 @@ def validate(
 
     with show(quiet) as progress:
         result = validate_run(folder, port, windows, progress)
-    print_result(result, json_, lambda: say(_validation(result, folder)))
-    if result["first_difference"]:
-        raise Disagreement(f"the board computes other numbers: {result['first_difference']}", hint="flash it again")
-    if result["lost"]:
-        raise BoardUnreachable(f"{result['lost']} of {result['windows']} windows were lost", hint="try another cable")
+    print_result(result.to_dict(), json_, lambda: say(_validation(result, folder)))
+    if result.first_difference:
+        raise Disagreement(f"the board computes other numbers: {result.first_difference}", hint="flash it again")
+    if result.lost:
+        raise BoardUnreachable(f"{result.lost} of {result.windows} windows were lost", hint="try another cable")
 
 
-def _validation(result: dict[str, Any], folder: Path) -> str:
-    link = result["line"]
+def _validation(result: "BoardValidation", folder: Path) -> str:
+    link = result.line
     lines = [
-        f"{result['candidate']} on {result['board']} ({result['serial']}): {result['windows']} windows,",
-        f"  {result['equal']} equal to the last bit, {result['lost']} lost",
+        f"{result.candidate} on {result.board} ({result.serial}): {result.windows} windows,",
+        f"  {result.equal} equal to the last bit, {result.lost} lost",
     ]
-    if result["ratio"]:
+    if result.ratio:
         lines += [
-            f"  {result['cycles_measured']:,.0f} cycles measured, {result['cycles_predicted']:,.0f} predicted",
-            f"  {result['ms_measured']:.4g} ms a forecast",
-            f"  ratio {result['ratio']}, kept in {folder / 'boards'}/{result['serial']}.json",
+            f"  {result.cycles_measured:,.0f} cycles measured, {result.cycles_predicted:,.0f} predicted",
+            f"  {result.ms_measured:.4g} ms a forecast",
+            f"  ratio {result.ratio}, kept in {folder / 'boards'}/{result.serial}.json",
         ]
     lines += [
-        f"  line: {link['requests']} requests, {link['unanswered']} sent again, {link['damaged']} damaged",
-        f"  board: {link['resets']} resets, {link['reloads']} windows sent again",
+        f"  line: {link.requests} requests, {link.unanswered} sent again, {link.damaged} damaged",
+        f"  board: {link.resets} resets, {link.reloads} windows sent again",
     ]
     return "\n".join(lines)
 

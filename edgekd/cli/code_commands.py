@@ -44,10 +44,11 @@ def emulate(
     from edgekd.report import measurement_view
 
     measured = measure(folder, board, profile="arduino" if arduino else "speed", compiler=compiler)
-    result = measured.to_dict() | {"ms_on": ms_on(folder, measured.board, measured.ms)}
+    on_boards = ms_on(folder, measured.board, measured.ms)
     if picture:
-        measurement_view.draw(result, picture)
-    print_result(result, json_, lambda: say(measurement_view.table(result, layers=profile)))
+        measurement_view.draw(measured, picture)
+    result = {**measured.to_dict(), "ms_on": on_boards}
+    print_result(result, json_, lambda: say(measurement_view.table(measured, on_boards, layers=profile)))
 
 
 def verify(
@@ -67,7 +68,7 @@ def verify(
     from edgekd.report import measurement_view
 
     result = compare_engines(folder, windows, random, board, compiler=compiler)
-    print_result(result, json_, lambda: say(measurement_view.verdicts(result)))
+    print_result(result.to_dict(), json_, lambda: say(measurement_view.verdicts(result)))
     require_equal(result)
 
 

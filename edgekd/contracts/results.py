@@ -294,6 +294,67 @@ Parity = dict[str, PairParity]
 """Pairs by their names."""
 
 
+class Difference(Result):
+    """Where two engines first differ. layer: the first whose result differs on the board, where that is known."""
+
+    pair: Text
+    window: Count
+    output: str
+    element: Count
+    twin: int | float
+    found: int | float
+    layer: str | None = None
+
+
+class Verification(Result):
+    """What `verify` found of generated code: pairs of engines on the same windows."""
+
+    windows: Count
+    pairs: Parity
+    first_difference: Difference | None = None
+
+
+class LinkLosses(Result):
+    """What a serial line and its board did wrong, all of it survived.
+
+    unanswered: requests that were sent again; damaged: lines with a wrong checksum or none; resets: of the board;
+    reloads: times the samples were sent once more because the board had others.
+    """
+
+    requests: Count
+    unanswered: Count
+    damaged: Count
+    resets: Count
+    reloads: Count
+
+
+class Replay(Result):
+    """Windows that were replayed on a board.
+
+    lost: windows without an answer; cycles_measured: mean of a forecast, None on a board without a counter;
+    us_measured: by its clock then.
+    """
+
+    windows: Count
+    equal: Count
+    lost: Count
+    first_difference: str | None = None
+    cycles_measured: Amount | None = None
+    us_measured: Amount | None = None
+    line: LinkLosses
+
+
+class BoardValidation(Replay):
+    """boards/<serial>.json: a replay on one board. ratio: measured cycles over those of the emulator."""
+
+    board: Text
+    serial: Text
+    candidate: Text
+    cycles_predicted: Amount | None = None
+    ms_measured: Amount | None = None
+    ratio: Amount | None = None
+
+
 class BaselineResult(Result):
     """`options`: what was chosen for it on validation, as the length of a line."""
 

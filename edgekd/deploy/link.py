@@ -5,7 +5,6 @@ The line may lose, change and make up characters. What `ask` returns was sent by
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import time
 import zlib
@@ -52,10 +51,6 @@ class Losses:
     """Times the board started again."""
     reloads: int = 0
     """Times the samples were sent once more because the board had others."""
-
-    def to_json(self) -> dict[str, int]:
-        """Plain counts."""
-        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)

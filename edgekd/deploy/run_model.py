@@ -3,15 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from edgekd.contracts.board import Board, load_board
 from edgekd.contracts.config import Config
 from edgekd.contracts.errors import BoardUnreachable, ConfigError
-from edgekd.contracts.results import read_report, report_path
+from edgekd.contracts.results import BoardValidation, read_report, report_path
 from edgekd.deploy.device import Device
 from edgekd.program.package import TFLM, load_model
-from edgekd.run import read_json
 
 VIRTUAL = "virtual"
 
@@ -93,11 +91,11 @@ class Seen:
 
 def boards_seen(run: Path, board: str) -> list[Seen]:
     """Boards of this name whose cycles were measured with a model of the run, by serial number."""
-    found: list[dict[str, Any]] = [read_json(path) for path in sorted((run / "boards").glob("*.json"))]
+    known = [BoardValidation.read(path) for path in sorted((run / "boards").glob("*.json"))]
     return [
-        Seen(serial=one["serial"], board=one["board"], ratio=one["ratio"])
-        for one in found
-        if one.get("ratio") and one.get("board") == board
+        Seen(serial=seen.serial, board=seen.board, ratio=seen.ratio)
+        for seen in known
+        if seen.ratio and seen.board == board
     ]
 
 

@@ -1,11 +1,13 @@
 """Prove on a board that it computes what was trained: test windows through the line, compared to the last bit."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.contracts.errors import BoardUnreachable
+from edgekd.contracts.results import LinkLosses, Replay
 from edgekd.deploy.device import Answer, Device
 from edgekd.run import Progress
 
@@ -13,7 +15,7 @@ F32 = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
 
 
-def validate(device: Device, raw: F32, integers: Integers, forecast: F32, progress: Progress) -> dict[str, Any]:
+def validate(device: Device, raw: F32, integers: Integers, forecast: F32, progress: Progress) -> Replay:
     """Run raw windows [N, T, F] on the board; expect integers [N, O] and forecasts [N, O], each to the last bit.
 
     `lost`: windows for which no answer could be had, though the line had answered before. Cycles are means over the
@@ -31,15 +33,15 @@ def validate(device: Device, raw: F32, integers: Integers, forecast: F32, progre
         if answer is not None and not _equal(answer, integers[n], forecast[n])
     ]
     got = [answer for answer in answers if answer is not None]
-    return {
-        "windows": len(raw),
-        "equal": len(got) - len(wrong),
-        "lost": len(raw) - len(got),
-        "first_difference": wrong[0] if wrong else None,
-        "cycles_measured": _mean([answer.cycles for answer in got]),
-        "us_measured": _mean([answer.us for answer in got]),
-        "line": device.link.losses.to_json(),
-    }
+    return Replay(
+        windows=len(raw),
+        equal=len(got) - len(wrong),
+        lost=len(raw) - len(got),
+        first_difference=wrong[0] if wrong else None,
+        cycles_measured=_mean([answer.cycles for answer in got]),
+        us_measured=_mean([answer.us for answer in got]),
+        line=LinkLosses(**dataclasses.asdict(device.link.losses)),
+    )
 
 
 def _run(device: Device, window: F32) -> Answer | None:

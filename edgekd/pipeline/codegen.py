@@ -13,8 +13,9 @@ from edgekd import __version__
 from edgekd.codegen.c_graph import Code, LayerInfo, TensorLocation, examples, generate
 from edgekd.codegen.c_names import model_name
 from edgekd.contracts.board import Board, load_board
+from edgekd.contracts.engines import Engine
 from edgekd.contracts.errors import ConfigError, DataError, Disagreement, EdgekdError, ModelError, ToolMissing
-from edgekd.contracts.results import Measurement, read_report
+from edgekd.contracts.results import Difference, Measurement, PairParity, Parity, Verification, read_report
 from edgekd.emulate.compiler import Image, Profile, check_syntax, compile_image, find_compiler
 from edgekd.emulate.graph_harness import BoardGraph, HostGraph, run_calls
 from edgekd.emulate.host import HostLibrary
@@ -135,56 +136,65 @@ def emulate(
 
 def verify(
     folder: Path, windows: Path | None, random: int, board: str | None = None, *, compiler: str | None = None
-) -> dict[str, Any]:
+) -> Verification:
     """Compare TFLite-Micro, the C on this computer and on the emulated board with the twin, to the last bit.
 
-    windows: a file of windows, or None for so many random ones. Returns windows, pairs.<pair>.equal and .windows, and
-    first_difference: None, or where the first pair differs, with the first layer that does on the board.
+    windows: a file of windows, or None for so many random ones. The first difference is that of the first pair that
+    differs, with the first layer that does on the board.
     """
     generated = load_code(folder, board)
     if windows is None and random == 0:
         raise ConfigError("no windows to compare on", hint="--windows FILE.npy, or --random 1000")
     inputs = load_windows(windows, generated.program) if windows else random_inputs(generated.program, random)
     expected = reference.run(generated.program, inputs)
-    pairs: dict[str, Any] = {}
-    difference: dict[str, Any] | None = None
+    pairs: Parity = {}
+    difference: Difference | None = None
     with tempfile.TemporaryDirectory(prefix="edgekd-") as name:
         build = Path(name)
         image = generated.image(build, compiler=compiler) if generated.board.emulated else None
-        for pair, engine in _engines(generated, build, image).items():
-            computed = engine(inputs)
+        for engine, run in _engines(generated, build, image).items():
+            computed = run(inputs)
             same = np.all([_same(a, b) for a, b in zip(expected, computed, strict=True)], axis=0)
-            pairs[pair] = {"windows": len(same), "equal": int(same.sum())}
+            pair = PairParity(
+                engines=(Engine.TWIN, engine),
+                windows=len(same),
+                equal=int(same.sum()),
+                max_abs=_furthest(expected, computed),
+                tolerance=0.0,
+            )
+            pairs[pair.name] = pair
             if difference is None and not same.all():
-                difference = _difference(generated, pair, int(np.argmin(same)), expected, computed)
-                if pair != "twin_tflm" and image:
-                    difference["layer"] = first_layer(generated, image, [x[difference["window"]][None] for x in inputs])
-    return {"windows": len(expected[0]), "pairs": pairs, "first_difference": difference}
+                difference = _difference(generated, pair.name, int(np.argmin(same)), expected, computed)
+                if engine != Engine.TFLM and image:
+                    layer = first_layer(generated, image, [x[difference.window][None] for x in inputs])
+                    difference = difference.model_copy(update={"layer": layer})
+    return Verification(windows=len(expected[0]), pairs=pairs, first_difference=difference)
 
 
-def require_equal(result: dict[str, Any]) -> None:
-    """Disagreement, with where it is, unless all pairs of `verify` are equal."""
-    first = result["first_difference"]
+def require_equal(verification: Verification) -> None:
+    """Raise Disagreement, with where it is, unless all pairs of `verify` are equal."""
+    first = verification.first_difference
     if first:
-        layer = f", first in layer '{first['layer']}'" if first.get("layer") else ""
+        layer = f", first in layer '{first.layer}'" if first.layer else ""
+        engines = " and ".join(verification.pairs[first.pair].engines)
         raise Disagreement(
-            f"{first['pair'].replace('_', ' and ')} differ: window {first['window']}, output '{first['output']}', "
-            f"element {first['element']}: {first['twin']} and {first['found']}{layer}",
+            f"{engines} differ: window {first.window}, output '{first.output}', element {first.element}: "
+            f"{first.twin} and {first.found}{layer}",
             hint="was the code changed by hand? run edgekd codegen again",
         )
 
 
-def _engines(generated: Generated, build: Path, image: Image | None) -> dict[str, Callable[[Batch], Batch]]:
-    """What is compared with the twin, by the name of the pair."""
+def _engines(generated: Generated, build: Path, image: Image | None) -> dict[Engine, Callable[[Batch], Batch]]:
+    """What is compared with the twin."""
     code = generated.code
     library = HostLibrary(generated.sources, [generated.folder], build)
-    engines: dict[str, Callable[[Batch], Batch]] = {
-        "twin_tflm": interpreters.TfliteMicro(generated.content).run,
-        "twin_host": HostGraph(library, code.entry, code.workspace_bytes, code.inputs, code.outputs),
+    engines: dict[Engine, Callable[[Batch], Batch]] = {
+        Engine.TFLM: interpreters.TfliteMicro(generated.content).run,
+        Engine.HOST: HostGraph(library, code.entry, code.workspace_bytes, code.inputs, code.outputs),
     }
     if image:
         machine = Machine(image, counting=False)
-        engines["twin_board"] = BoardGraph(machine, code.entry, code.variables, code.inputs, code.outputs)
+        engines[Engine.BOARD] = BoardGraph(machine, code.entry, code.variables, code.inputs, code.outputs)
     return engines
 
 
@@ -306,15 +316,27 @@ def _same(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray((a == b).reshape(len(a), -1).all(axis=1))
 
 
+def _furthest(expected: Sequence[NDArray[Any]], computed: Sequence[NDArray[Any]]) -> float:
+    """Largest distance of two values that are numbers."""
+    pairs = zip(expected, computed, strict=True)
+    return float(max(np.nan_to_num(np.abs(a.astype(np.float64) - b)).max() for a, b in pairs))
+
+
 def _difference(
     generated: Generated, pair: str, window: int, expected: Sequence[Any], computed: Sequence[Any]
-) -> dict[str, Any]:
+) -> Difference:
     for tensor, a, b in zip(generated.code.outputs, expected, computed, strict=True):
         away = np.flatnonzero(a[window].reshape(-1) != b[window].reshape(-1))
         if len(away):
             at = int(away[0])
-            values = {"twin": a[window].reshape(-1)[at].item(), "found": b[window].reshape(-1)[at].item()}
-            return {"pair": pair, "window": window, "output": tensor.name, "element": at, **values}
+            return Difference(
+                pair=pair,
+                window=window,
+                output=tensor.name,
+                element=at,
+                twin=a[window].reshape(-1)[at].item(),
+                found=b[window].reshape(-1)[at].item(),
+            )
     raise EdgekdError("windows differ in no output")
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgekd.contracts.board import Board, board_names, load_board
 from edgekd.contracts.engines import Engine
 from edgekd.contracts.errors import ConfigError, DataError
+from edgekd.contracts.results import BoardValidation, Replay
 from edgekd.data.prepared import load_prepared
 from edgekd.data.table import Series, read_table
 from edgekd.data.windows import evenly_spaced
@@ -26,7 +27,7 @@ from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.emulate.virtual import VirtualBoard
 from edgekd.evaluate.runtimes import forecast_model
 from edgekd.pipeline.predict import inputs_only, own_unit
-from edgekd.run import Progress, write_json
+from edgekd.run import Progress, write_atomic
 
 F32 = NDArray[np.float32]
 PREDICTED_WINDOWS = 3
@@ -41,32 +42,34 @@ def virtual_board(
         yield board
 
 
-def validate_run(run: Path, port: str | None, windows: int, progress: Progress) -> dict[str, Any]:
+def validate_run(run: Path, port: str | None, windows: int, progress: Progress) -> BoardValidation:
     """Replay test windows on a board and compare all that comes out; kept in boards/<serial>.json."""
     with _device([run], port) as (device, serial, chosen):
         raw, integers, forecast = _expected(chosen, windows)
-        found = validate(device, raw, integers, forecast, progress)
-        about = device.about
-    predicted = _predicted_cycles(chosen, raw) if found["cycles_measured"] and not chosen.micro else None
-    found |= {
-        "board": about.board,
-        "serial": serial,
-        "candidate": chosen.candidate,
-        "cycles_predicted": predicted,
-        "ms_measured": _ms(found, chosen.board),
-        "ratio": round(found["cycles_measured"] / predicted, 4) if predicted else None,
-    }
+        replay = validate(device, raw, integers, forecast, progress)
+        board = device.about.board
+    cycles = replay.cycles_measured
+    predicted = _predicted_cycles(chosen, raw) if cycles and not chosen.micro else None
+    validation = BoardValidation(
+        **dict(replay),
+        board=board,
+        serial=serial,
+        candidate=chosen.candidate,
+        cycles_predicted=predicted,
+        ms_measured=_ms(replay, chosen.board),
+        ratio=round(cycles / predicted, 4) if cycles and predicted else None,
+    )
     folder = run / "boards"
     folder.mkdir(exist_ok=True)
-    write_json(folder / f"{serial}.json", found)
-    return found
+    write_atomic(folder / f"{serial}.json", validation.to_json())
+    return validation
 
 
-def _ms(found: dict[str, Any], board: Board) -> float | None:
+def _ms(replay: Replay, board: Board) -> float | None:
     """Of one forecast: its cycles at the board's clock, or what the board's own clock says."""
-    if found["cycles_measured"]:
-        return float(f"{1e3 * found['cycles_measured'] / board.clock_hz:.4g}")
-    return found["us_measured"] / 1e3 if found["us_measured"] else None
+    if replay.cycles_measured:
+        return float(f"{1e3 * replay.cycles_measured / board.clock_hz:.4g}")
+    return replay.us_measured / 1e3 if replay.us_measured else None
 
 
 def _expected(chosen: Chosen, windows: int) -> tuple[F32, NDArray[np.integer[Any]], F32]:
