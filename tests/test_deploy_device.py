@@ -68,7 +68,7 @@ def test_windows_are_equal_to_the_last_bit(image: Image) -> None:
     with running(image) as board, connected(board) as device:
         assert (device.about.name, device.about.board, device.about.outputs) == ("battery", "nano33ble", OUTPUTS)
         check_windows(device, 20, seed=3)
-        losses = device.link.losses
+        losses = device.link.stats
         assert (losses.damaged, losses.resets, losses.reloads) == (0, 0, 0)
 
 
@@ -84,7 +84,7 @@ def test_noise_and_resets_are_survived_and_reported(image: Image) -> None:
     resets = (1_500, 6_000, 9_100, 20_000, 25_000)
     with running(image, noise=0.01, resets=resets, seed=1) as board, connected(board) as device:
         check_windows(device, 12, seed=5)
-        losses = device.link.losses
+        losses = device.link.stats
         assert board.resets_left == 0
         assert losses.resets == 5
         assert losses.reloads >= 1
@@ -97,7 +97,7 @@ def test_power_that_goes_again_and_again_is_counted(image: Image) -> None:
         begun = time.monotonic()
         while time.monotonic() < begun + 1.5:
             check_windows(device, 2, seed=9)
-        assert device.link.losses.resets >= 2
+        assert device.link.stats.resets >= 2
 
 
 def test_a_stream_goes_on_after_a_reset(image: Image) -> None:
@@ -108,7 +108,7 @@ def test_a_stream_goes_on_after_a_reset(image: Image) -> None:
             if t + 1 >= WINDOW:
                 expected = vectors(raw[None, t + 1 - WINDOW : t + 1], 8)
                 np.testing.assert_array_equal(device.read().integers, expected.output[0])
-        assert device.link.losses.resets == 1
+        assert device.link.stats.resets == 1
 
 
 def test_a_second_program_is_told_that_the_port_is_in_use(image: Image) -> None:
@@ -170,7 +170,7 @@ def test_a_forecast_of_other_samples_is_never_accepted() -> None:
 
 def test_a_board_that_is_silent_is_given_up(image: Image) -> None:
     with VirtualBoard(Sketch(image)) as board, pytest.raises(BoardUnreachable, match="does not answer"):
-        open_link(board.port).ask("info")
+        open_link(board.port).request("info")
 
 
 class Unplugged(Lying):
@@ -195,12 +195,12 @@ def test_a_port_that_comes_back_is_opened_again() -> None:
 
     link = Link(Unplugged(answer), "gone", reopen=reopen)
     for _ in range(5):
-        assert link.ask("state").state() == (0, "00000000")
+        assert link.request("state").state() == (0, "00000000")
     assert len(opened) == 1
     with pytest.raises(BoardUnreachable, match="gone has disappeared"):
         lost = Link(Unplugged(answer), "gone")
         for _ in range(5):
-            lost.ask("state")
+            lost.request("state")
 
 
 def test_another_protocol_is_told() -> None:

@@ -155,6 +155,6 @@ def test_a_long_stream_does_not_drift_and_needs_no_more_memory(one: tuple[Path, 
             np.testing.assert_array_equal(answer.integers, expected.output[n])
             np.testing.assert_array_equal(answer.forecast, expected.forecast[n])
             deepest.append(virtual.sketch.stack_bytes)
-        assert board.link.losses.reloads == 0
+        assert board.link.stats.reloads == 0
     assert max(deepest[len(deepest) // 2 :]) <= max(deepest[: len(deepest) // 2])
     print(len(ends), "forecasts, stack", max(deepest))

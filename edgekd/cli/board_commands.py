@@ -120,10 +120,10 @@ def monitor(
     seconds: Annotated[float | None, typer.Option(help="stop after so long; default: Ctrl-C")] = None,
 ) -> None:
     """Show what a board says: forecasts as small pictures, damaged lines marked."""
-    from edgekd.deploy.monitor import describe, listen, numbers, tune_in
+    from edgekd.deploy.monitor import describe, listen, numbers, open_monitor
     from edgekd.report.live_page import LivePage
 
-    with tune_in(folder, port) as (link, about):
+    with open_monitor(folder, port) as (link, about):
         page = LivePage(file=plot, **about) if plot else None
         if page:
             page.write(now=True)

@@ -11,7 +11,6 @@ No answer is accepted unless it carries the digest of exactly the samples that w
 from __future__ import annotations
 
 import math
-import re
 import zlib
 from dataclasses import dataclass
 
@@ -19,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.contracts.errors import BoardUnreachable, Disagreement
-from edgekd.deploy.link import Link, Reply
+from edgekd.contracts.text import printable
+from edgekd.deploy.link import Link
 
 F32 = NDArray[np.float32]
 State = tuple[int, str]
@@ -34,7 +34,7 @@ TRANSFERS, RELOADS = 60, 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
+class DeviceInfo:
     """What a board says about itself."""
 
     name: str
@@ -50,7 +50,7 @@ class About:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Prediction:
     """What came out: integers int32 [O], forecast float32 [O]; its cycles, or `us` without a counter."""
 
     integers: NDArray[np.int32]
@@ -65,11 +65,11 @@ class Device:
     def __init__(self, link: Link) -> None:
         """Ask the board what it is. Disagreement when its self-test has failed."""
         self.link = link
-        link.ask("state")  # a short answer, which names the boot: resets are counted from here on
+        link.request("state")  # a short answer, which names the boot: resets are counted from here on
         self.about = self._about()
         if not self.about.passed:
-            said = link.ask("selftest").text.removeprefix("error: ")
-            raise Disagreement(f"the board at {link.device} says: {said}", hint="edgekd flash it again")
+            difference = printable(link.request("selftest").text.removeprefix("error: "))
+            raise Disagreement(f"the board at {link.device} says: {difference}", hint="edgekd flash it again")
         self._history = np.empty((0, self.about.inputs), dtype=np.float32)
         self._mark = 0
         self._state = POWERED_UP
@@ -88,7 +88,7 @@ class Device:
             if not self._transfer(chunk):
                 self._reload()
 
-    def read(self) -> Answer:
+    def read(self) -> Prediction:
         """Run the model on the samples so far and fetch what came out."""
         for _ in range(RELOADS):
             answer = self._read()
@@ -97,33 +97,30 @@ class Device:
             self._reload()
         raise self._hopeless()
 
-    def _about(self) -> About:
-        reply = self.link.ask("info")
-        try:
-            found = reply.values
-            if found["protocol"] != PROTOCOL:
-                raise KeyError
-            return About(
-                name=found["name"],
-                candidate=found["candidate"],
-                version=found["version"],
-                sha256=found["sha256"],
-                board=found["board"],
-                inputs=int(found["inputs"]),
-                outputs=int(found["outputs"]),
-                window=int(found["window"]),
-                passed={"PASS": True, "FAIL": False}[found["selftest"]],
-            )
-        except (KeyError, ValueError):
-            raise BoardUnreachable(
-                f"the board at {self.link.device} speaks another protocol", hint="edgekd flash it with this version"
-            ) from None
+    def _about(self) -> DeviceInfo:
+        reply = self.link.request("info")
+        sizes = [reply.number(key) for key in ("inputs", "outputs", "window")]
+        texts = [reply.values.get(key, "") for key in ("name", "candidate", "version", "sha256", "board")]
+        verdict = {"PASS": True, "FAIL": False}.get(reply.values.get("selftest", ""))
+        if reply.values.get("protocol") != PROTOCOL or verdict is None or None in sizes or 0 in sizes or "" in texts:
+            raise self._other_protocol()
+        inputs, outputs, window = (size or 0 for size in sizes)
+        name, candidate, version, sha256, board = map(printable, texts)
+        return DeviceInfo(
+            name=name, candidate=candidate, version=version, sha256=sha256, board=board,
+            inputs=inputs, outputs=outputs, window=window, passed=verdict,
+        )  # fmt: skip
+
+    def _other_protocol(self) -> BoardUnreachable:
+        return BoardUnreachable(
+            f"the board at {self.link.device} speaks another protocol", hint="edgekd flash it with this version"
+        )
 
     def _clear(self) -> None:
         self._mark = self._mark % MARKS + 1
         self._state = 0, f"{self._mark:08X}"
         for _ in range(TRANSFERS):
-            if self.link.ask(f"reset {self._mark}").state() == self._state:
+            if self.link.request(f"reset {self._mark}").state() == self._state:
                 return
         raise self._hopeless()
 
@@ -131,8 +128,8 @@ class Device:
         """Send a few samples. False when the board has others than it should have: it was reset, or heard noise."""
         before, after = self._state, _advance(self._state, chunk)
         for _ in range(TRANSFERS):
-            reply = self.link.once("sample " + ";".join(_text(row) for row in chunk))
-            found = (reply or self.link.ask("state")).state()
+            reply = self.link.try_request("sample " + ";".join(_text(row) for row in chunk))
+            found = (reply or self.link.request("state")).state()
             if found == after:
                 self._state = after
                 return True
@@ -143,32 +140,35 @@ class Device:
     def _reload(self) -> None:
         """Send the last window's samples again."""
         for _ in range(RELOADS):
-            self.link.losses.reloads += 1
+            self.link.stats.reloads += 1
             self._clear()
             if all(self._transfer(chunk) for chunk in _chunks(self._history)):
                 return
         raise self._hopeless()
 
-    def _read(self) -> Answer | None:
-        predicted = self.link.ask("predict")
+    def _read(self) -> Prediction | None:
+        predicted = self.link.request("predict")
         if predicted.state() != self._state:
             return None
         integers = self._values("integers")
         forecast = self._values("forecast") if integers is not None else None
         if integers is None or forecast is None:
             return None
-        return Answer(
-            integers=np.array([int(text) for text in integers], dtype=np.int32),
-            forecast=np.array([np.float32(text) for text in forecast], dtype=np.float32),
-            cycles=_count(predicted, "cycles"),
-            us=_count(predicted, "us"),
-        )
+        try:
+            return Prediction(
+                integers=np.array([int(text) for text in integers], dtype=np.int32),
+                forecast=np.array([np.float32(text) for text in forecast], dtype=np.float32),
+                cycles=predicted.number("cycles"),
+                us=predicted.number("us"),
+            )
+        except (ValueError, OverflowError):
+            raise self._other_protocol() from None
 
     def _values(self, word: str) -> list[str] | None:
         """All values of one kind; None when they are of other samples."""
         found: list[str] = []
         for first in range(0, self.about.outputs, VALUES_PER_LINE):
-            reply = self.link.ask(f"{word} {first}")
+            reply = self.link.request(f"{word} {first}")
             values = reply.values.get("values", "").split(",")
             if reply.state() != self._state or len(values) != min(VALUES_PER_LINE, self.about.outputs - first):
                 return None
@@ -199,7 +199,3 @@ def _advance(state: State, samples: F32) -> State:
     """The board's state after it has taken samples [N, F]."""
     values = np.where(np.isnan(samples), np.float32(np.nan), samples).astype("<f4")
     return state[0] + len(samples), f"{zlib.crc32(values.tobytes(), int(state[1], 16)):08X}"
-
-
-def _count(reply: Reply, name: str) -> int | None:
-    return int(reply.values[name]) if re.fullmatch(r"\d+", reply.values.get(name, "")) else None

@@ -6,6 +6,7 @@ The line may lose, change and make up characters. What `ask` returns was sent by
 from __future__ import annotations
 
 import errno
+import re
 import time
 import zlib
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from edgekd.contracts.errors import BoardUnreachable
+from edgekd.contracts.text import printable
 from edgekd.deploy.ports import CABLE, port_error
 
 BAUD = 115200
@@ -21,6 +23,8 @@ LEAST_ATTEMPTS, GIVE_UP_S = 60, 10.0
 FIRST_TIMEOUT_S, LEAST_TIMEOUT_S = 2.0, 0.05
 RECONNECT_S = 10.0
 """How long a port may be away."""
+LONGEST_LINE = 1 << 16
+"""Bytes without an end of line that are still one line."""
 PATIENCE = 4
 """A request is lost when it takes this many times what recent ones took."""
 
@@ -39,7 +43,7 @@ class Serial(Protocol):
 
 
 @dataclass(kw_only=True)
-class Losses:
+class LinkStats:
     """What the line and the board did wrong, all of it survived."""
 
     requests: int = 0
@@ -63,7 +67,13 @@ class Reply:
 
     def state(self) -> tuple[int, str]:
         """How many samples the board has, and their digest; (-1, "") in an answer that does not say."""
-        return int(self.values.get("samples", -1)), self.values.get("digest", "")
+        samples = self.number("samples")
+        return -1 if samples is None else samples, self.values.get("digest", "")
+
+    def number(self, key: str) -> int | None:
+        """The count under `key`, None when there is none of at most ten digits."""
+        text = self.values.get(key, "")
+        return int(text) if re.fullmatch(r"[0-9]{1,10}", text) else None
 
 
 @dataclass
@@ -72,7 +82,7 @@ class Link:
 
     serial: Serial
     device: str
-    losses: Losses = field(default_factory=Losses)
+    stats: LinkStats = field(default_factory=LinkStats)
     reopen: Callable[[], Serial] | None = None
     """Opens the port again; BoardUnreachable when it cannot be."""
     _tag: int = 0
@@ -82,7 +92,7 @@ class Link:
     _silent: bool = False
     _boot: str = ""
 
-    def ask(self, request: str) -> Reply:
+    def request(self, text: str) -> Reply:
         """Send a request until it is answered; it must be one that may be carried out twice.
 
         BoardUnreachable when nothing answers.
@@ -90,38 +100,44 @@ class Link:
         begun = time.monotonic()
         attempt = silent = 0
         while time.monotonic() < begun + GIVE_UP_S or silent < attempt < LEAST_ATTEMPTS:
-            reply = self.once(request, patience=min(2**attempt, 8))
+            reply = self.try_request(text, patience=min(2**attempt, 8))
             if reply is not None:
                 return reply
             attempt += 1
             silent = silent + 1 if self._silent else 0
-        said = f"; it says: {self._complaint}" if self._complaint else ""
-        raise BoardUnreachable(f"the board at {self.device} does not answer{said}", hint=f"edgekd flash it; {CABLE}")
+        complaint = f"; it says: {printable(self._complaint)}" if self._complaint else ""
+        raise BoardUnreachable(
+            f"the board at {self.device} does not answer{complaint}", hint=f"edgekd flash it; {CABLE}"
+        )
 
-    def once(self, request: str, *, patience: int = 1) -> Reply | None:
+    def try_request(self, request: str, *, patience: int = 1) -> Reply | None:
         """Send a request once. None when no answer came: whether it was carried out is not known."""
         self._tag = self._tag % 999_999_999 + 1
-        self.losses.requests += 1
+        self.stats.requests += 1
         begun = time.monotonic()
         # An empty line ends what a damaged request may have left.
         self._write(("\n" if patience > 1 else "") + checked(f"@{self._tag} {request}") + "\n")
         timeout = min(FIRST_TIMEOUT_S, max(LEAST_TIMEOUT_S, PATIENCE * self._slowest_s) * patience)
         reply = self._await(f"@{self._tag} ", begun + timeout)
         if reply is None:
-            self.losses.unanswered += 1
+            self.stats.unanswered += 1
             return None
         self._slowest_s = max(0.9 * self._slowest_s, time.monotonic() - begun)
         self._count_reset(reply.values.get("boot", self._boot))
         return reply
 
     def line(self, deadline: float) -> str | None:
-        """The next line that the board sends, or None when the time (of time.monotonic) is over."""
-        while b"\n" not in self._rest:
+        """The next line that the board sends, or None when the time (of time.monotonic) is over.
+
+        What goes on for longer than LONGEST_LINE is given back in pieces of that length.
+        """
+        while b"\n" not in self._rest[:LONGEST_LINE] and len(self._rest) < LONGEST_LINE:
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
             self._rest += self._read(left)
-        line, _, self._rest = self._rest.partition(b"\n")
+        line, _, rest = self._rest[:LONGEST_LINE].partition(b"\n")
+        self._rest = rest + self._rest[LONGEST_LINE:]
         return line.rstrip(b"\r").decode("latin-1")
 
     def close(self) -> None:
@@ -138,7 +154,7 @@ class Link:
             self._silent = False
             text = verified(line)
             if text is None:
-                self.losses.damaged += 1
+                self.stats.damaged += 1
                 return None
             if text.startswith(tag):
                 return parse(text.removeprefix(tag))
@@ -147,7 +163,7 @@ class Link:
                 return None
 
     def _count_reset(self, boot: str) -> None:
-        self.losses.resets += self._boot not in ("", boot)
+        self.stats.resets += self._boot not in ("", boot)
         self._boot = boot
 
     def _read(self, seconds: float) -> bytes:

@@ -1,5 +1,7 @@
 """What a board says, line by line, as it comes."""
 
+import math
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +10,7 @@ from typing import Any
 
 from edgekd.contracts.board import board_names, load_board
 from edgekd.contracts.errors import BoardUnreachable
+from edgekd.contracts.text import printable
 from edgekd.deploy.device import Device
 from edgekd.deploy.link import Link, open_link, verified
 from edgekd.deploy.ports import find_port, list_ports
@@ -15,6 +18,8 @@ from edgekd.deploy.run_model import choose, chosen_on
 from edgekd.program.package import load_model
 
 MARKS = "▁▂▃▄▅▆▇█"
+LARGEST_DRAWN = 1e300
+_NUMBER = re.compile(r" *[-+]?[0-9]*\.?[0-9]{1,20}\.?(e[-+]?[0-9]{1,3})? *")
 
 
 def listen(link: Link, seconds: float | None = None) -> Iterator[str]:
@@ -26,33 +31,33 @@ def listen(link: Link, seconds: float | None = None) -> Iterator[str]:
 
 
 def describe(line: str) -> str:
-    """A forecast as a picture, a checked line without its checksum, a damaged one marked as such."""
+    """A forecast as a picture, a checked line without its checksum, a damaged one marked as such; safe to show."""
     values = numbers(line)
     if values:
         return f"forecast {values[0]:.6g} … {values[-1]:.6g}  {picture(values)}"
     if " *" in line:
-        return verified(line) or f"(damaged) {line}"
-    return line
+        return printable(verified(line) or f"(damaged) {line}")
+    return printable(line)
 
 
 def numbers(line: str) -> list[float]:
-    """The values of a line of numbers and commas, none for another line."""
-    try:
-        return [float(text) for text in line.split(",")]
-    except ValueError:
-        return []
+    """The values of a line of finite numbers and commas, none for another line."""
+    values = [float(text) if _NUMBER.fullmatch(text) else math.nan for text in line.split(",")]
+    return values if all(map(math.isfinite, values)) else []
 
 
 def picture(values: list[float]) -> str:
-    """Values as a line of bars, at most 40."""
+    """Finite values as a line of bars, at most 40."""
     shown = values[:: -(-len(values) // 40)]
+    if max(map(abs, shown)) > LARGEST_DRAWN:  # or differences overflow
+        shown = [value / 4 for value in shown]
     low, high = min(shown), max(shown)
     span = (high - low) or 1.0
     return "".join(MARKS[round((value - low) / span * (len(MARKS) - 1))] for value in shown)
 
 
 @contextmanager
-def tune_in(run: Path | None, port: str | None) -> Iterator[tuple[Link, dict[str, Any]]]:
+def open_monitor(run: Path | None, port: str | None) -> Iterator[tuple[Link, dict[str, Any]]]:
     """Open the port of a board; and what is known of it: title, about, and with `run` also unit and order_name.
 
     BoardUnreachable when the board carries no model of that run.

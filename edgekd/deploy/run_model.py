@@ -81,7 +81,7 @@ def chosen_on(device: Device, runs: Iterable[Path]) -> Chosen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class BoardCalibration:
     """A board that `validate` has met: measured cycles over those that the emulator predicted for the same code."""
 
     serial: str
@@ -89,11 +89,11 @@ class Seen:
     ratio: float
 
 
-def boards_seen(run: Path, board: str) -> list[Seen]:
+def board_calibrations(run: Path, board: str) -> list[BoardCalibration]:
     """Boards of this name whose cycles were measured with a model of the run, by serial number."""
     known = [BoardValidation.read(path) for path in sorted((run / "boards").glob("*.json"))]
     return [
-        Seen(serial=seen.serial, board=seen.board, ratio=seen.ratio)
+        BoardCalibration(serial=seen.serial, board=seen.board, ratio=seen.ratio)
         for seen in known
         if seen.ratio and seen.board == board
     ]
@@ -101,4 +101,4 @@ def boards_seen(run: Path, board: str) -> list[Seen]:
 
 def ms_on(run: Path, board: str, ms: float) -> dict[str, float]:
     """Estimates of what an emulated time comes to on boards that were measured, by serial number: times their ratio."""
-    return {one.serial: float(f"{ms * one.ratio:.4g}") for one in boards_seen(run, board)}
+    return {one.serial: float(f"{ms * one.ratio:.4g}") for one in board_calibrations(run, board)}

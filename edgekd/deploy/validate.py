@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgekd.contracts.errors import BoardUnreachable
 from edgekd.contracts.results import LinkLosses, Replay
-from edgekd.deploy.device import Answer, Device
+from edgekd.deploy.device import Device, Prediction
 from edgekd.run import Progress
 
 F32 = NDArray[np.float32]
@@ -21,7 +21,7 @@ def validate(device: Device, raw: F32, integers: Integers, forecast: F32, progre
     `lost`: windows for which no answer could be had, though the line had answered before. Cycles are means over the
     windows, None on a board without a counter; `us` is its clock then.
     """
-    answers: list[Answer | None] = []
+    answers: list[Prediction | None] = []
     progress.start("windows on the board", len(raw))
     for done, window in enumerate(raw, start=1):
         answers.append(_run(device, window))
@@ -40,11 +40,11 @@ def validate(device: Device, raw: F32, integers: Integers, forecast: F32, progre
         first_difference=wrong[0] if wrong else None,
         cycles_measured=_mean([answer.cycles for answer in got]),
         us_measured=_mean([answer.us for answer in got]),
-        line=LinkLosses(**dataclasses.asdict(device.link.losses)),
+        line=LinkLosses(**dataclasses.asdict(device.link.stats)),
     )
 
 
-def _run(device: Device, window: F32) -> Answer | None:
+def _run(device: Device, window: F32) -> Prediction | None:
     try:
         device.reset()
         device.push(window)
@@ -55,11 +55,11 @@ def _run(device: Device, window: F32) -> Answer | None:
         return None
 
 
-def _equal(answer: Answer, integers: Integers, forecast: F32) -> bool:
+def _equal(answer: Prediction, integers: Integers, forecast: F32) -> bool:
     return bool((answer.integers == integers).all() and (answer.forecast == forecast).all())
 
 
-def _difference(window: int, answer: Answer, integers: Integers, forecast: F32) -> str:
+def _difference(window: int, answer: Prediction, integers: Integers, forecast: F32) -> str:
     """The first output that is another one."""
     apart = np.flatnonzero((answer.integers != integers) | (answer.forecast != forecast))
     at = int(apart[0])
