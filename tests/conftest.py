@@ -13,6 +13,7 @@ from browser import CHROMIUM, Browser
 from postgres import binaries, server
 
 MOST_PROCESSES = 8
+LONG_S = 400
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
@@ -20,6 +21,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """The whole suite runs on every core; single files run in one process, where a fixture is made once."""
     files = [argument for argument in config.args if ".py" in argument]
     return 0 if files else min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that make a whole run, or wait for the one that all read, more time."""
+    for item in items:
+        makes_run = item.get_closest_marker("heavy") or "finished_run" in getattr(item, "fixturenames", ())
+        if makes_run and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LONG_S))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -64,6 +64,7 @@ def test_boards_as_table_and_json() -> None:
     assert known["nano33ble"]["sketch_flash_bytes"] == 983_040
 
 
+@pytest.mark.heavy
 def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
     path = small_run.write(tmp_path, teacher="{kind: gru, hidden: 32, members: 8, epochs: 1000}")
     command = [*EDGEKD, "compress", str(path), "--out", str(tmp_path / "out")]

@@ -77,7 +77,6 @@ def check(trace: str, folder: Path, *allowed: str) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.timeout(400)
 def test_a_run_and_its_forecasts_call_nobody_and_write_into_the_run_folder(tmp_path: Path) -> None:
     students = "{kinds: [gru], hidden: [4], rank: 2, epochs: 2}"
     small_run.write(tmp_path, students=students, search="{candidates: 1, refine: 0, ablate: 0}")

@@ -49,6 +49,7 @@ def test_the_wheel_carries_firmware_boards_sample_and_templates(wheel: Path) -> 
     assert not any(name.startswith("tests") or "__pycache__" in name for name in names)
 
 
+@pytest.mark.heavy
 def test_the_installed_wheel_works_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
     """In an environment of its own, which borrows this one's other packages."""
     venv.create(tmp_path / "venv", with_pip=False)

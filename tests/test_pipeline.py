@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import small_run
+from processes import running
 from small_run import Log, files, without_times
 
 from edgekd import pipeline
@@ -86,6 +87,7 @@ def test_nothing_a_run_writes_names_this_machine(run: Path) -> None:
         assert str(run).encode() not in content, name
 
 
+@pytest.mark.heavy
 def test_the_same_seed_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
     pipeline.compress(load_config(small_run.write(tmp_path)), tmp_path / "out", Log())
     assert files(tmp_path / "out") == files(run / "out")
@@ -127,18 +129,29 @@ def test_a_finished_run_does_nothing_again_and_a_change_redoes_what_depends_on_i
         pipeline.compress(config, tmp_path / "out", log)
 
 
+def finished_pieces(folder: Path) -> int:
+    file = folder / "manifest.json"
+    return len(json.loads(file.read_text())["pieces"]) if file.exists() else 0
+
+
+@pytest.mark.heavy
 def test_killed_at_any_time_it_goes_on_and_ends_the_same(run: Path, tmp_path: Path) -> None:
-    config = small_run.write(tmp_path)
-    command = [sys.executable, "-m", "edgekd", "compress", str(config), "--out", str(tmp_path / "out")]
+    config, out = small_run.write(tmp_path), tmp_path / "out"
+    command = [sys.executable, "-m", "edgekd", "compress", str(config), "--out", str(out)]
     rng = random.Random(0)
-    for _ in range(3):
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        time.sleep(rng.uniform(4, 9))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    subprocess.run(command, check=True, capture_output=True)
+    whole = finished_pieces(run / "out")
+    for workers, share in (("1", rng.uniform(0.1, 0.4)), ("2", rng.uniform(0.5, 0.8))):
+        with running(
+            [*command, "--workers", workers],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        ) as process:  # fmt: skip
+            while finished_pieces(out) < share * whole and process.poll() is None:
+                time.sleep(0.02)
+            time.sleep(rng.uniform(0, 0.3))
+            os.killpg(process.pid, signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+    assert finished_pieces(out) < whole
+    subprocess.run([*command, "--workers", "1"], check=True, capture_output=True)
     assert files(tmp_path / "out") == files(run / "out")
     assert without_times(tmp_path / "out") == without_times(run / "out")
 

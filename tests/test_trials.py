@@ -104,6 +104,7 @@ def test_names_keep_the_order_in_which_they_were_first_offered(url: str) -> None
     assert list(trials.results()) == ["b", "a"]
 
 
+@pytest.mark.heavy
 def test_workers_killed_at_any_time_lose_nothing_and_count_nothing_twice(url: str) -> None:
     rng = random.Random(0)
     command = [sys.executable, "-c", WORKER, url]
