@@ -19,7 +19,7 @@ from edgekd.codegen.c_names import constant, element, variable
 from edgekd.codegen.constants import grid_values
 from edgekd.codegen.memory_plan import Plan, plan
 from edgekd.codegen.sketches import CONSOLE, carried
-from edgekd.codegen.write import array_literal, float_literal, render
+from edgekd.codegen.write import TemplateValues, array_literal, float_literal, render
 from edgekd.contracts.board import resource
 from edgekd.program.lowering.ir import (
     Array,
@@ -142,8 +142,8 @@ class _Writer:
         self._workspace = max(placed.bytes, LEAST_WORKSPACE)
         self._names = TensorNames()
         self._arrays: dict[int, tuple[str, Array]] = {}
-        self._structs: list[dict[str, Any]] = []
-        self._loops: list[dict[str, Any]] = []
+        self._structs: list[TemplateValues] = []
+        self._loops: list[TemplateValues] = []
         self._used: dict[Buffer, None] = {}
         self._grids = [*self._grid_rows(graph.inputs), *self._grid_rows(graph.outputs)] if grids else []
 
@@ -193,7 +193,7 @@ class _Writer:
         position = self._graph.outputs.index(root)
         return TensorLocation(tensor=_tensor(buffer), variable=f"edgekd_output_{position}", offset=start)
 
-    def _values(self, calls: Sequence[str], macs: int) -> dict[str, Any]:
+    def _values(self, calls: Sequence[str], macs: int) -> TemplateValues:
         arrays = [
             {"name": name, "c_type": array.c_type, "comment": array.comment, "size": array.values.size,
              "text": array_literal(array.values.astype(np.uint32) if array.c_type == "uint32_t" else array.values)}
@@ -249,7 +249,7 @@ class _Writer:
             self._used[source] = None
         return variable(source.name)
 
-    def _local(self, buffer: Buffer) -> dict[str, Any]:
+    def _local(self, buffer: Buffer) -> TemplateValues:
         """A pointer to a buffer of the workspace, or to a part of an input or output."""
         root = buffer.root
         const = "const " if root.role == "input" else ""
@@ -329,7 +329,7 @@ class _Writer:
         )
         return f"{name}({', '.join(self._pointer(buffer) for buffer in buffers)})", name
 
-    def _elementwise(self, op: ElementwiseOp, loads: Mapping[Any, str]) -> dict[str, Any]:
+    def _elementwise(self, op: ElementwiseOp, loads: Mapping[Any, str]) -> TemplateValues:
         constants = {key: self._constant(value) for key, value in op.constants.items()}
         operands = [self._operand(operand, loads) for operand in op.operands]
         about = {"kind": op.kind, "op": op.op, "name": element(op.out.name), "function": op.function}
@@ -352,7 +352,7 @@ class _Writer:
 
     # -- inputs and outputs ----------------------------------------------------------------------------------------
 
-    def _value(self, buffer: Buffer) -> dict[str, Any]:
+    def _value(self, buffer: Buffer) -> TemplateValues:
         quantization = _tensor(buffer).quantization
         text = ""
         if quantization is not None and len(quantization.scale) == 1:
@@ -366,7 +366,7 @@ class _Writer:
             "padded": self._padded and buffer.size % 4 != 0 and buffer.role == "input",
         }
 
-    def _grid_rows(self, buffers: Sequence[Buffer]) -> list[dict[str, Any]]:
+    def _grid_rows(self, buffers: Sequence[Buffer]) -> list[TemplateValues]:
         rows = []
         for buffer in buffers:
             quantization = _tensor(buffer).quantization
@@ -417,7 +417,7 @@ def examples(code: Code, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArr
     return vectors | program | {f"{code.name}_native/{file}": content for file, content in sketch.items()}
 
 
-def _stored(role: str, tensors: Sequence[Tensor], values: Sequence[NDArray[Any]]) -> list[dict[str, Any]]:
+def _stored(role: str, tensors: Sequence[Tensor], values: Sequence[NDArray[Any]]) -> list[TemplateValues]:
     """Constant arrays of the examples."""
     return [
         {

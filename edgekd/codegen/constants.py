@@ -1,10 +1,10 @@
 """Constants of a deployed model as the templates of both sketches and of the native code see them."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
+from edgekd.codegen.write import TemplateValues
 from edgekd.contracts.errors import ModelError
 from edgekd.program.package import Deployed
 from edgekd.program.program import Program, Tensor
@@ -12,7 +12,7 @@ from edgekd.program.program import Program, Tensor
 TYPES = {"int8": "int8_t", "int16": "int16_t"}
 
 
-def network_values(programs: Mapping[str, Program]) -> dict[str, Any]:
+def network_values(programs: Mapping[str, Program]) -> TemplateValues:
     """Types, lengths and grids of what goes in and comes out."""
     first, head = next(iter(programs.values())), programs["head"]
     x, state, y = first.tensors[first.inputs[0]], head.tensors[head.inputs[0]], head.tensors[head.outputs[0]]
@@ -30,7 +30,7 @@ def network_values(programs: Mapping[str, Program]) -> dict[str, Any]:
     }
 
 
-def grid_values(tensor: Tensor) -> dict[str, Any]:
+def grid_values(tensor: Tensor) -> TemplateValues:
     """Scale, its inverse, zero point and limits of a tensor that has one grid. ModelError otherwise."""
     quantization = tensor.quantization
     if quantization is None or len(quantization.scale) != 1:
@@ -53,7 +53,7 @@ def c_type(tensor: Tensor) -> str:
     return TYPES[tensor.dtype]
 
 
-def preprocess_values(model: Deployed) -> dict[str, Any]:
+def preprocess_values(model: Deployed) -> TemplateValues:
     """Constants of the preprocessing, by column where they are."""
     p = model.preprocess
     names = ("scale", "clean_limit", "gain", "level_mean", "level_gain")

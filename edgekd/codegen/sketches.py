@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgekd import __version__
 from edgekd.codegen.c_names import model_name
-from edgekd.codegen.write import render
+from edgekd.codegen.write import TemplateValues, render
 from edgekd.contracts.board import resource
 from edgekd.contracts.errors import EdgekdError
 from edgekd.program.package import Deployed
@@ -46,7 +46,7 @@ def carried(files: tuple[str, ...]) -> dict[str, str | bytes]:
     return {Path(file).name: (resource("firmware") / file).read_bytes() for file in files}
 
 
-def common_values(model: Deployed, vectors: Vectors) -> dict[str, Any]:
+def common_values(model: Deployed, vectors: Vectors) -> TemplateValues:
     """What the templates of every sketch ask for. EdgekdError when the vectors do not fit the model."""
     preprocess = model.preprocess
     values = {

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from edgekd import __version__
 from edgekd.codegen.c_names import model_name
 from edgekd.codegen.constants import c_type, network_values, preprocess_values
 from edgekd.codegen.sketches import CONSOLE, Vectors, carried, check
-from edgekd.codegen.write import render
+from edgekd.codegen.write import TemplateValues, render
 from edgekd.program.ops import OPERATORS
 from edgekd.program.package import Deployed, load_model
 from edgekd.program.program import Program
@@ -104,7 +103,7 @@ def _with_margin(arena_bytes: int) -> int:
     return -(-int(arena_bytes * (1 + ARENA_MARGIN)) // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
 
 
-def _graph(graph: str, content: bytes, program: Program) -> dict[str, Any]:
+def _graph(graph: str, content: bytes, program: Program) -> TemplateValues:
     """What the templates say about one TFLite file. `tensors`: how the sketch reaches its inputs and outputs."""
     calls = []
     for kind, indices in (("input", program.inputs), ("output", program.outputs)):

@@ -15,6 +15,8 @@ from edgekd.contracts.text import printable
 
 LINE = 120
 LONGEST_COMMENT = 4096
+TemplateValues = dict[str, Any]
+"""What a template asks for, by name."""
 
 
 def float_literal(value: float | np.float32) -> str:

@@ -13,12 +13,14 @@ import numpy as np
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
 from edgekd.contracts.errors import DataError
+from edgekd.contracts.results import DataSummary, Json
 from edgekd.data.baselines import Baseline, fit_baselines, load_baselines, save_baselines
 from edgekd.data.describe import describe
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.split import split_groups
 from edgekd.data.table import read_table, table_path
 from edgekd.data.windows import Windows, cut_split
+from edgekd.run import write_atomic
 from edgekd.tasks import Task, task_of
 
 SHOWN_PROBLEMS = 10
@@ -35,7 +37,7 @@ class Prepared:
     windows: Mapping[str, Windows]
     preprocess: Preprocess
     baselines: Mapping[str, Baseline]
-    description: Mapping[str, Any]
+    description: DataSummary
 
     def preprocess_of(self, one: Candidate | None) -> Preprocess:
         """That of a candidate, which may have another patch."""
@@ -63,7 +65,7 @@ def prepare(config: Config, folder: Path) -> None:
         arrays |= {f"{_SLICE}{name}": values for name, values in one.slices.items()}
         np.savez(folder / f"{part}.npz", allow_pickle=False, **arrays)
     _write(folder / "preprocess.json", preprocess.to_json())
-    _write(folder / "description.json", describe(table, split, windows))
+    write_atomic(folder / "description.json", describe(table, split, windows).to_json())
     baselines = fit_baselines(windows["train"], windows["val"], preprocess)
     save_baselines(baselines, folder / "baselines.npz")
     _write(folder / "baselines.json", {name: dict(one.settings) for name, one in baselines.items()})
@@ -85,7 +87,7 @@ def _load(folder: Path) -> Prepared:
         windows={part: _load_windows(folder / f"{part}.npz", preprocess.task) for part in PARTS},
         preprocess=preprocess,
         baselines=baselines,
-        description=_read(folder / "description.json"),
+        description=DataSummary.read(folder / "description.json"),
     )
 
 
@@ -108,27 +110,24 @@ def _read(path: Path) -> Any:
 class RunPlan:
     """What a run would do with its table."""
 
-    description: Mapping[str, Any]
+    description: DataSummary
     ignore: str | None
     problems: tuple[str, ...]
 
     def lines(self) -> list[str]:
         """Counts of rows, groups and windows, then what is wrong with rows."""
         about = self.description
-        flagged = f", {about['ignored']} rows flagged by '{self.ignore}'" if self.ignore else ""
-        lines = [f"{about['rows']} rows, {about['groups']} groups{flagged}"]
-        lines += [
-            f"{part:<6} {counts['groups']:>4} groups {counts['windows']:>7} windows"
-            for part, counts in about["parts"].items()
-        ]
-        if about["left_out"]:
-            lines.append(f"too short for a window, left out: {', '.join(about['left_out'])}")
-        lines += [f"{count} x {kind.replace('_', ' ')}" for kind, count in about["problems"].items()]
+        flagged = f", {about.ignored} rows flagged by '{self.ignore}'" if self.ignore else ""
+        lines = [f"{about.rows} rows, {about.groups} groups{flagged}"]
+        lines += [f"{part:<6} {counts.groups:>4} groups {counts.windows:>7} windows" for part, counts in about.parts]
+        if about.left_out:
+            lines.append(f"too short for a window, left out: {', '.join(about.left_out)}")
+        lines += [f"{count} x {kind.replace('_', ' ')}" for kind, count in about.problems.items()]
         return lines + [f"  {problem}" for problem in self.problems[:SHOWN_PROBLEMS]]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """All of it, as plain values."""
-        return {"data": dict(self.description), "rows_with_problems": list(self.problems)}
+        return {"data": self.description.to_dict(), "rows_with_problems": list(self.problems)}
 
 
 def plan(config: Config) -> RunPlan:

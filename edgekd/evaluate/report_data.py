@@ -22,7 +22,6 @@ from edgekd.contracts.results import (
     CandidateResult,
     ChosenResult,
     ComparedNetwork,
-    DataSummary,
     DrawnForecast,
     ErrorByHorizon,
     ExcludedCandidate,
@@ -85,7 +84,7 @@ def assemble(search: "Search", chosen: Candidate) -> Report:
         divide_by=config.data.divide_by,
         window=config.data.window,
         horizon=prepared.preprocess.task.steps,
-        data=DataSummary.parse(dict(prepared.description)),
+        data=prepared.description,
         baselines=baselines_section(prepared),
         teacher=TeacherResult(
             kind=config.teacher.kind,

@@ -76,9 +76,17 @@ def _forecaster(folder: Path, name: str, board: str) -> Callable[[F32], F32]:
 
 def inputs_only(data: Data, table: Path) -> tuple[Data, Task]:
     """The same columns of another table, where target, flags and split may be absent; its task asks for an input."""
-    changes: dict[str, Any] = {"table": str(table), "group": data.series, "ignore": None, "slices": []}
-    changes |= {"divide_by": 1.0, "split": FractionSplit()}
-    return data.model_copy(update=changes), Estimate(column=data.inputs[0])
+    answer = Estimate(column=data.inputs[0])
+    return data.model_copy(
+        update={
+            "table": str(table),
+            "group": data.series,
+            "ignore": None,
+            "slices": [],
+            "divide_by": 1.0,
+            "split": FractionSplit(),
+        }
+    ), answer
 
 
 def _windows(series: Series, window: int, stride: int) -> tuple[Any, Any]:

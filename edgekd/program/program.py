@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Options = dict[str, Any]
+"""Options of an operator by their names in TFLite's schema."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Quantization:
@@ -46,7 +49,7 @@ class Op:
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: dict[str, Any] = field(default_factory=dict)
+    options: Options = field(default_factory=dict)
     position: int = 0
 
     @property

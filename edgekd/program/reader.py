@@ -11,7 +11,7 @@ from edgekd.contracts.errors import ModelError
 from edgekd.program.flatbuffer import Table, root
 from edgekd.program.model_file import require_tflite
 from edgekd.program.ops import OPERATORS
-from edgekd.program.program import Op, Program, Quantization, Tensor
+from edgekd.program.program import Op, Options, Program, Quantization, Tensor
 from edgekd.program.schema import OPERATOR_NAMES, OTHER_TYPES, TYPES, VERSION, operator_name
 from edgekd.program.validate import checked
 
@@ -163,8 +163,8 @@ def _way_out(kind: str) -> str:
     return f"supported: {', '.join(OPERATORS)}"
 
 
-def _options(kind: str, operator: Table, what: str) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+def _options(kind: str, operator: Table, what: str) -> Options:
+    values: Options = {}
     wanted = OPERATORS[kind].options_table
     number, table = operator.integer(3, "uint8"), operator.table(4, f"{what} options")
     if wanted and (table is None or number != wanted):

@@ -2,12 +2,20 @@
 
 import html
 import math
-from typing import Any
 
 from edgekd.report.axes import Scale, spread
 from edgekd.report.front_scene import COSTS, FrontScene, Measure, amount, limits_text
 from edgekd.report.palette import kind_style
-from edgekd.report.plotly_style import HEIGHTS, PlotlyFigure, layout_of, legend_entry, marked, number_of, on_panel
+from edgekd.report.plotly_style import (
+    HEIGHTS,
+    PlotlyFigure,
+    PlotlyValues,
+    layout_of,
+    legend_entry,
+    marked,
+    number_of,
+    on_panel,
+)
 
 FAINT = 0.3  # opacity of what is dominated
 LABEL_HEIGHT = 14  # of a reference beside a plot, pixels
@@ -34,7 +42,7 @@ def front_figure(scene: FrontScene) -> PlotlyFigure:
     return {"traces": traces, **layouts}
 
 
-def _panel(scene: FrontScene, measure: Measure, panel: int) -> list[dict[str, Any]]:
+def _panel(scene: FrontScene, measure: Measure, panel: int) -> list[PlotlyValues]:
     """The traces of one panel."""
     costs, errors = scene.costs(measure), scene.errors
     best = {group.label: scene.front(measure, group) for group in scene.fronts}
@@ -75,7 +83,7 @@ def _panel(scene: FrontScene, measure: Measure, panel: int) -> list[dict[str, An
     return traces
 
 
-def _dress(layout: dict[str, Any], scene: FrontScene, panel: int, measure: Measure, y: Scale, *, wide: bool) -> None:
+def _dress(layout: PlotlyValues, scene: FrontScene, panel: int, measure: Measure, y: Scale, *, wide: bool) -> None:
     """Names, ranges and reference lines of one panel."""
     number, limits, x = number_of(panel), scene.limits[measure], scene.cost_scale(measure)
     all_limits = ", ".join(f"{name} {amount(limit, measure)}" for name, limit in limits.items())
@@ -111,7 +119,7 @@ def _dress(layout: dict[str, Any], scene: FrontScene, panel: int, measure: Measu
     ]  # fmt: skip
 
 
-def _reference_labels(scene: FrontScene, panel: int, y: Scale, *, wide: bool) -> list[dict[str, Any]]:
+def _reference_labels(scene: FrontScene, panel: int, y: Scale, *, wide: bool) -> list[PlotlyValues]:
     """Names of baselines and teacher to the right of the plot, with their errors where there is room."""
     shown = {name: error for name, error in scene.references.items() if y.holds(error)}
     height = HEIGHTS["wide" if wide else "narrow"]

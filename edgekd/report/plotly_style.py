@@ -16,19 +16,21 @@ from edgekd.report.palette import kind_style
 HEIGHTS = {"wide": 340, "narrow": 270}  # of a plot on wide and narrow screens, pixels
 GAP, BOTTOM = 92, 60  # below a plot, below the last one, pixels
 
-PlotlyFigure = dict[str, Any]
+PlotlyValues = dict[str, Any]
+"""A part of a figure: a trace, a layout, an axis or an annotation."""
+PlotlyFigure = PlotlyValues
 
 
 def layout_of(
     panels: int, height: int, traces: Sequence[Mapping[str, Any]], *, narrow: bool, right: int
-) -> dict[str, Any]:
+) -> PlotlyValues:
     """Axes of panels in rows, each `height` pixels high, and everything else that is alike in all drawings."""
     columns, top_margin = (1 if narrow else min(2, panels)), _legend_height(traces, narrow=narrow)
     rows = -(-panels // columns)
     inner = rows * height + (rows - 1) * GAP
     gap = 0.19 if columns > 1 else 0.0
     width = (1 - gap * (columns - 1)) / columns
-    layout: dict[str, Any] = {
+    layout: PlotlyValues = {
         "height": inner + top_margin + BOTTOM, "hovermode": "closest",
         "margin": {"l": 66, "r": right, "t": top_margin, "b": BOTTOM},
         "font": {"family": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif", "size": 12.5,
@@ -52,7 +54,7 @@ def layout_of(
     return layout
 
 
-def legend_entry(scene: FrontScene, group: PointGroup, *, line: bool = False) -> dict[str, Any]:
+def legend_entry(scene: FrontScene, group: PointGroup, *, line: bool = False) -> PlotlyValues:
     """An entry of the legend that switches a group in all panels; it has no points of its own."""
     kinds = {scene.candidates[i].kind for i in group.members}
     symbol = kind_style(kinds.pop()).symbol if len(kinds) == 1 else "circle"
@@ -65,7 +67,7 @@ def legend_entry(scene: FrontScene, group: PointGroup, *, line: bool = False) ->
     }  # fmt: skip
 
 
-def marked(panel: int, *, mode: str) -> dict[str, Any]:
+def marked(panel: int, *, mode: str) -> PlotlyValues:
     """Where the script puts the candidate that was clicked."""
     return on_panel(panel) | {
         "mode": mode, "meta": "marked", "x": [], "y": [], "hoverinfo": "skip",
@@ -74,7 +76,7 @@ def marked(panel: int, *, mode: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def on_panel(panel: int) -> dict[str, Any]:
+def on_panel(panel: int) -> PlotlyValues:
     """What a trace of a panel (from 0) has in common with the others there."""
     number = number_of(panel)
     return {"type": "scatter", "xaxis": f"x{number}", "yaxis": f"y{number}", "showlegend": False}

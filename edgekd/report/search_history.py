@@ -9,7 +9,7 @@ from edgekd.pareto import reference_point, shares_over_time
 from edgekd.report.axes import scale
 from edgekd.report.front_scene import COSTS, LOG_FROM, FrontScene, PointGroup, space_of
 from edgekd.report.importance import importance, parameters
-from edgekd.report.plotly_style import HEIGHTS, PlotlyFigure, layout_of, legend_entry, marked
+from edgekd.report.plotly_style import HEIGHTS, PlotlyFigure, PlotlyValues, layout_of, legend_entry, marked
 
 BAND = 0.14  # of an axis at most, and half the distance to the next value, is taken by the lines through one value
 MOST_LEVELS = 8  # a parameter with more numbers is drawn to scale
@@ -137,7 +137,7 @@ def _axis(title: str, values: Sequence[float | None]) -> _Axis:
     return _Axis(title=title, at=at, ticks=[(tick.at, tick.label) for tick in place.ticks(6)])
 
 
-def _lines(group: PointGroup, members: Sequence[int], axes: Sequence[_Axis], *, strong: bool) -> dict[str, Any]:
+def _lines(group: PointGroup, members: Sequence[int], axes: Sequence[_Axis], *, strong: bool) -> PlotlyValues:
     """The lines of some candidates, with a gap after each."""
     x: list[int | None] = []
     y: list[float | None] = []
@@ -155,7 +155,7 @@ def _lines(group: PointGroup, members: Sequence[int], axes: Sequence[_Axis], *, 
     }  # fmt: skip
 
 
-def _switch(choices: Mapping[str, Any], shapes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _switch(choices: Mapping[str, Any], shapes: Sequence[Mapping[str, Any]]) -> PlotlyValues:
     """Buttons that choose what lies on the horizontal axis; the lines of generations belong to the first choice."""
     return {
         "type": "buttons", "direction": "right", "x": 0.99, "xanchor": "right", "y": 0.04, "yanchor": "bottom",
@@ -175,7 +175,7 @@ def _in_time(scene: FrontScene, group: PointGroup) -> list[int]:
     return sorted(times, key=lambda i: (times[i] or 0.0, i)) if None not in times.values() else list(times)
 
 
-def _generations(scene: FrontScene, order: Sequence[int]) -> list[dict[str, Any]]:
+def _generations(scene: FrontScene, order: Sequence[int]) -> list[PlotlyValues]:
     """A line before the first candidate of each generation but the first one."""
     numbers = [scene.candidates[i].generation for i in order]
     firsts = [numbers.index(number) for number in dict.fromkeys(numbers) if number is not None]

@@ -15,7 +15,7 @@ from edgekd.program.lowering.builder import GraphBuilder, OpToLower
 from edgekd.program.operands import KernelContext, Values
 from edgekd.program.ops.checks import CheckedOp
 from edgekd.program.ops.operator import STRIDES, Operator, Option, activation
-from edgekd.program.program import Tensor
+from edgekd.program.program import Options, Tensor
 from edgekd.program.requantize import I64, quantize_multipliers, requantize, requantize_wide, wrap32
 
 F64 = NDArray[np.float64]
@@ -97,7 +97,7 @@ def _patches(context: KernelContext, height: int, width: int) -> F64:
 
 
 def patches_of(
-    x: NDArray[Any], height: int, width: int, options: dict[str, Any], out: tuple[int, ...], fill: float
+    x: NDArray[Any], height: int, width: int, options: Options, out: tuple[int, ...], fill: float
 ) -> NDArray[Any]:
     """Windows of x [B, H, W, C], filled outside of it: [B, H', W', C, height, width]. `out` is [1, H', W', ...]."""
     for axis, size in ((1, height), (2, width)):
