@@ -20,6 +20,8 @@ FIRMWARE = (
     "edgekd_window.c",
 )
 """Files of firmware/ that every model needs."""
+PROBABILITIES = ("edgekd_probabilities.h", "edgekd_probabilities.c")
+"""And those that one of classes needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,8 @@ def generate_model(model: Deployed) -> ModelCode:
         f"{name}.h": render("native_model.h.j2", **values),
         f"{name}.c": render("native_model.c.j2", **values),
     }
-    files |= {file: firmware_file(file) for file in FIRMWARE}
+    carried = FIRMWARE + (PROBABILITIES if values["answer"] == "probabilities" else ())
+    files |= {file: firmware_file(file) for file in carried}
     for code in graphs.values():
         files |= code.files
     memory = [

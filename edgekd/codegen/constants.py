@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgekd.codegen.write import TemplateValues
-from edgekd.contracts.errors import ModelError
+from edgekd.contracts.errors import DataError, ModelError
 from edgekd.program.package import Deployed
 from edgekd.program.program import Program, Tensor
+from edgekd.tasks import task_from_json
 
 TYPES = {"int8": "int8_t", "int16": "int16_t"}
 
@@ -58,6 +59,7 @@ def preprocess_values(model: Deployed) -> TemplateValues:
     p = model.preprocess
     names = ("scale", "clean_limit", "gain", "level_mean", "level_gain")
     try:
+        task = task_from_json(p["task"])
         return {
             "columns": [
                 {"title": title, "constants": [p[name][f] for name in names]} for f, title in enumerate(p["columns"])
@@ -70,9 +72,11 @@ def preprocess_values(model: Deployed) -> TemplateValues:
             "target_column": p["target_column"],
             "target_mean": p["target_mean"],
             "target_gain": p["target_gain"],
-            "target": p["task"]["column"],
+            "says": task.says(),
+            "answer": task.answer,
+            "classes": task.class_names,
             "unit": p["target_unit"],
             "center": [] if p["relative"] else p["center"],
         }
-    except (KeyError, IndexError) as error:
+    except (KeyError, IndexError, DataError) as error:
         raise ModelError(f"model.json: preprocess lacks {error}") from None

@@ -15,6 +15,7 @@ from edgekd.program.package import Deployed, load_model
 from edgekd.program.program import Program
 from edgekd.program.reader import read_tflite
 from edgekd.run import write_files
+from edgekd.tasks import task_from_json
 
 ARENA_MARGIN = 0.25
 """On top of the measured arena: the library on the board may have other kernels, which ask for other buffers."""
@@ -29,6 +30,8 @@ FIRMWARE = (
     *CONSOLE,
 )
 """Files of firmware/ that the sketch carries unchanged."""
+PROBABILITIES = ("include/edgekd_probabilities.h", "kernels/edgekd_probabilities.c")
+"""And those that a model of classes needs."""
 
 LIBRARY = "Chirale_TensorFLowLite 2.0.0"
 WRONG_IN_LIBRARY = {
@@ -66,7 +69,9 @@ def write_sketch(out: Path, model_folder: Path, *, arena_bytes: int, vectors: Ve
     """
     model = load_model(model_folder)
     name = model_name(model.name)
-    write_files(out / f"{name}_tflm", carried(FIRMWARE) | _generated(model, name, arena_bytes, vectors))
+    about_classes = task_from_json(model.preprocess["task"]).answer == "probabilities"
+    files = carried(FIRMWARE + (PROBABILITIES if about_classes else ()))
+    write_files(out / f"{name}_tflm", files | _generated(model, name, arena_bytes, vectors))
 
 
 def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -> dict[str, str]:

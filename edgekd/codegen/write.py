@@ -48,6 +48,14 @@ def comment(text: str) -> str:
     return line
 
 
+def string_literal(text: str) -> str:
+    """A C string literal of UTF-8 text. Bytes that are not plain ASCII letters or marks are octal escapes."""
+    plain = "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b'"\\?' else f"\\{byte:03o}" for byte in text.encode()
+    )
+    return f'"{plain}"'
+
+
 def word(text: str) -> str:
     """Text as one word for a C string, at most 48 characters: letters, digits, dots and dashes; others become _."""
     return re.sub(r"[^A-Za-z0-9.-]", "_", text)[:48] or "_"
@@ -88,6 +96,7 @@ def _environment() -> jinja2.Environment:
         "integer": _integer_literal,
         "array": array_literal,
         "comment": comment,
+        "string": string_literal,
         "word": word,
     }
     return environment

@@ -6,7 +6,7 @@ Shapes: n samples of a series, B windows of T samples, S targets per window, O o
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgekd.contracts.declarations import HardLoss
 
 F32 = NDArray[np.float32]
+Answer = Literal["value", "not_negative", "probabilities"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,6 +42,8 @@ class Task(ABC):
     """Unit of the answer where it is not that of the column."""
     lead: ClassVar[int] = 0
     """Samples from the last one of a window to the first target."""
+    answer: ClassVar[Answer] = "value"
+    """How firmware makes answers of the network's outputs, as `decode` does."""
     criterion: ClassVar[HardLoss] = "l1"
     """Training's loss on measured targets, by which the best epoch is chosen, too."""
     scaling: ClassVar[str] = "standard"
@@ -62,6 +65,10 @@ class Task(ABC):
     def relative(self) -> bool:
         """Whether answers are changes from the recent level of the task's column, where that is an input."""
         return False
+
+    @abstractmethod
+    def says(self) -> str:
+        """What the answers are, as the end of a sentence: `the next 100 values of q_Ah`."""
 
     @abstractmethod
     def labels(self, order: NDArray[np.int64], value: F32, known: NDArray[np.bool_]) -> Labels:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.contracts.declarations import HardLoss
-from edgekd.tasks.base import F32, Labels, Task
+from edgekd.tasks.base import F32, Answer, Labels, Task
 from edgekd.tasks.softmax import softmax
 
 
@@ -19,6 +19,7 @@ class Classify(Task):
     smooth: int = 1
 
     kind: ClassVar[str] = "classify"
+    answer: ClassVar[Answer] = "probabilities"
     text: ClassVar[bool] = True
     criterion: ClassVar[HardLoss] = "cross_entropy"
     doubts_classes: ClassVar[bool] = False
@@ -35,6 +36,9 @@ class Classify(Task):
 
     def with_classes(self, names: tuple[str, ...]) -> "Classify":
         return self if self.classes else replace(self, classes=names)
+
+    def says(self) -> str:
+        return f"the probabilities of {len(self.classes)} classes of {self.column}"
 
     def labels(self, order: NDArray[np.int64], value: F32, known: NDArray[np.bool_]) -> Labels:
         return Labels(target=value, known=known & (value >= 0), bound=np.zeros(len(value), dtype=bool))

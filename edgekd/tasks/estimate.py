@@ -15,6 +15,9 @@ class Estimate(Task):
 
     kind: ClassVar[str] = "estimate"
 
+    def says(self) -> str:
+        return f"{self.column} at the end of the window"
+
     def labels(self, order: NDArray[np.int64], value: F32, known: NDArray[np.bool_]) -> Labels:
         return Labels(target=value, known=known, bound=np.zeros(len(value), dtype=bool))
 

@@ -27,6 +27,9 @@ class Forecast(Task):
     def relative(self) -> bool:
         return True
 
+    def says(self) -> str:
+        return f"the next {self.horizon} values of {self.column}"
+
     def labels(self, order: NDArray[np.int64], value: F32, known: NDArray[np.bool_]) -> Labels:
         return Labels(target=value, known=known, bound=np.zeros(len(value), dtype=bool))
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.tasks.base import F32, Labels, Task
+from edgekd.tasks.base import F32, Answer, Labels, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +16,12 @@ class Remaining(Task):
     until: float
 
     kind: ClassVar[str] = "remaining"
+    answer: ClassVar[Answer] = "not_negative"
     unit: ClassVar[str] = "samples"
     doubts_classes: ClassVar[bool] = False
+
+    def says(self) -> str:
+        return f"the samples left until {self.column} stays below {self.until:g}"
 
     def labels(self, order: NDArray[np.int64], value: F32, known: NDArray[np.bool_]) -> Labels:
         above = np.flatnonzero(known & (value >= np.float32(self.until)))

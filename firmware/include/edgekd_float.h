@@ -13,19 +13,21 @@
 #endif
 
 /*
- * A product that is rounded to float32 before anything else happens to it.
- * Compilers may otherwise turn a * b + c into one fused operation, which rounds once instead of twice: GCC does by
- * default. The empty assembly costs nothing and cannot be looked through.
+ * A value that is rounded to float32 before anything else happens to it.
+ * Compilers may otherwise turn a * b + c into one fused operation, which rounds once instead of twice (GCC does by
+ * default), or take sums in another order. The empty assembly costs nothing and cannot be looked through.
  */
-static inline float edgekd_product(float a, float b) {
+static inline float edgekd_rounded(float value) {
 #if defined(__GNUC__) || defined(__clang__)
-    float rounded = a * b;
+    float rounded = value;
     __asm__("" : EDGEKD_FLOAT_REGISTER(rounded));
     return rounded;
 #else
-    volatile float rounded = a * b;
+    volatile float rounded = value;
     return rounded;
 #endif
 }
+
+static inline float edgekd_product(float a, float b) { return edgekd_rounded(a * b); }
 
 #endif

@@ -8,15 +8,14 @@ from numpy.typing import NDArray
 
 from edgekd.data.baselines.base import Baseline, Fitting
 from edgekd.data.baselines.linear import Line, Mean, Parabola, Persistence, Ridge
-from edgekd.data.baselines.statistics import Quadratic
+from edgekd.data.baselines.statistics import Forest, Logistic, Majority, NearestMean, Quadratic
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.windows import Windows
 
 __all__ = ["BASELINES", "Baseline", "fit_baselines", "load_baselines", "save_baselines"]
 
-BASELINES: dict[str, type[Baseline]] = {
-    baseline.name: baseline for baseline in (Mean, Persistence, Line, Parabola, Ridge, Quadratic)
-}
+_ALL = (Mean, Persistence, Line, Parabola, Ridge, Quadratic, Majority, Logistic, NearestMean, Forest)
+BASELINES: dict[str, type[Baseline]] = {baseline.name: baseline for baseline in _ALL}
 
 
 def fit_baselines(train: Windows, val: Windows, preprocess: Preprocess) -> dict[str, Baseline]:

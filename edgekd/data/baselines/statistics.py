@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edgekd.data.baselines.base import Baseline, Fitting, best_of
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.windows import Windows
+from edgekd.tasks.softmax import softmax
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -92,6 +93,115 @@ def _ridges(x: F64, y: F64) -> Iterator[tuple[float, F64]]:
         yield penalty, vectors @ (projected / (np.maximum(values, 0) + penalty)[:, None])
 
 
-def labels(windows: Windows) -> NDArray[np.int64]:
+class Majority(Baseline):
+    """The most frequent class of the training windows; arrays: `shares` [C] of all classes."""
+
+    name: ClassVar[str] = "majority"
+
+    def __call__(self, raw: F32) -> F32:
+        return np.tile(self.arrays["shares"].astype(np.float32), (len(raw), 1))
+
+    @classmethod
+    def fit(cls, data: Fitting) -> Self:
+        classes = len(data.preprocess.task.class_names)
+        counts = np.bincount(_labels(data.train), minlength=classes).astype(np.float64)
+        return cls(preprocess=data.preprocess, arrays={"shares": counts / counts.sum()}, settings={})
+
+
+class Logistic(Statistics):
+    """Multinomial logistic regression; arrays: `weights` [9 F + 1, C]. Its penalty is chosen on validation."""
+
+    name: ClassVar[str] = "logistic"
+
+    def __call__(self, raw: F32) -> F32:
+        features = self.features(raw)
+        logits = features @ self.arrays["weights"][:-1] + self.arrays["weights"][-1]
+        return softmax(logits.astype(np.float32))
+
+    @classmethod
+    def fit(cls, data: Fitting) -> Self:
+        from sklearn.linear_model import LogisticRegression
+
+        features, standard = cls.fitted(data)
+        label = _labels(data.train)
+        tried = []
+        for inverse_penalty in (0.01, 0.1, 1.0):
+            model = LogisticRegression(C=inverse_penalty, max_iter=300).fit(features, label)
+            coefficients, offsets = model.coef_, model.intercept_
+            if len(model.classes_) == 2:  # scikit-learn keeps the second of two alone
+                coefficients, offsets = np.vstack([-coefficients, coefficients]) / 2, np.array([-1, 1]) * offsets / 2
+            weights = np.zeros((features.shape[1] + 1, len(data.preprocess.task.class_names)))
+            weights[-1] = -1e3  # of a class without training windows
+            weights[:, model.classes_] = np.vstack([coefficients.T, offsets])
+            arrays = {**standard, "weights": weights}
+            tried.append(cls(preprocess=data.preprocess, arrays=arrays, settings={"C": inverse_penalty}))
+        return best_of(((one(data.val.raw), one) for one in tried), data.val)
+
+
+class NearestMean(Statistics):
+    """The class whose mean statistics are nearest; arrays: `means` [C, 9 F]."""
+
+    name: ClassVar[str] = "nearest_mean"
+
+    def __call__(self, raw: F32) -> F32:
+        away = ((self.features(raw)[:, None] - self.arrays["means"]) ** 2).sum(axis=2)
+        return softmax((-away / 2).astype(np.float32))
+
+    @classmethod
+    def fit(cls, data: Fitting) -> Self:
+        features, standard = cls.fitted(data)
+        label, classes = _labels(data.train), range(len(data.preprocess.task.class_names))
+        far = np.full(features.shape[1], 1e3)  # where a class without training windows is
+        means = np.stack([features[label == one].mean(axis=0) if (label == one).any() else far for one in classes])
+        return cls(preprocess=data.preprocess, arrays={**standard, "means": means}, settings={})
+
+
+class Forest(Statistics):
+    """A random forest of 200 trees (Breiman 2001).
+
+    arrays, all trees after each other: `starts` [trees] of the nodes of a tree, `feature` (-1: a leaf), `threshold`,
+    `left`, `right` [nodes], `shares` [nodes, C].
+    """
+
+    name: ClassVar[str] = "forest"
+    trees: ClassVar[int] = 200
+
+    def __call__(self, raw: F32) -> F32:
+        features = statistics(raw, self.preprocess).astype(np.float32)
+        feature, left, right = (self.arrays[name].astype(np.int64) for name in ("feature", "left", "right"))
+        total = np.zeros((len(raw), self.arrays["shares"].shape[1]))
+        for start in self.arrays["starts"].astype(np.int64):
+            node = np.full(len(raw), start)
+            while (inner := feature[node] >= 0).any():
+                at = node[inner]
+                below = features[np.flatnonzero(inner), feature[at]] <= self.arrays["threshold"][at]
+                node[inner] = np.where(below, left[at], right[at])
+            total += self.arrays["shares"][node]
+        return (total / len(self.arrays["starts"])).astype(np.float32)
+
+    @classmethod
+    def fit(cls, data: Fitting) -> Self:
+        from sklearn.ensemble import RandomForestClassifier
+
+        features = statistics(data.train.raw, data.preprocess).astype(np.float32)
+        model = RandomForestClassifier(cls.trees, min_samples_leaf=2, random_state=0).fit(features, _labels(data.train))
+        trees = [tree.tree_ for tree in model.estimators_]
+        starts = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
+        shares = np.zeros((sum(tree.node_count for tree in trees), len(data.preprocess.task.class_names)))
+        counts = np.concatenate([tree.value[:, 0] for tree in trees])
+        shares[:, model.classes_] = counts / counts.sum(axis=1, keepdims=True)
+        arrays = {
+            "starts": starts.astype(np.float64),
+            "feature": np.concatenate([np.where(tree.children_left < 0, -1, tree.feature) for tree in trees]),
+            "threshold": np.concatenate([tree.threshold for tree in trees]),
+            "left": np.concatenate([tree.children_left + start for tree, start in zip(trees, starts, strict=True)]),
+            "right": np.concatenate([tree.children_right + start for tree, start in zip(trees, starts, strict=True)]),
+            "shares": shares,
+        }
+        floats = {name: values.astype(np.float64) for name, values in arrays.items()}
+        return cls(preprocess=data.preprocess, arrays=floats, settings={"trees": cls.trees})
+
+
+def _labels(windows: Windows) -> NDArray[np.int64]:
     """Class numbers [B] of windows."""
     return windows.target[:, 0].astype(np.int64)
