@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     LossName = str
 else:
     Kind = Literal[tuple(model_kinds())]
-    LossName = Literal[tuple(name for name, loss in distillation_losses().items() if "forecast" in loss.tasks)]
+    LossName = Literal[tuple(distillation_losses())]
 Optimizer = Literal["adamw", "muon"]
 Objective = Literal["error", "flash", "latency", "ram", "energy"]
 TIME_UNITS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST_STEP = 1e9
 SMALLEST_DIVISOR = 1e-9  # its inverse must be a float32
 C_HEADERS = (
     "arduino", "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale",
@@ -78,7 +79,7 @@ def _other_part(value: Any, part: str, info: ValidationInfo) -> Any:
 def every_seconds(text: str) -> float:
     """Seconds of 100ms, 1s, 5min, 1h or 1d. ValueError for anything else."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *(ms|s|min|h|d)", text)
-    if match is None or not 0 < float(match[1]) * TIME_UNITS[match[2]] <= 1e9:
+    if match is None or not 0 < float(match[1]) * TIME_UNITS[match[2]] <= LONGEST_STEP:
         raise ValueError(f"'{text}' is no length of time; as 100ms, 1s, 5min, 1h or 1d")
     return float(match[1]) * TIME_UNITS[match[2]]
 
@@ -129,7 +130,7 @@ class Data(Section):
     scaling: Literal["relative", "standard", "robust"] | None = None
     """What samples are measured against: the recent level, or mean or median of training; None: as the task does."""
     max_gap: Annotated[int, Field(ge=0, le=4096)] = 5
-    every: Annotated[float, Field(gt=0, le=1e9)] | Text | None = None
+    every: float | str | None = None
     """Samples are so far apart in `order`: a number in its unit, or a time as 1s where it holds times. Without it,
     `order` rises by one."""
 
@@ -143,6 +144,8 @@ class Data(Section):
     def _a_length_of_time(cls, every: float | str | None) -> float | str | None:
         if isinstance(every, str):
             every_seconds(every)
+        elif every is not None and not 0 < every <= LONGEST_STEP:
+            raise ValueError(f"should be greater than 0 and at most {LONGEST_STEP:g} (got {every:g})")
         return every
 
     @field_validator("group")

@@ -84,7 +84,7 @@ def _unknown(loc: Loc, section: type[BaseModel], root: type[BaseModel], unions: 
     elsewhere = [
         ".".join(map(str, (*at, loc[-1])))
         for at, other in _sections(root, unions)
-        if loc[-1] in other.model_fields and other is not section
+        if loc[-1] in other.model_fields and at != loc[:-1]
     ]
     if near or elsewhere:
         return f"unknown key, did you mean '{(near or elsewhere)[0]}'?"
