@@ -220,7 +220,8 @@ def reduction(kind: str) -> Callable[[Rng, str], bytes]:
         keep = bool(rng.random() < 0.5)
         kept = [1 if i in axes else n for i, n in enumerate(size) if keep or i not in axes]
         x = tensor(rng, dtype, size)
-        y = tensor(rng, dtype, kept, None if rng.random() < 0.7 else grid_of(x))
+        same = kind.startswith("REDUCE") or rng.random() < 0.3
+        y = tensor(rng, dtype, kept, grid_of(x) if same else None)
         return single(kind, [x, constant([either_axis(rng, a, rank) for a in axes])], [y], keep_dims=keep)
 
     return make
@@ -277,11 +278,11 @@ def window(rng: Rng, dilated: bool) -> tuple[tuple[int, int, int], dict[str, Any
     return image, options, kernel, (result[0], result[1])
 
 
-def convolution(kind: str, weight_type: str) -> Callable[[Rng, str], bytes]:
+def convolution(kind: str, weight_type: str, images: int = 1) -> Callable[[Rng, str], bytes]:
     def make(rng: Rng, dtype: str) -> bytes:
         image, options, kernel, result = window(rng, dilated=True)
         channels = image[2]
-        x = tensor(rng, dtype, (1, *image))
+        x = tensor(rng, dtype, (images, *image))
         if kind == "CONV_2D":
             whole = [n for n in range(1, channels + 1) if channels % n == 0]
             groups = int(rng.choice(whole)) if weight_type == "int8" and rng.random() < 0.3 else 1
@@ -294,16 +295,16 @@ def convolution(kind: str, weight_type: str) -> Callable[[Rng, str], bytes]:
         weights, bias = weighted(rng, x, size, weight_type, axis, bool(rng.random() < 0.6))
         operands = [x, weights, *([bias] if rng.random() < 0.8 else [])]
         options["activation"] = str(rng.choice(ACTIVATIONS))
-        return single(kind, operands, [summed(rng, x, weights, (1, *result, outputs))], **options)
+        return single(kind, operands, [summed(rng, x, weights, (images, *result, outputs))], **options)
 
     return make
 
 
-def pooling(kind: str) -> Callable[[Rng, str], bytes]:
+def pooling(kind: str, images: int = 1) -> Callable[[Rng, str], bytes]:
     def make(rng: Rng, dtype: str) -> bytes:
         image, options, kernel, result = window(rng, dilated=False)
-        x = tensor(rng, dtype, (1, *image))
-        y = tensor(rng, dtype, (1, *result, image[2]), grid_of(x))
+        x = tensor(rng, dtype, (images, *image))
+        y = tensor(rng, dtype, (images, *result, image[2]), grid_of(x))
         options |= {"filter_h": kernel[0], "filter_w": kernel[1], "activation": str(rng.choice(ACTIVATIONS))}
         return single(kind, [x], [y], **options)
 
@@ -439,6 +440,74 @@ def unsigned(rng: Rng, dtype: str) -> bytes:
     return single("QUANTIZE", [x], [y]) if rng.random() < 0.5 else single("QUANTIZE", [y], [x])
 
 
+def leaky_relu(rng: Rng, dtype: str) -> bytes:
+    size = shape(rng)
+    alpha = float(rng.choice([0.0, 0.1, 0.3, 1.0, 1.7]))
+    return single("LEAKY_RELU", [tensor(rng, dtype, size)], [tensor(rng, dtype, size)], alpha=alpha)
+
+
+def prelu(rng: Rng, dtype: str) -> bytes:
+    size = (1, *map(int, rng.integers(1, 6, 3)))
+    slopes = tuple(1 if rng.random() < 0.4 else n for n in size[1:])
+    values = rng.integers(-128, 128, slopes)
+    alpha = constant(values, dtype, scale(rng, -12, -4), zero_point=int(rng.integers(-128, 128)))
+    y = tensor(rng, dtype, size, (scale(rng, -8, 3), int(rng.integers(-128, 128))))
+    return single("PRELU", [tensor(rng, dtype, size), alpha], [y])
+
+
+def hard_swish(rng: Rng, dtype: str) -> bytes:
+    size = shape(rng)
+    y = scale(rng, -9, -3)
+    x = tensor(rng, dtype, size, (scale(rng, -9, -3), int(rng.integers(-128, 128))))
+    return single("HARD_SWISH", [x], [tensor(rng, dtype, size, (y, int(rng.integers(-128, 128))))])
+
+
+def extreme(kind: str) -> Callable[[Rng, str], bytes]:
+    def make(rng: Rng, dtype: str) -> bytes:
+        full = shape(rng)
+        a, b = (tuple(1 if rng.random() < 0.3 else n for n in full) for _ in range(2))
+        grid = grid_of(tensor(rng, dtype, ()))
+        second = tensor(rng, dtype, b, grid)
+        if rng.random() < 0.3:
+            limits = np.iinfo(dtype)
+            values = rng.integers(limits.min, limits.max + 1, b)
+            second = constant(values, dtype, second.scale, zero_point=second.zero_point)
+        return single(
+            kind, [tensor(rng, dtype, a, grid), second], [tensor(rng, dtype, np.broadcast_shapes(a, b), grid)]
+        )
+
+    return make
+
+
+def arg_extreme(kind: str) -> Callable[[Rng, str], bytes]:
+    def make(rng: Rng, dtype: str) -> bytes:
+        size = shape(rng)
+        axis = int(rng.integers(0, len(size)))
+        y = Spec(shape=(*size[:axis], *size[axis + 1 :]), dtype="int32")
+        where = constant(np.array(either_axis(rng, axis, len(size))))
+        return single(kind, [tensor(rng, dtype, size), where], [y], output_type=2)
+
+    return make
+
+
+FUNCTIONS: dict[tuple[str, str], Callable[[Rng, str], bytes]] = {
+    **{(kind, dtype): extreme(kind) for kind in ("MAXIMUM", "MINIMUM") for dtype in ("int8", "int16")},
+    **{("ABS", dtype): unary("ABS") for dtype in ("int8", "int16")},
+    **{("LEAKY_RELU", dtype): leaky_relu for dtype in ("int8", "int16")},
+    ("PRELU", "int8"): prelu,
+    ("HARD_SWISH", "int8"): hard_swish,
+    ("ELU", "int8"): unary("ELU"),
+    **{(kind, "int8"): reduction(kind) for kind in ("REDUCE_MAX", "REDUCE_MIN")},
+    **{(kind, "int8"): arg_extreme(kind) for kind in ("ARG_MAX", "ARG_MIN")},
+    **{
+        (f"{kind} of images", dtype): convolution(kind, "int8", 3)
+        for kind in ("CONV_2D", "DEPTHWISE_CONV_2D")
+        for dtype in ("int8", "int16")
+    },
+    ("AVERAGE_POOL_2D of images", "int8"): pooling("AVERAGE_POOL_2D", 3),
+    ("MAX_POOL_2D of images", "int16"): pooling("MAX_POOL_2D", 3),
+}
+"""Elementwise operators, extremes, and several images."""
 MOVES: dict[tuple[str, str], Callable[[Rng, str], bytes]] = {
     **{
         (kind, dtype): make
@@ -499,5 +568,6 @@ MAKERS: dict[tuple[str, str], Callable[[Rng, str], bytes]] = {
     ("CONV_2D with int4", "int8"): convolution("CONV_2D", "int4"),
     ("DEPTHWISE_CONV_2D with int4", "int8"): convolution("DEPTHWISE_CONV_2D", "int4"),
     **MOVES,
+    **FUNCTIONS,
 }
 """(operator, type of its activations) -> a random file with that operator alone."""

@@ -20,7 +20,7 @@ from kernel_cases import (
     split_and_joined,
     write_all,
 )
-from operator_cases import MOVES, random_inputs
+from operator_cases import FUNCTIONS, MOVES, random_inputs
 from tflite_builder import Spec, constant, single
 
 from edgekd.codegen.c_graph import generate
@@ -66,13 +66,14 @@ def test_operator_on_host_and_board(kind: str, dtype: str, tmp_path: Path) -> No
     check_on_board(tmp_path, found, "nano33ble")
 
 
-def test_operators_that_move_values_on_host_and_board(tmp_path: Path) -> None:
-    found = cases(list(MOVES), 5)
+@pytest.mark.parametrize("kinds", [list(MOVES), list(FUNCTIONS)], ids=["moves", "functions"])
+def test_small_operators_on_host_and_board(kinds: list[tuple[str, str]], tmp_path: Path) -> None:
+    found = cases(kinds, 5)
     check_on_host(tmp_path, found)
     check_on_board(tmp_path, found, "nano33ble")
 
 
-@pytest.mark.parametrize("kinds", [WEIGHTED, COPIES, [*OTHERS, *MOVES]])
+@pytest.mark.parametrize("kinds", [WEIGHTED, COPIES, [*OTHERS, *MOVES, *FUNCTIONS]])
 def test_operators_on_a_core_without_dsp_instructions(kinds: list[tuple[str, str]], tmp_path: Path) -> None:
     check_on_board(tmp_path, cases(kinds, 3, seed=1), "rp2040_pico")
 
@@ -94,7 +95,7 @@ def test_operators_compiled_by_clang(kinds: list[tuple[str, str]], tmp_path: Pat
 @needs_host_gcc
 def test_nothing_undefined_is_done_and_nothing_beyond_the_arguments_is_read(tmp_path: Path) -> None:
     """Examples, which check themselves, with both sanitizers: their arrays have no spare element."""
-    check_with_sanitizers(tmp_path, cases([*KINDS, *MOVES], 2, seed=4))
+    check_with_sanitizers(tmp_path, cases([*KINDS, *MOVES, *FUNCTIONS], 2, seed=4))
 
 
 @needs_host_gcc
@@ -126,7 +127,7 @@ def test_parts_at_any_address_are_read_to_their_end_only(tmp_path: Path) -> None
 def test_no_compiler_has_a_warning(command: list[str], tmp_path: Path) -> None:
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
-    sources = write_all(tmp_path, cases([*KINDS, *MOVES], 1, seed=5))
+    sources = write_all(tmp_path, cases([*KINDS, *MOVES, *FUNCTIONS], 1, seed=5))
     headers = tmp_path / "headers.cpp"
     whole = [path for path in tmp_path.glob("edgekd_*.h") if not path.name.endswith("_body.h")]
     headers.write_text("".join(f'#include "{path.name}"\n' for path in whole))
@@ -162,7 +163,7 @@ def test_extreme_sums_and_factors(tmp_path: Path) -> None:
 
 def test_every_kernel_is_reached() -> None:
     """The graphs above leave no kernel out, fast or wide."""
-    found = [*cases(KINDS, 16, windows=1), *cases(list(MOVES), 1, windows=1), *extremes()]
+    found = [*cases(KINDS, 16, windows=1), *cases([*MOVES, *FUNCTIONS], 1, windows=1), *extremes()]
     reached = {name for case in found for name in case.code.files}
     kernels = {path.name for path in (resource("firmware") / "kernels").iterdir()}
     assert kernels - reached == NO_OPERATORS | ELEMENTWISE

@@ -68,6 +68,8 @@ def render(template: str, **values: Any) -> str:
 
 def _integer_literal(value: Any) -> str:
     # The smallest integers have no literal of their own type: -2147483648 is a negated long.
+    if isinstance(value, str):
+        return value
     return f"({value + 1} - 1)" if value in (-(2**31), -(2**63)) else str(int(value))
 
 

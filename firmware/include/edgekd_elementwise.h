@@ -18,6 +18,29 @@
 
 EDGEKD_INLINE int32_t edgekd_square(int32_t x) { return x * x; }
 
+EDGEKD_INLINE int32_t edgekd_maximum(int32_t a, int32_t b) { return a > b ? a : b; }
+
+EDGEKD_INLINE int32_t edgekd_minimum(int32_t a, int32_t b) { return a < b ? a : b; }
+
+/* Fractions and shifts as edgekd_requantize takes them; zero points of int16 are 0. */
+EDGEKD_INLINE int32_t edgekd_abs_s16(int32_t x, int32_t fraction, int32_t shift) {
+    return edgekd_saturate_s16(edgekd_requantize(x < 0 ? -x : x, fraction, shift, 0));
+}
+
+EDGEKD_INLINE int32_t edgekd_leaky_relu_s16(int32_t x, int32_t fraction, int32_t shift, int32_t fraction_below,
+                                            int32_t shift_below) {
+    return edgekd_saturate_s16(x < 0 ? edgekd_requantize(x, fraction_below, shift_below, 0)
+                                     : edgekd_requantize(x, fraction, shift, 0));
+}
+
+/* slope: less its zero point. */
+EDGEKD_INLINE int32_t edgekd_prelu_s8(int32_t raw, int32_t slope, int32_t x_zero, int32_t fraction, int32_t shift,
+                                      int32_t fraction_below, int32_t shift_below, int32_t zero) {
+    const int32_t x = raw - x_zero;
+    return edgekd_saturate_s8(x < 0 ? edgekd_requantize(x * slope, fraction_below, shift_below, zero)
+                                    : edgekd_requantize(x, fraction, shift, zero));
+}
+
 /* 2^20 / sqrt(x) for 1 <= x < 2^29, as TFLite computes it. In kernels/edgekd_inverse_sqrt.c. */
 int32_t edgekd_inverse_sqrt(int32_t x);
 

@@ -139,6 +139,24 @@ typedef struct {
 void edgekd_sum_s8(const edgekd_sum *layer, const int8_t *x, int8_t *y);
 void edgekd_sum_s16(const edgekd_sum *layer, const int16_t *x, int16_t *y);
 
+/* The largest or smallest along up to two axes. Strides are in elements. */
+typedef struct {
+    int32_t kept[3], kept_strides[3];
+    int32_t reduced[2], reduced_strides[2];
+    uint32_t largest; /* 0: the smallest */
+} edgekd_extreme;
+
+/** REDUCE_MAX and REDUCE_MIN. @param y  must not overlap x. Stack: up to 80 bytes. */
+void edgekd_extreme_s8(const edgekd_extreme *layer, const int8_t *x, int8_t *y);
+
+typedef struct {
+    uint32_t outer, size, inner; /* of x: the axis that is looked along has `size` places */
+    uint32_t largest;            /* 0: the smallest */
+} edgekd_arg_extreme;
+
+/** ARG_MAX and ARG_MIN: the first place of it. @param x  [outer, size, inner]  @param y  [outer, inner] */
+void edgekd_arg_extreme_s8(const edgekd_arg_extreme *layer, const int8_t *x, int32_t *y);
+
 /* Windows over an image [height, width, channels]; places outside of it do not count. */
 typedef struct {
     uint32_t height, width, channels;

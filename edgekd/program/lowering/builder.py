@@ -5,7 +5,7 @@ Modules of operators add to it; `lower` arranges what they added.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,6 +157,25 @@ class GraphBuilder:
     def call(self, call: KernelCall) -> None:
         """Add a call of a kernel."""
         self.nodes.append(Node(needs=call.reads, makes=[call.out], calls=[call]))
+
+    def by_image(self, call: KernelCall) -> None:
+        """Add a call of a kernel for one image, for every image [N, H, W, C] of its first operand and of its result."""
+        x, out = call.sources[0], call.out
+        assert isinstance(x, Buffer)
+        if out.shape[0] == 1:
+            self.call(call)
+            return
+        calls = []
+        for image in range(out.shape[0]):
+            parts = [self._image(buffer, image) for buffer in (x, out)]
+            calls.append(replace(call, sources=[parts[0], *call.sources[1:]], out=parts[1], whole=False))
+        self.nodes.append(Node(needs=[x], makes=[out], calls=calls))
+
+    def _image(self, whole: Buffer, image: int) -> Buffer:
+        shape = (1, *whole.shape[1:])
+        offset = image * math.prod(shape)
+        name = self.name(f"{whole.name}_{image}")
+        return replace(whole, name=name, shape=shape, base=whole, offset=offset)
 
     def copy(self, source: Buffer | Array, out: Buffer) -> None:
         """Add a copy of a whole buffer or constant."""

@@ -63,6 +63,11 @@ class Form:
     signs: tuple[int, int] | None = None
 
 
+def only_tables(op: "ElementwiseLowering") -> ElementwiseOp:
+    """For functions of one int8, of which `ElementwiseLowering` makes a table."""
+    raise AssertionError(f"{op.what}: its rule refuses what is no function of one int8")
+
+
 class ElementwiseLowering:
     """One operator being lowered: its tensors, where its operands are, and the part of a loop that comes out."""
 

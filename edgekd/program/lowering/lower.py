@@ -6,6 +6,7 @@ from edgekd.contracts.errors import ModelError
 from edgekd.program.lowering import block_sparse
 from edgekd.program.lowering.builder import GraphBuilder, Node, OpToLower
 from edgekd.program.lowering.ir import Buffer, FusedLoop, Graph, Step
+from edgekd.program.lowering.islands import in_integers
 from edgekd.program.model_file import TO_INTEGERS
 from edgekd.program.ops import OPERATORS
 from edgekd.program.program import Op, Program
@@ -22,6 +23,7 @@ def lower(programs: Sequence[Program], *, padded: bool = False) -> list[Graph]:
 
 
 def _lower(program: Program, padded: bool, sparse: bool) -> Graph:
+    program = in_integers(program)
     builder = GraphBuilder(program, padded=padded, sparse=sparse)
     in_float = first_in_float(program)
     if in_float:

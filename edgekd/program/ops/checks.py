@@ -177,8 +177,6 @@ class CheckedOp:
     def window(self, x: Tensor, y: Tensor, height: int, width: int, channels: int) -> None:
         """ModelError unless y has the shape that windows of this size give."""
         options, sizes = self.op.options, [x.shape[0]]
-        if x.shape[0] != 1:
-            raise self.fail(f"'{x.name}' holds {x.shape[0]} images, 1 is supported")
         for side, size, have in (("h", height, x.shape[1]), ("w", width, x.shape[2])):
             stride, dilation = options[f"stride_{side}"], options.get(f"dilation_{side}", 1)
             if not (1 <= stride < 2**15 and 1 <= dilation < 2**15 and 1 <= size < 2**15):

@@ -92,8 +92,13 @@ def _factors(context: KernelContext) -> F64:
 
 def _patches(context: KernelContext, height: int, width: int) -> F64:
     """The inputs under each place of the kernel, zero outside: [B, H', W', C, height, width]."""
-    x = context.raw(0)[:, 0].astype(np.float64) - context.zero_point(0)
+    x = images_of(context.raw(0)).astype(np.float64) - context.zero_point(0)
     return patches_of(x, height, width, context.op.options, context.outputs[0].shape, 0.0)
+
+
+def images_of(x: NDArray[Any]) -> NDArray[Any]:
+    """All images of a batch of windows: [B, N, H, W, C] -> [B * N, H, W, C]."""
+    return x.reshape(-1, *x.shape[2:])
 
 
 def patches_of(
@@ -115,12 +120,12 @@ def patches_of(
 
 def _lower_conv(graph: GraphBuilder, op: OpToLower) -> None:
     layer = weighted.layer_of(graph, op)
-    graph.call(weighted.conv_2d(layer, graph.scratch(layer.out)))
+    graph.by_image(weighted.conv_2d(layer, graph.scratch(layer.out)))
 
 
 def _lower_depthwise(graph: GraphBuilder, op: OpToLower) -> None:
     layer = weighted.layer_of(graph, op)
-    graph.call(weighted.depthwise_conv_2d(layer, graph.scratch(layer.out)))
+    graph.by_image(weighted.depthwise_conv_2d(layer, graph.scratch(layer.out)))
 
 
 OPERATORS = (
@@ -133,7 +138,7 @@ OPERATORS = (
         options=STRIDES | activation(3) | {"dilation_w": Option(4, default=1), "dilation_h": Option(5, default=1)},
         options_table=1,
         types="int8 with int8 or int4 weights, int16 with int8 weights",
-        limits="one image at a time; groups, strides and dilations of any size",
+        limits="groups, strides and dilations of any size",
     ),
     Operator(
         name="DEPTHWISE_CONV_2D",
@@ -147,6 +152,5 @@ OPERATORS = (
         | {"dilation_w": Option(5, default=1), "dilation_h": Option(6, default=1)},
         options_table=2,
         types="int8 with int8 or int4 weights, int16 with int8 weights",
-        limits="one image at a time",
     ),
 )

@@ -85,6 +85,7 @@ OPERATORS = (
         options={"axis": Option(0), "batch_dims": Option(1)},
         options_table=23,
         float32=True,
+        moves=True,
         types="int8",
         limits="constant indices, up to 4 axes",
     ),
@@ -95,6 +96,7 @@ OPERATORS = (
         reference=moves.reference(_broadcast),
         lower=moves.lower(_broadcast),
         float32=True,
+        moves=True,
         limits="up to 5 axes",
     ),
     Operator(
@@ -106,5 +108,6 @@ OPERATORS = (
         options={"align_corners": Option(0, "bool"), "half_pixel_centers": Option(1, "bool")},
         options_table=74,
         float32=True,
+        moves=True,
     ),
 )

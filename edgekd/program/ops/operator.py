@@ -40,6 +40,10 @@ class Operator:
     """Whether its results follow from shapes alone."""
     float32: bool = False
     """Whether reference and lowering take float32, too, because they only move values or convert them."""
+    real: Callable[[Values], Values] | None = None
+    """Its function of one real number in float32, where it is one that every computer rounds alike."""
+    moves: bool = False
+    """Whether it only moves values, so that it can do so with the integers that real numbers come from."""
     types: str = "int8, int16"
     """Types of the activations, for the table of operators."""
     limits: str = ""

@@ -100,6 +100,7 @@ OPERATORS = (
         options={"mode": Option(0, "int8", MODES)},
         options_table=77,
         float32=True,
+        moves=True,
         types="int8",
         limits=f"constant paddings, up to {MOST_AXES} axes",
     ),

@@ -9,7 +9,7 @@ from edgekd.program.lowering.ir import KernelCall, Struct
 from edgekd.program.lowering.weighted import padding_before
 from edgekd.program.operands import KernelContext, Values, activation_limits, zero_point_of
 from edgekd.program.ops.checks import CheckedOp
-from edgekd.program.ops.conv_2d import patches_of
+from edgekd.program.ops.conv_2d import images_of, patches_of
 from edgekd.program.ops.operator import STRIDES, Operator, Option, activation
 from edgekd.program.requantize import I64
 
@@ -27,7 +27,7 @@ def _rule(op: CheckedOp) -> None:
 def _average(context: KernelContext) -> list[Values]:
     """Take the mean of the integers, rounded half away from zero."""
     total = _patches(context, context.value(0), 0).sum(axis=(-2, -1))
-    count = _patches(context, np.ones((1, *context.tensor(0).shape), np.int64), 0).sum(axis=(-2, -1))
+    count = _patches(context, np.ones((1, 1, *context.tensor(0).shape[1:]), np.int64), 0).sum(axis=(-2, -1))
     mean = np.sign(total) * ((np.abs(total) + count // 2) // count)
     return _finished(context, mean)
 
@@ -40,7 +40,7 @@ def _max(context: KernelContext) -> list[Values]:
 
 def _patches(context: KernelContext, x: I64, fill: int) -> I64:
     options = context.op.options
-    return patches_of(x[:, 0], options["filter_h"], options["filter_w"], options, context.outputs[0].shape, fill)
+    return patches_of(images_of(x), options["filter_h"], options["filter_w"], options, context.outputs[0].shape, fill)
 
 
 def _finished(context: KernelContext, x: I64) -> list[Values]:
@@ -77,13 +77,13 @@ def _lower(kind: str) -> Callable[[GraphBuilder, OpToLower], None]:
             },
         )
         name = f"edgekd_{kind}_pool_s{np.iinfo(out.dtype).bits}"
-        graph.call(KernelCall(kernel=name, function=name, op=op.op.kind, sources=[x], out=out, layer=layer))
+        graph.by_image(KernelCall(kernel=name, function=name, op=op.op.kind, sources=[x], out=out, layer=layer))
 
     return lower
 
 
 OPTIONS = STRIDES | {"filter_w": Option(3), "filter_h": Option(4)} | activation(5)
-LIMITS = "one image at a time, one quantization"
+LIMITS = "one quantization"
 
 OPERATORS = (
     Operator(

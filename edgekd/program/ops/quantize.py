@@ -5,7 +5,7 @@ import numpy as np
 from edgekd.program.lowering.builder import GraphBuilder, OpToLower
 from edgekd.program.lowering.elementwise import ElementwiseLowering, Form, scaling
 from edgekd.program.lowering.ir import ElementwiseOp, KernelCall, Member, Name, Real, Struct
-from edgekd.program.operands import KernelContext, Values, scale_of, zero_point_of
+from edgekd.program.operands import KernelContext, Values, look_up, scale_of, table_of, zero_point_of
 from edgekd.program.ops.checks import CheckedOp
 from edgekd.program.ops.operator import Operator
 from edgekd.program.program import Tensor
@@ -30,6 +30,8 @@ def _rule(op: CheckedOp) -> None:
 
 def _reference(context: KernelContext) -> list[Values]:
     """Rescale, or round real numbers."""
+    if "table" in context.op.options:  # of every int8, see lowering.islands
+        return [look_up(context.raw(0), table_of(context.op.options["table"], "int8"))]
     if context.tensor(0).dtype == "float32":
         return [from_real(context.raw(0), context.outputs[0], context.what)]
     factor = context.scale(0) / context.out_scale

@@ -1,4 +1,4 @@
-"""MEAN and SUM along axes."""
+"""MEAN, SUM, REDUCE_MAX and REDUCE_MIN along axes."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,9 +13,7 @@ from edgekd.program.ops.checks import CheckedOp
 from edgekd.program.ops.operator import Operator, Option
 from edgekd.program.requantize import I64, quantize_multiplier, requantize, wrap32
 
-MOST_AXES = 2
-"""Most axes that MEAN and SUM have room for; TFLite-Micro writes past its end with more."""
-KEPT, SUMMED = 3, 2
+KEPT, REDUCED = 3, 2
 """Axes that the kernels run over."""
 Axis = tuple[int, int]
 """Size and stride in elements."""
@@ -28,13 +26,15 @@ def _rule(op: CheckedOp) -> None:
     x, y = op.operand(0), op.result
     integers = op.same_type((x, y))
     op.rank(x)
-    axes = op.constant(1)
-    if len(axes) > MOST_AXES:
-        raise op.fail(f"{len(axes)} axes, up to {MOST_AXES} are supported")
-    reduced = {op.axis(axis, len(x.shape)) for axis in axes}
+    reduced = {op.axis(axis, len(x.shape)) for axis in op.constant(1)}
     kept = [1 if i in reduced else n for i, n in enumerate(x.shape) if op.op.options["keep_dims"] or i not in reduced]
     op.shape(y, kept)
-    if integers:
+    if not integers:
+        return
+    if op.op.kind in ("REDUCE_MAX", "REDUCE_MIN"):
+        op.same_type((x, y), ("int8",))
+        op.same_quant((x, y))
+    else:
         op.factor(op.scale(x) / op.scale(y))
 
 
@@ -67,6 +67,16 @@ def _total(context: KernelContext) -> tuple[I64, int]:
     return wrap32(total), count
 
 
+def _extreme(pick: Callable[..., Values]) -> Callable[[KernelContext], list[Values]]:
+    """Of the integers as they are."""
+
+    def compute(context: KernelContext) -> list[Values]:
+        rank = len(context.tensor(0).shape)
+        return [pick(context.raw(0), axis=tuple({axis % rank + 1 for axis in context.integers(1)}))]
+
+    return compute
+
+
 def _lower(scaling: Callable[[float, int], Factor]) -> Callable[[GraphBuilder, OpToLower], None]:
     def lower(graph: GraphBuilder, op: OpToLower) -> None:
         x, out = graph.required(op.op.inputs[0], op.what), graph.buffer(op.op.outputs[0])
@@ -79,16 +89,7 @@ def _lower(scaling: Callable[[float, int], Factor]) -> Callable[[GraphBuilder, O
 
 def _call(op: OpToLower, x: Buffer, out: Buffer, factor: Factor) -> KernelCall:
     assert out.tensor is not None
-    shape = op.tensor(0).shape
-    summed = {axis % len(shape) for axis in op.integers(1)}
-    axes = [(size, math.prod(shape[axis + 1 :])) for axis, size in enumerate(shape)]
-    kept_axes = _filled(_joined([pair for axis, pair in enumerate(axes) if axis not in summed]), KEPT, op.what)
-    summed_axes = _filled(_joined([pair for axis, pair in enumerate(axes) if axis in summed]), SUMMED, op.what)
-    members: dict[str, Member] = {
-        "kept": _row(kept_axes, 0),
-        "kept_strides": _row(kept_axes, 1),
-        "summed": _row(summed_axes, 0),
-        "summed_strides": _row(summed_axes, 1),
+    members = _axes(op, "summed") | {
         "offset": -zero_point_of(op.tensor(0), op.what) * (x.size // out.size),
         "multiplier": factor[0],
         "shift": factor[1],
@@ -97,6 +98,29 @@ def _call(op: OpToLower, x: Buffer, out: Buffer, factor: Factor) -> KernelCall:
     name = f"edgekd_sum_s{np.iinfo(out.dtype).bits}"
     layer = Struct(c_type="edgekd_sum", members=members)
     return KernelCall(kernel=name, function=name, op=op.op.kind, sources=[x], out=out, layer=layer)
+
+
+def _lower_extreme(graph: GraphBuilder, op: OpToLower) -> None:
+    x, out = graph.required(op.op.inputs[0], op.what), graph.buffer(op.op.outputs[0])
+    largest: dict[str, Member] = {"largest": int(op.op.kind == "REDUCE_MAX")}
+    layer = Struct(c_type="edgekd_extreme", members=_axes(op, "reduced") | largest)
+    name = "edgekd_extreme_s8"
+    graph.call(KernelCall(kernel=name, function=name, op=op.op.kind, sources=[x], out=out, layer=layer))
+
+
+def _axes(op: OpToLower, title: str) -> dict[str, Member]:
+    """Sizes and strides of the axes that are kept, and of those that are not."""
+    shape = op.tensor(0).shape
+    reduced = {axis % len(shape) for axis in op.integers(1)}
+    axes = [(size, math.prod(shape[axis + 1 :])) for axis, size in enumerate(shape)]
+    kept_axes = _filled(_joined([pair for axis, pair in enumerate(axes) if axis not in reduced]), KEPT, op.what)
+    reduced_axes = _filled(_joined([pair for axis, pair in enumerate(axes) if axis in reduced]), REDUCED, op.what)
+    return {
+        "kept": _row(kept_axes, 0),
+        "kept_strides": _row(kept_axes, 1),
+        title: _row(reduced_axes, 0),
+        f"{title}_strides": _row(reduced_axes, 1),
+    }
 
 
 def _joined(axes: Sequence[Axis]) -> list[Axis]:
@@ -122,7 +146,7 @@ def _row(axes: Sequence[Axis], column: int) -> Struct:
 
 
 OPTIONS = {"keep_dims": Option(0, "bool")}
-LIMITS = f"up to {MOST_AXES} of up to 4 axes"
+LIMITS = "constant axes, of up to 4"
 
 OPERATORS = (
     Operator(
@@ -143,6 +167,28 @@ OPERATORS = (
         lower=_lower(_sum_factor),
         options=OPTIONS,
         options_table=27,
+        limits=LIMITS,
+    ),
+    Operator(
+        name="REDUCE_MAX",
+        resolver="AddReduceMax",
+        rule=_rule,
+        reference=_extreme(np.max),
+        lower=_lower_extreme,
+        options=OPTIONS,
+        options_table=27,
+        types="int8",
+        limits=LIMITS,
+    ),
+    Operator(
+        name="REDUCE_MIN",
+        resolver="AddReduceMin",
+        rule=_rule,
+        reference=_extreme(np.min),
+        lower=_lower_extreme,
+        options=OPTIONS,
+        options_table=27,
+        types="int8",
         limits=LIMITS,
     ),
 )

@@ -65,7 +65,13 @@ def _lower_shape(*_: object) -> None:
 
 OPERATORS = (
     Operator(
-        name="RESHAPE", resolver="AddReshape", rule=_reshape_rule, reference=_reference, lower=_lower, float32=True
+        name="RESHAPE",
+        resolver="AddReshape",
+        rule=_reshape_rule,
+        reference=_reference,
+        lower=_lower,
+        float32=True,
+        moves=True,
     ),
     Operator(
         name="EXPAND_DIMS",
@@ -74,9 +80,16 @@ OPERATORS = (
         reference=_reference,
         lower=_lower,
         float32=True,
+        moves=True,
     ),
     Operator(
-        name="SQUEEZE", resolver="AddSqueeze", rule=_squeeze_rule, reference=_reference, lower=_lower, float32=True
+        name="SQUEEZE",
+        resolver="AddSqueeze",
+        rule=_squeeze_rule,
+        reference=_reference,
+        lower=_lower,
+        float32=True,
+        moves=True,
     ),
     Operator(
         name="SHAPE",

@@ -50,6 +50,7 @@ OPERATORS = (
         reference=moves.reference(_transpose),
         lower=moves.lower(_transpose),
         float32=True,
+        moves=True,
         limits=f"up to {MOST_AXES} axes",
     ),
     Operator(
@@ -59,6 +60,7 @@ OPERATORS = (
         reference=moves.reference(_reverse),
         lower=moves.lower(_reverse),
         float32=True,
+        moves=True,
         limits=f"up to {MOST_AXES} axes",
     ),
 )
