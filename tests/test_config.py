@@ -122,6 +122,9 @@ REFUSED = {
     "a renamed key": (
         "sparsity: [0.0, 0.5]", "blocks: [0.0]", "18:12: compress.blocks: unknown key, did you mean 'block_sparsity'?",
     ),
+    "a loss of another task": (
+        "stage1: output_l1", "stage1: soft_labels", "17:10: distill: stage1: 'soft_labels' is not for forecast; memkd,",
+    ),
     "British spelling": (
         "hidden: [4, 8, 16, 32]}", "optimiser: muon}",
         "16:39: students.optimiser: unknown key, did you mean 'optimizer'?",

@@ -6,9 +6,10 @@ from torch import Tensor
 
 from edgekd.contracts.declarations import distillation_losses
 from edgekd.distill.examples import Examples
-from edgekd.distill.losses.base import LossStep, TrainingStep, masked_l1, masked_mse
+from edgekd.distill.losses.base import LossStep, TrainingStep, hard_loss, masked_l1, masked_mse
 from edgekd.distill.losses.memkd import Changes, memkd, relative_change, step_pairs
 from edgekd.distill.losses.output_cosine import output_cosine
+from edgekd.distill.losses.soft_labels import soft_labels
 from edgekd.distill.optim import Optimizer, clipped, hidden_matrices, orthogonalized
 from edgekd.distill.trainer import Distillation, Recipe, fit, forecast, supervised
 from edgekd.models.kinds import KINDS, build
@@ -82,6 +83,53 @@ def test_distillation_moves_from_the_soft_to_the_measured_target(name: str) -> N
     assert late < early
     step = training_step(y, data, rows, 0.5)
     assert float(Distillation(name, data.target[None])(step)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_an_error_above_a_bound_does_not_count() -> None:
+    empty, target = torch.zeros(3, 0), torch.tensor([[10.0], [10.0], [10.0]])
+    bound, mask = torch.tensor([[1.0], [1.0], [0.0]]), torch.ones(3, 1)
+    windows = Examples(relative=empty, level=empty, target=target, mask=mask, bound=bound)
+    y = torch.tensor([[[12.0], [7.0], [12.0]]], requires_grad=True)
+    error = hard_loss("l1", y, windows)
+    (grad,) = torch.autograd.grad(error.sum(), y)
+    assert float(error.detach()) == pytest.approx(5 / 3)
+    assert grad.sign().flatten().tolist() == [0, -1, 1]
+
+
+def labelled(count: int = 96, classes: int = 3, seed: int = 0) -> Examples:
+    """Windows whose class is the patch, of three, that is highest."""
+    g = torch.Generator().manual_seed(seed)
+    relative, level = torch.randn(count, 4, 1, generator=g), torch.zeros(count, 1)
+    target = torch.nn.functional.one_hot(relative[:, :classes, 0].argmax(1), classes).float()
+    return Examples(relative=relative, level=level, target=target, mask=torch.ones(count, 1), criterion="cross_entropy")
+
+
+def test_cross_entropy_is_torchs() -> None:
+    data = labelled(20)
+    y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(1))
+    wanted = [torch.nn.functional.cross_entropy(own, data.target.argmax(1)) for own in y]
+    torch.testing.assert_close(hard_loss("cross_entropy", y, data), torch.stack(wanted))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0, 4.0])
+def test_soft_labels_are_the_divergence_of_softened_classes(temperature: float) -> None:
+    g = torch.Generator().manual_seed(0)
+    y, soft = torch.randn(2, 5, 4, generator=g), torch.randn(2, 5, 4, generator=g)
+    given = replace(loss_step(y, soft), temperature=temperature)
+    student, teacher = (torch.softmax(value / temperature, 2) for value in (y, soft))
+    wanted = temperature**2 * (teacher * (teacher / student).log()).sum(2)
+    torch.testing.assert_close(soft_labels(given), wanted)
+    torch.testing.assert_close(soft_labels(replace(given, y=soft + 3)), torch.zeros(2, 5), atol=1e-5, rtol=0)
+
+
+def test_students_learn_classes_from_a_teacher() -> None:
+    train, val = labelled(256), labelled(128, seed=1)
+    teacher = 4 * train.target[None] + torch.randn(1, 256, 3, generator=torch.Generator().manual_seed(2))
+    population = build("mlp", [16], [0], SHAPE)
+    recipe = Recipe(epochs=30, learning_rate=2e-2, batch=32, seed=0)
+    fit(population, train, val, Distillation("soft_labels", teacher, output="soft_labels"), recipe)
+    right = forecast(population, val).argmax(2)[0] == val.target.argmax(1)
+    assert right.float().mean() > 0.85
 
 
 def test_training_alone_and_in_a_batch_gives_the_same_student() -> None:

@@ -83,7 +83,8 @@ class Search:
         self.table_sha256 = prepare.table_sha256(config)
         key = {"data": config.data.model_dump(), "table": self.table_sha256, "seed": config.search.seed}
         self.prepared: Prepared = prepare.load_prepared(run.piece("data", key, partial(prepare.prepare, config)))
-        self.space = grid(_choices(config))
+        self._output_loss = config.task.output_loss
+        self.space = grid(_choices(config), self._output_loss)
         (run.folder / DATABASE).parent.mkdir(exist_ok=True)
         url, name = shared.storage or sqlite_url(run.folder / DATABASE), study_name(config)
         choices = {key: list(dict.fromkeys(getattr(one, key) for one in self.space)) for key in DIMENSIONS}
@@ -188,7 +189,7 @@ class Search:
 
     def _generations(self) -> None:
         settings = self.config.search
-        study = Study(self.space, settings.generation, settings.seed, len(settings.objectives))
+        study = Study(self.space, settings.generation, settings.seed, len(settings.objectives), self._output_loss)
         first = spread(self.space, settings.generation, settings.seed)
         count, number, member_seconds = 0, 0, 0.0
         reference: list[float] = []

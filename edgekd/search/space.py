@@ -13,8 +13,10 @@ from edgekd.contracts.errors import ConfigError
 MOST_POINTS = 200_000
 
 
-def grid(choices: Mapping[str, Sequence[Any]]) -> list[Candidate]:
-    """All different points; `choices` are the values tried for each field of a candidate. ConfigError for too many.
+def grid(choices: Mapping[str, Sequence[Any]], output_loss: str = "output_l1") -> list[Candidate]:
+    """All different points. ConfigError for too many.
+
+    choices: the values tried for each field of a candidate; output_loss: the task's own.
 
     Two sparsities that leave the same number of units of one width are one point; the smaller sparsity stays. Weights
     of 4 bits go with activations of 8 bits only, as in TFLite-Micro.
@@ -26,19 +28,19 @@ def grid(choices: Mapping[str, Sequence[Any]]) -> list[Candidate]:
         raise ConfigError(f"the search space has {size} points, at most {MOST_POINTS} are possible", hint="try less")
     seen: dict[tuple[Any, ...], Candidate] = {}
     for values in product(*(sorted(v) if name == "sparsity" else v for name, v in choices.items())):
-        point = applicable(Candidate(**dict(zip(choices, values, strict=True))))
+        point = applicable(Candidate(**dict(zip(choices, values, strict=True))), output_loss)
         if point.weight_bits == 8 or point.activation_bits == 8:
             seen.setdefault((point.units_left, replace(point, sparsity=0.0)), point)
     return list(seen.values())
 
 
-def applicable(point: Candidate) -> Candidate:
+def applicable(point: Candidate, output_loss: str = "output_l1") -> Candidate:
     """The same point without what its kind does not have: Euler steps, and a loss on hidden states."""
     kind, loss = model_kinds()[point.kind], distillation_losses()[point.loss] if point.loss else None
     if not kind.euler_steps:
         point = replace(point, euler_steps=None)
     if loss and loss.needs_states and not kind.recurrent:
-        point = replace(point, loss="output_l1")
+        point = replace(point, loss=output_loss)
     return point
 
 

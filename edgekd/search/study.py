@@ -26,7 +26,9 @@ def parameters(one: Candidate) -> dict[str, Any]:
 class Study:
     """A search over `grid` in generations of `size`. Every objective is made small; a constraint is kept where <= 0."""
 
-    def __init__(self, grid: Sequence[Candidate], size: int, seed: int, objectives: int = 3) -> None:
+    def __init__(
+        self, grid: Sequence[Candidate], size: int, seed: int, objectives: int = 3, output_loss: str = "output_l1"
+    ) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -37,7 +39,7 @@ class Study:
         }
         self._known: dict[str, tuple[Objectives, Objectives]] = {}
         self._asked: dict[str, Any] = {}
-        self._size = size
+        self._size, self._output_loss = size, output_loss
         sampler = optuna.samplers.NSGAIISampler(population_size=max(2, size), seed=seed)
         self._study = optuna.create_study(directions=["minimize"] * objectives, sampler=sampler)
 
@@ -71,7 +73,7 @@ class Study:
 
         trial = self._study.ask()
         point = {name: trial.suggest_categorical(name, choices) for name, choices in self._choices.items()}
-        name = applicable(Candidate(**point)).name
+        name = applicable(Candidate(**point), self._output_loss).name
         if name in self._known:
             self._tell(trial, *self._known[name])
         elif name in self._asked or name not in self._by_name:

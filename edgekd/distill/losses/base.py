@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from edgekd.contracts.declarations import HardLoss
 from edgekd.distill.examples import Examples
 from edgekd.models.population import Population
 
@@ -91,7 +92,7 @@ def masked_cross_entropy(y: Tensor, target: Tensor, mask: Tensor, window_weights
     return _masked_mean(entropy, mask[:, :1], window_weights)
 
 
-HARD: Mapping[str, Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]] = {
+HARD: Mapping[HardLoss, Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]] = {
     "l1": masked_l1,
     "mse": masked_mse,
     "cross_entropy": masked_cross_entropy,
@@ -99,9 +100,9 @@ HARD: Mapping[str, Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]] = 
 """Losses on the measured target, by the word in `LossSpec.hard`."""
 
 
-def hard_loss(name: str, y: Tensor, windows: Examples) -> Tensor:
-    """The loss of that name in HARD on the measured targets of windows: outputs y [P, B, O] -> [P]."""
-    return HARD[name](y, windows.measured(y), windows.mask, None)
+def hard_loss(name: HardLoss, y: Tensor, windows: Examples, window_weights: Tensor | None = None) -> Tensor:
+    """A loss on the measured targets of windows: outputs y [P, B, O], weights of the windows [P, B] -> [P]."""
+    return HARD[name](y, windows.measured(y), windows.mask, window_weights)
 
 
 def _masked_mean(values: Tensor, mask: Tensor, window_weights: Tensor | None) -> Tensor:
