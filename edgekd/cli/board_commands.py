@@ -120,11 +120,13 @@ def monitor(
     seconds: Annotated[float | None, typer.Option(help="stop after so long; default: Ctrl-C")] = None,
 ) -> None:
     """Show what a board says: forecasts as small pictures, damaged lines marked."""
+    from dataclasses import asdict
+
     from edgekd.deploy.monitor import describe, listen, numbers, open_monitor
     from edgekd.report.live_page import LivePage
 
-    with open_monitor(folder, port) as (link, about):
-        page = LivePage(file=plot, **about) if plot else None
+    with open_monitor(folder, port) as (link, board):
+        page = LivePage(file=plot, **asdict(board)) if plot else None
         if page:
             page.write(now=True)
             print(f"page: {plot}", file=sys.stderr)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgekd.contracts.config import Data
 from edgekd.contracts.errors import DataError
+from edgekd.contracts.results import Json
 from edgekd.data.table import target_scale, unit_of
 from edgekd.data.windows import Windows
 from edgekd.tasks import Task, task_from_json
@@ -99,7 +100,7 @@ class Preprocess:
         """What the network is trained to put out: target [B, S] -> [B, O]."""
         return self.task.encode(target, anchor_value, self.target_gain)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Plain lists and numbers. A float32 is written as the double it equals, so reading it back is exact."""
         fields = asdict(self)
         fields |= {name: [float(value) for value in fields[name]] for name in _FLOATS}

@@ -5,8 +5,8 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgekd.contracts.board import board_names, load_board
 from edgekd.contracts.errors import BoardUnreachable
@@ -56,9 +56,19 @@ def picture(values: list[float]) -> str:
     return "".join(MARKS[round((value - low) / span * (len(MARKS) - 1))] for value in shown)
 
 
+@dataclass(frozen=True, kw_only=True)
+class MonitoredBoard:
+    """What is known of a board. about: candidate, port and target; order_name: what a sample is, as `cycle`."""
+
+    title: str
+    about: tuple[str, ...] = ()
+    unit: str = ""
+    order_name: str = "sample"
+
+
 @contextmanager
-def open_monitor(run: Path | None, port: str | None) -> Iterator[tuple[Link, dict[str, Any]]]:
-    """Open the port of a board; and what is known of it: title, about, and with `run` also unit and order_name.
+def open_monitor(run: Path | None, port: str | None) -> Iterator[tuple[Link, MonitoredBoard]]:
+    """Open the port of a board; with `run` also what is known of the model.
 
     BoardUnreachable when the board carries no model of that run.
     """
@@ -66,24 +76,23 @@ def open_monitor(run: Path | None, port: str | None) -> Iterator[tuple[Link, dic
         if port is None:
             raise BoardUnreachable("monitor has to know the port, or the run", hint="as in --port /dev/ttyACM0")
         link = open_link(port)
-        about: dict[str, Any] = {"title": port}
+        board = MonitoredBoard(title=port)
     else:
         found = find_port(choose(run).board, list_ports(), [load_board(name) for name in board_names()], port)
         link = open_link(found.device)
-        about = _about(link, run)
+        board = _describe_board(link, run)
     try:
-        yield link, about
+        yield link, board
     finally:
         link.close()
 
 
-def _about(link: Link, run: Path) -> dict[str, Any]:
+def _describe_board(link: Link, run: Path) -> MonitoredBoard:
     device = Device(link)
     chosen = chosen_on(device, [run])
-    data = chosen.config.data
-    return {
-        "title": f"{device.about.name} on {chosen.board.title}",
-        "about": (device.about.candidate, link.device, chosen.config.task.column),
-        "unit": str(load_model(chosen.model).preprocess["target_unit"]),
-        "order_name": data.order,
-    }
+    return MonitoredBoard(
+        title=f"{device.about.name} on {chosen.board.title}",
+        about=(device.about.candidate, link.device, chosen.config.task.column),
+        unit=str(load_model(chosen.model).preprocess["target_unit"]),
+        order_name=chosen.config.data.order,
+    )

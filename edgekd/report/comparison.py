@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from edgekd.contracts.errors import ConfigError, DataError
-from edgekd.contracts.results import Report
+from edgekd.contracts.results import Json, Report
 from edgekd.pareto import dominated_share, front, reference_point
 from edgekd.report.front_scene import COSTS, Measure, cost_of, measures_of
 
@@ -159,7 +158,7 @@ def write_comparison(reports: dict[str, Report], out: Path, force: bool = False)
     return comparison
 
 
-def to_json(comparison: RunComparison) -> dict[str, Any]:
+def to_json(comparison: RunComparison) -> Json:
     """The contents of comparison.json."""
     error, size, third = comparison.reference
     return {
@@ -171,7 +170,7 @@ def to_json(comparison: RunComparison) -> dict[str, Any]:
     }
 
 
-def _scored_data(report: Report) -> dict[str, Any]:
+def _scored_data(report: Report) -> Json:
     """Options that decide what is scored, by name."""
     data = report.config.get("data")
     options = {key: value for key, value in (data if isinstance(data, dict) else {}).items() if key not in OWN_TO_A_RUN}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.contracts.declarations import HardLoss
+from edgekd.contracts.results import Json
 
 F32 = NDArray[np.float32]
 Answer = Literal["value", "not_negative", "probabilities"]
@@ -120,7 +121,7 @@ class Task(ABC):
         """The same task for a table whose column holds these names."""
         return self
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Plain values, `kind` first. `edgekd.tasks.task_from_json` reads them back."""
         return {"kind": self.kind} | asdict(self)
 
