@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tflite_builder import Spec, constant, single
+from tflite_builder import Node, Spec, build, constant, single
 
 from edgekd.program.program import Program, Tensor
 
@@ -490,6 +490,24 @@ def arg_extreme(kind: str) -> Callable[[Rng, str], bytes]:
     return make
 
 
+def between(kind: str) -> Callable[[Rng, str], bytes]:
+    """A function of real numbers between DEQUANTIZE and QUANTIZE."""
+
+    def make(rng: Rng, dtype: str) -> bytes:
+        size = shape(rng)
+        x = tensor(rng, dtype, size, (scale(rng), -128 if kind == "SQRT" else int(rng.integers(-128, 128))))
+        step = {"SQRT": np.sqrt(x.scale), "SQUARE": 100 * x.scale**2, "NEG": x.scale}[kind]
+        reals = [Spec(shape=size, dtype="float32") for _ in range(2)]
+        nodes = [
+            Node(kind=name, inputs=[i], outputs=[i + 1], options={})
+            for i, name in enumerate(("DEQUANTIZE", kind, "QUANTIZE"))
+        ]
+        y = tensor(rng, dtype, size, (float(np.float32(step)), int(rng.integers(-128, 128))))
+        return build([x, *reals, y], nodes, [0], [3])
+
+    return make
+
+
 FUNCTIONS: dict[tuple[str, str], Callable[[Rng, str], bytes]] = {
     **{(kind, dtype): extreme(kind) for kind in ("MAXIMUM", "MINIMUM") for dtype in ("int8", "int16")},
     **{("ABS", dtype): unary("ABS") for dtype in ("int8", "int16")},
@@ -504,6 +522,7 @@ FUNCTIONS: dict[tuple[str, str], Callable[[Rng, str], bytes]] = {
         for kind in ("CONV_2D", "DEPTHWISE_CONV_2D")
         for dtype in ("int8", "int16")
     },
+    **{(kind, "int8"): between(kind) for kind in ("NEG", "SQRT", "SQUARE")},
     ("AVERAGE_POOL_2D of images", "int8"): pooling("AVERAGE_POOL_2D", 3),
     ("MAX_POOL_2D of images", "int16"): pooling("MAX_POOL_2D", 3),
 }
