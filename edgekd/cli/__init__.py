@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from edgekd import __version__
-from edgekd.cli import board_commands, code_commands, run_commands
+from edgekd.cli import board_commands, code_commands, guide_command, run_commands
 from edgekd.contracts.errors import EdgekdError
 from edgekd.contracts.text import printable_lines
 from edgekd.environment import use_own_cache
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for commands in (run_commands, code_commands, board_commands):
+for commands in (run_commands, code_commands, board_commands, guide_command):
     for command in commands.COMMANDS:
         app.command()(command)
 

@@ -1,0 +1,87 @@
+"""Guides: every block of commands, Python and configuration in them is run as it stands."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgekd.cli.guide_command import GUIDES
+from edgekd.report.glossary import TERMS
+
+ROOT = Path(__file__).resolve().parent.parent
+TOPICS = sorted(path.stem for path in GUIDES.glob("*.md"))
+BLOCK = re.compile(r"^```(?P<kind>yaml|sh|python)(?: (?P<file>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+SHELL = 'set -eu\nedgekd() { "$PYTHON" -m edgekd "$@"; }\n'
+
+
+def edgekd(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-m", "edgekd", "guide", *words], capture_output=True, text=True)
+
+
+def run_blocks(topic: str, folder: Path) -> str:
+    """What the blocks of a guide print, one after another in a folder."""
+    printed = ""
+    for block in BLOCK.finditer((GUIDES / f"{topic}.md").read_text()):
+        if block["kind"] == "yaml":
+            (folder / block["file"]).write_text(block["text"])
+            continue
+        command = (
+            ["bash", "-c", SHELL + block["text"]] if block["kind"] == "sh" else [sys.executable, "-c", block["text"]]
+        )
+        environment = {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{block['text']}\n{done.stdout}\n{done.stderr}"
+        printed += done.stdout
+    return printed
+
+
+@pytest.mark.heavy
+def test_forecast(tmp_path: Path) -> None:
+    printed = run_blocks("forecast", tmp_path)
+    assert "no mistakes" in printed and "val MAE" in printed
+    assert (tmp_path / "runs/battery/report/report.html").is_file()
+
+
+@pytest.mark.heavy
+def test_codegen(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    run_blocks("codegen", tmp_path)
+    assert (tmp_path / "detector" / "detector.c").is_file()
+    names = re.findall(r"\bdetector_\w+(?=\()", (tmp_path / "detector" / "detector.h").read_text())
+    assert "detector_run" in names and any(name.startswith("detector_quantize_") for name in names)
+
+
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
+def test_board(finished_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished_run / "out", tmp_path / "runs" / "battery")
+    shutil.copy(finished_run / "cells.csv", tmp_path)
+    printed = run_blocks("board", tmp_path)
+    assert "3 equal to the last bit, 0 lost" in printed
+    assert (tmp_path / "live.html").is_file()
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_guide_is_printed_and_names_only_commands_that_exist(topic: str) -> None:
+    from edgekd.cli import app
+
+    text = edgekd(topic).stdout
+    assert text.startswith("# ")
+    commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    named = set(re.findall(r"`edgekd (\w+)|^edgekd (\w+)", text, re.MULTILINE))
+    assert {name for pair in named for name in pair if name} <= commands
+
+
+def test_topics_are_listed_and_others_refused() -> None:
+    listed = edgekd().stdout
+    assert all(topic in listed for topic in TOPICS)
+    refused = edgekd("nothing")
+    assert refused.returncode == 2 and "topics: board, codegen" in refused.stderr
+
+
+def test_the_glossary_has_the_terms_of_reports() -> None:
+    text = edgekd("glossary").stdout
+    assert all(f"**{word}**" in text for word in TERMS)
