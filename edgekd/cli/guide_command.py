@@ -19,14 +19,15 @@ def guide(
     topics = {path.stem: path for path in sorted(GUIDES.glob("*.md"))}
     if topic is None:
         for name, path in topics.items():
-            say(f"{name:<10} {_title(path)}")
+            say(f"{name:<14} {_title(path)}")
         say("next: edgekd guide TOPIC")
         return
     if topic not in topics:
         raise ConfigError(f"there is no guide to '{topic}'", hint=f"topics: {', '.join(topics)}")
     text = topics[topic].read_text(encoding="utf-8")
-    if topic == "glossary":
-        text += _terms()
+    for mark, insertion in _INSERTIONS.items():
+        if mark in text:
+            text = text.replace(mark, insertion())
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown
@@ -41,12 +42,20 @@ def _title(path: Path) -> str:
 
 
 def _terms() -> str:
-    """Return the terms that reports explain in place."""
+    """List the terms that reports explain in place."""
     from edgekd.report.glossary import TERMS
 
-    return "".join(
-        f"- **{word}**: {meaning}\n" for word, meaning in sorted(TERMS.items(), key=lambda term: term[0].lower())
-    )
+    return "\n".join(f"- **{word}**: {TERMS[word]}" for word in sorted(TERMS, key=str.lower))
 
+
+def _operators() -> str:
+    """List the operators with their types and limits."""
+    from edgekd.program.ops import OPERATORS
+
+    rows = [f"| {operator.name} | {operator.types} | {operator.limits} |" for operator in OPERATORS.values()]
+    return "\n".join(["| operator | activations | limits |", "|---|---|---|", *rows])
+
+
+_INSERTIONS = {"<!-- terms -->": _terms, "<!-- operators -->": _operators}
 
 COMMANDS = (guide,)
