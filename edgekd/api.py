@@ -39,13 +39,13 @@ def compress(
     Raises ConfigError, DataError, DoesNotFit when nothing meets the budget, Disagreement when firmware and model
     differ.
     """
-    from edgekd import pipeline
+    from edgekd.pipeline import stages
     from edgekd.progress import Quiet
 
     limited = limit_search(config, candidates, seconds)
     folder = Path(out) if out is not None else Path("runs") / limited.name
     limit = math.inf if seconds is None else seconds
-    return pipeline.compress(limited, folder, progress or Quiet(), seconds=limit, workers=workers)
+    return stages.compress(limited, folder, progress or Quiet(), seconds=limit, workers=workers)
 
 
 def load(run: Path | str) -> "Report":

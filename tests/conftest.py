@@ -72,7 +72,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def build(folder: Path) -> None:
         from edgekd.contracts.config import load_config
-        from edgekd.pipeline import compress
+        from edgekd.pipeline.stages import compress
 
         compress(load_config(small_run.write(folder)), folder / "out", small_run.Log())
 

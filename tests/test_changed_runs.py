@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import small_run
-from test_pipeline import Log, files, without_times
+from small_run import Log, files, without_times
 
 from edgekd.contracts.config import load_config
 from edgekd.contracts.errors import DataError, EdgekdError
-from edgekd.pipeline import check_run, compress
+from edgekd.pipeline.stages import check_run, compress
 
 EDITS = int(os.environ.get("EDGEKD_EDITS", "8"))
 SMALL = {

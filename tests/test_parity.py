@@ -9,12 +9,12 @@ import pytest
 import small_run
 from data_sections import windows
 
-from edgekd import pipeline
 from edgekd.contracts.config import load_config
 from edgekd.contracts.engines import Engine
 from edgekd.data.windows import Windows
 from edgekd.evaluate.parity import FLOAT_TOLERANCE, compare_pair, float_tolerance
 from edgekd.evaluate.runtimes import Forecasts
+from edgekd.pipeline import stages
 
 
 def made() -> Windows:
@@ -55,7 +55,7 @@ def test_a_run_in_another_unit_passes(tmp_path: Path, factor: float) -> None:
     table = pd.read_csv(tmp_path / "cells.csv")
     table["discharge_capacity_Ah"] *= factor
     table.to_csv(tmp_path / "cells.csv", index=False)
-    report = pipeline.compress(load_config(config), tmp_path / "out", small_run.Log())
+    report = stages.compress(load_config(config), tmp_path / "out", small_run.Log())
     pairs = report.parity
     assert {pair.verdict for name, pair in pairs.items() if name != "twin_tflite"} == {"PASS"}
     assert 0 < pairs["torch_onnx"].tolerance < 1e-3 * factor, "in the unit of the table"

@@ -15,7 +15,6 @@ import small_run
 from processes import running
 from small_run import Log, files, without_times
 
-from edgekd import pipeline
 from edgekd.contracts.board import load_board
 from edgekd.contracts.config import load_config
 from edgekd.contracts.engines import Engine
@@ -23,7 +22,7 @@ from edgekd.contracts.errors import ConfigError, Disagreement, DoesNotFit
 from edgekd.contracts.results import PairParity
 from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.evaluate import parity
-from edgekd.pipeline import front
+from edgekd.pipeline import front, stages
 from edgekd.pipeline.predict import predict
 
 
@@ -89,7 +88,7 @@ def test_nothing_a_run_writes_names_this_machine(run: Path) -> None:
 
 @pytest.mark.heavy
 def test_the_same_seed_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
-    pipeline.compress(load_config(small_run.write(tmp_path)), tmp_path / "out", Log())
+    stages.compress(load_config(small_run.write(tmp_path)), tmp_path / "out", Log())
     assert files(tmp_path / "out") == files(run / "out")
     assert without_times(tmp_path / "out") == without_times(run / "out")
 
@@ -114,19 +113,19 @@ class StopAt(Log):
 def test_a_finished_run_does_nothing_again_and_a_change_redoes_what_depends_on_it(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run / "out", tmp_path / "out")
     log = Log()
-    pipeline.compress(load_config(small_run.write(tmp_path)), tmp_path / "out", log)
+    stages.compress(load_config(small_run.write(tmp_path)), tmp_path / "out", log)
     assert [what for what in log.built if what not in ("search", "refine", "verify")] == []
     log = StopAt("search/000_gru_4")
     changed = load_config(small_run.write(tmp_path, distill="{stage1: output_l1, stage2: output_mse}"))
     with pytest.raises(Stopped):
-        pipeline.compress(changed, tmp_path / "out", log)
+        stages.compress(changed, tmp_path / "out", log)
     assert {"data", "teacher"} <= set(log.skipped)
     log = StopAt("data")
     table = tmp_path / "cells.csv"
     config = load_config(small_run.write(tmp_path))
     table.write_text(table.read_text().replace("0.9", "0.8", 1))
     with pytest.raises(Stopped):
-        pipeline.compress(config, tmp_path / "out", log)
+        stages.compress(config, tmp_path / "out", log)
 
 
 def finished_pieces(folder: Path) -> int:
@@ -162,7 +161,7 @@ def test_a_budget_nothing_meets_says_what_is_nearest(run: Path, tmp_path: Path) 
     with pytest.raises(
         DoesNotFit, match=r"no candidate meets the budget of 100 bytes of flash.*the smallest, \w+, needs \d+ bytes"
     ):
-        pipeline.compress(load_config(tmp_path / "tight.yaml"), tmp_path / "out", Log())
+        stages.compress(load_config(tmp_path / "tight.yaml"), tmp_path / "out", Log())
 
 
 def test_a_difference_between_integer_engines_is_an_error() -> None:

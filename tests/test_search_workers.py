@@ -15,8 +15,8 @@ import small_run
 from small_run import Log, files, without_times
 
 from edgekd.contracts.config import load_config
-from edgekd.pipeline import compress
 from edgekd.pipeline.search import study_name
+from edgekd.pipeline.stages import compress
 from edgekd.search.trials import Trials
 
 SMALL = {

@@ -56,7 +56,7 @@ def check(
     that no file was changed since it was made.
     """
     if file.is_dir():
-        from edgekd.pipeline import check_run
+        from edgekd.pipeline.stages import check_run
 
         pieces = check_run(file)
         print_result({"ok": True, "pieces": pieces}, json_, lambda: say(f"{file}: all {pieces} pieces are as made"))
@@ -102,9 +102,9 @@ def compress(
     folder = out or Path("runs") / config.name
     with show(quiet) as progress:
         options = _load(progress, workers, time, storage, artifacts)
-        from edgekd import pipeline
+        from edgekd.pipeline import stages
 
-        result = pipeline.compress(config, folder, progress, **options)
+        result = stages.compress(config, folder, progress, **options)
     print_result(result.to_dict(), json_, lambda: _show_report(result, folder))
 
 
@@ -134,9 +134,9 @@ def search(
         raise ConfigError(f"{folder} holds no search to go on with", hint="leave out --resume, or name its --out")
     with show(quiet) as progress:
         options = _load(progress, workers, time, storage, artifacts)
-        from edgekd import pipeline
+        from edgekd.pipeline import stages
 
-        candidates_on_front = pipeline.explore(config, folder, progress, **options)
+        candidates_on_front = stages.explore(config, folder, progress, **options)
     points = [
         FrontPoint(name=name, val=result.val, measured=result.measured) for name, result in candidates_on_front.items()
     ]
