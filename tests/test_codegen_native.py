@@ -63,6 +63,16 @@ def whole() -> dict[str, bytes]:
             [0],
             [2, 1, 2],
         ),
+        "an output that is a view of an output": build(
+            [x, y, z, constant([1, 2, 3]), Spec(shape=(1, 2, 3), scale=0.05, zero_point=3)],
+            [
+                Node(kind="RELU", inputs=[0], outputs=[1], options={}),
+                Node(kind="RESHAPE", inputs=[1, 3], outputs=[4], options={}),
+                Node(kind="ADD", inputs=[0, 1], outputs=[2], options={}),
+            ],
+            [0],
+            [4, 1],
+        ),
         "no operators": build([x], [], [0], [0]),
         "no operators, two outputs": build([x, y], [], [0, 1], [1, 0]),
         "a result nobody reads": build(

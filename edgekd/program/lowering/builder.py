@@ -213,11 +213,11 @@ class GraphBuilder:
             base=source,
             offset=offset,
         )
+        self.nodes.append(Node(needs=[source], makes=[part]))
         if index in self._buffers:
             self.copy(part, self._buffers[index])
         else:
             self._buffers[index] = part
-            self.nodes.append(Node(needs=[source], makes=[part]))
 
     def take(self, index: int, source: Buffer, region: Region, op: str) -> None:
         """Add a value that is a region of another: where it lies, if that is one piece, otherwise copied."""
