@@ -50,31 +50,23 @@ uint32_t read_clock() { return static_cast<uint32_t>(micros()); }
 uint32_t milliseconds() { return static_cast<uint32_t>(millis()); }
 
 /*
- * A line is collected and written at once: on mbed cores each look at `Serial` takes a millisecond, and each write a
- * packet of its own. Without a listener, USB would hold the sketch up.
+ * Whether someone listens is asked once a line: on mbed cores each look at `Serial` takes a millisecond. Without a
+ * listener, USB would hold the sketch up.
  */
-char collected[EDGEKD_LINE_CHARS];
-uint32_t collected_chars = 0;
 bool line_begins = true;
 bool heard = false;
 
-void print(const char *text) {
-    for (; *text != '\0'; text++) {
-        if (line_begins) {
-            heard = static_cast<bool>(Serial);
-        }
-        line_begins = *text == '\n';
-        collected[collected_chars++] = *text;
-        if (line_begins || collected_chars == sizeof collected) {
-            if (heard) {
-                Serial.write(collected, collected_chars);
-            }
-            collected_chars = 0;
-        }
+void write(const char *text, uint32_t chars) {
+    if (line_begins) {
+        heard = static_cast<bool>(Serial);
+    }
+    line_begins = text[chars - 1] == '\n';
+    if (heard) {
+        Serial.write(text, chars);
     }
 }
 
-const edgekd_port port = {BOARD, CYCLE_COUNTER ? "cycles" : "us", read_clock, milliseconds, print};
+const edgekd_port port = {BOARD, CYCLE_COUNTER ? "cycles" : "us", read_clock, milliseconds, write};
 
 edgekd_session session;
 

@@ -109,8 +109,8 @@ static void answer_numbers(edgekd_session *session, const request *r) {
     }
     to = edgekd_put_pair(line, "# ", session->samples);
     to = edgekd_put_pair(to, " of ", session->model->window);
-    edgekd_put_text(to, " samples\r\n");
-    session->port->print(line);
+    to = edgekd_put_text(to, " samples\r\n");
+    session->port->write(line, (uint32_t)(to - line));
 }
 
 static int predicted(edgekd_session *session, const request *r) {

@@ -16,12 +16,16 @@ static uint32_t length_of(const char *text) {
 
 /* ---- lines ---- */
 
+static void write_text(const edgekd_session *session, const char *from, const char *to) {
+    session->port->write(from, (uint32_t)(to - from));
+}
+
 void edgekd_session_print_checked(const edgekd_session *session, char *line) {
     const uint32_t length = length_of(line);
     char *to = edgekd_put_text(line + length, " *");
     to = edgekd_put_hex(to, edgekd_crc32(0, line, length));
-    edgekd_put_text(to, "\r\n");
-    session->port->print(line);
+    to = edgekd_put_text(to, "\r\n");
+    write_text(session, line, to);
 }
 
 void edgekd_session_print_error(const edgekd_session *session, const char *tag, const char *what) {
@@ -119,13 +123,20 @@ const int32_t *edgekd_session_integers(edgekd_session *session) {
 }
 
 void edgekd_session_print_forecast(edgekd_session *session) {
-    char number[EDGEKD_FLOAT_CHARS + 2];
+    char line[EDGEKD_LINE_CHARS];
+    char *to = line;
     uint32_t i;
     for (i = 0; i < session->model->outputs; i++) {
-        char *to = edgekd_put_float(number, session->forecast[i]);
-        edgekd_put_text(to, i + 1u < session->model->outputs ? "," : "\r\n");
-        session->port->print(number);
+        if (to > line + sizeof line - EDGEKD_FLOAT_CHARS - 2) {
+            write_text(session, line, to);
+            to = line;
+        }
+        to = edgekd_put_float(to, session->forecast[i]);
+        *to++ = ',';
     }
+    to[-1] = '\r';
+    *to++ = '\n';
+    write_text(session, line, to);
 }
 
 /* ---- self-test ---- */

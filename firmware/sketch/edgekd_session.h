@@ -43,7 +43,7 @@ typedef struct {
     const char *clock_name; /* what `clock` counts: cycles or us */
     uint32_t (*clock)(void);
     uint32_t (*milliseconds)(void);
-    void (*print)(const char *text);
+    void (*write)(const char *text, uint32_t chars); /* part of a line, or all of it: the last part ends in LF */
 } edgekd_port;
 
 typedef struct {

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2") /* Arduino compiles for size */
+#endif
+
 #define DIGITS 9
 #define LEAST_OF_NINE 100000000u
 #define LEAST_COMMON 0x38D1B718u /* the least float that is not below 1e-4 */
@@ -54,40 +58,35 @@ char *edgekd_put_hex(char *to, uint32_t value) {
     return to;
 }
 
-/* value / 2^shift, rounded to nearest, ties to even. */
-static uint64_t shifted_right(uint64_t value, uint32_t shift) {
-    const uint64_t half = shift > 0u ? (uint64_t)1 << (shift - 1u) : 0u;
-    uint64_t whole = value >> shift;
-    const uint64_t rest = value - (whole << shift);
-    if (rest > half || (rest == half && half > 0u && (whole & 1u) != 0u)) {
-        whole++;
-    }
-    return whole;
+/* value / 2^shift for a shift of 1 to 63, rounded to nearest, ties to even. No sum overflows below 2^63 + 2^62. */
+static uint32_t shifted_right(uint64_t value, uint32_t shift) {
+    const uint64_t sum = value + ((uint64_t)1 << (shift - 1u));
+    const uint32_t whole = (uint32_t)(sum >> shift);
+    return (sum << (64u - shift)) == 0u ? whole & ~1u : whole;
 }
 
 /* mantissa * 2^exponent / 10^(power - 8), rounded once. For -4 <= power < 9 nothing overflows. */
-static uint64_t scaled_digits(uint32_t mantissa, int exponent, int power) {
-    uint64_t digits = mantissa;
-    int i;
-    for (i = power; i < DIGITS - 1; i++) {
+static uint32_t scaled_digits(uint32_t mantissa, int exponent, int power) {
+    static const uint32_t powers[DIGITS] = {1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u};
+    uint64_t digits = (uint64_t)mantissa * powers[power < 0 ? DIGITS - 1 : DIGITS - 1 - power];
+    for (; power < 0; power++) {
         digits *= 10u;
     }
-    return exponent < 0 ? shifted_right(digits, (uint32_t)-exponent) : digits << exponent;
+    return exponent < 0 ? shifted_right(digits, (uint32_t)-exponent) : (uint32_t)(digits << exponent);
 }
 
 /* The nine digits d of mantissa * 2^exponent = d * 10^(*power - 8), which is within [1e-4, 1e9). */
 static uint32_t digits_of_common(uint32_t mantissa, int exponent, int *power) {
-    uint64_t digits;
-    *power = (exponent + 23) * 1233 / 4096; /* log10(2) = 1233 / 4096; right, or one off */
+    const int top = exponent + 23;
+    uint32_t digits;
+    *power = (top < 0 ? top * 1233 - 4095 : top * 1233) / 4096; /* log10(2) = 1233 / 4096; right, or one too low */
+    *power = *power < -4 ? -4 : *power;
     digits = scaled_digits(mantissa, exponent, *power);
-    if (digits < LEAST_OF_NINE) {
-        (*power)--;
-        digits = scaled_digits(mantissa, exponent, *power);
-    } else if (digits >= 10u * LEAST_OF_NINE) {
+    if (digits >= 10u * LEAST_OF_NINE) {
         (*power)++;
         digits = scaled_digits(mantissa, exponent, *power);
     }
-    return (uint32_t)digits;
+    return digits;
 }
 
 /* The same for any number: 60 bits, rounded with each power of ten. */
@@ -112,7 +111,7 @@ static uint32_t digits_of_any(uint32_t mantissa, int exponent, int *power) {
             bits = (bits + 1u) >> 1;
         }
     }
-    return (uint32_t)shifted_right(bits, (uint32_t)-exponent);
+    return shifted_right(bits, (uint32_t)-exponent);
 }
 
 /* value > 0 as its bits -> the nine digits d of d * 10^(result - 8). */
@@ -130,30 +129,47 @@ static int decimal(uint32_t bits, uint32_t *digits) {
     return result;
 }
 
-/* `count` of the nine digits, with the point after the first `before` of them (which may be 0 or less). */
-static char *put_point(char *to, const char *digits, int count, int before) {
-    int i;
-    if (before <= 0) {
-        to = edgekd_put_text(to, "0.");
+/* The nine digits of a number as characters, from `to` on. */
+static void put_nine(char *to, uint32_t number) {
+    int at;
+    for (at = DIGITS - 2; at > 0; at -= 2) {
+        const uint32_t rest = number / 100u;
+        const uint32_t pair = number - 100u * rest;
+        const uint32_t tens = (pair * 103u) >> 10; /* pair / 10, exact below 100 */
+        to[at] = (char)('0' + (int)tens);
+        to[at + 1] = (char)('0' + (int)(pair - 10u * tens));
+        number = rest;
     }
-    for (i = before; i < 0; i++) {
+    to[0] = (char)('0' + (int)number);
+}
+
+/* Nine digits at to[1], without trailing zeros, with a point after the first `before`. Returns the end. */
+static char *put_point(char *to, int before) {
+    int i;
+    char *end = to + 1 + DIGITS;
+    for (i = 0; i < before; i++) {
+        to[i] = to[i + 1];
+    }
+    to[before] = '.';
+    while (end[-1] == '0') {
+        end--;
+    }
+    return end == to + before + 1 || end < to + before ? to + before : end;
+}
+
+static char *put_exponent(char *to, int exponent) {
+    *to++ = 'e';
+    *to++ = exponent < 0 ? '-' : '+';
+    exponent = exponent < 0 ? -exponent : exponent;
+    if (exponent < 10) {
         *to++ = '0';
     }
-    for (i = 0; i < count || i < before; i++) {
-        if (i == before && i > 0) {
-            *to++ = '.';
-        }
-        *to++ = digits[i];
-    }
-    *to = '\0';
-    return to;
+    return edgekd_put_unsigned(to, (uint32_t)exponent);
 }
 
 char *edgekd_put_float(char *to, float value) {
-    char digits[DIGITS + 1];
-    uint32_t bits, number;
+    uint32_t bits, digits;
     int exponent;
-    int count = DIGITS;
     memcpy(&bits, &value, sizeof bits);
     if ((bits & 0x7FFFFFFFu) > 0x7F800000u) {
         return edgekd_put_text(to, "nan");
@@ -168,22 +184,27 @@ char *edgekd_put_float(char *to, float value) {
     if (bits == 0u) {
         return edgekd_put_text(to, "0");
     }
-    exponent = decimal(bits, &number);
-    (void)edgekd_put_unsigned(digits, number);
-    while (count > 1 && digits[count - 1] == '0') {
-        count--;
+    exponent = decimal(bits, &digits);
+    if (exponent < -4 || exponent >= DIGITS) {
+        put_nine(to + 1, digits);
+        return put_exponent(put_point(to, 1), exponent);
     }
-    if (exponent >= -4 && exponent < DIGITS) {
-        return put_point(to, digits, count, exponent + 1);
+    if (exponent < 0) {
+        to = edgekd_put_text(to, "0.");
+        for (; exponent < -1; exponent++) {
+            *to++ = '0';
+        }
+        put_nine(to, digits);
+        to += DIGITS;
+        while (to[-1] == '0') {
+            to--;
+        }
+    } else {
+        put_nine(to + 1, digits);
+        to = put_point(to, exponent + 1);
     }
-    to = put_point(to, digits, count, 1);
-    *to++ = 'e';
-    *to++ = exponent < 0 ? '-' : '+';
-    exponent = exponent < 0 ? -exponent : exponent;
-    if (exponent < 10) {
-        *to++ = '0';
-    }
-    return edgekd_put_unsigned(to, (uint32_t)exponent);
+    *to = '\0';
+    return to;
 }
 
 static double scaled(double value, int exponent) {

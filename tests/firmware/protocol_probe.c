@@ -63,20 +63,19 @@ static uint32_t read_clock(void) { return now; }
 
 static uint32_t milliseconds(void) { return 42; }
 
-static void print(const char *text) {
+static void write_text(const char *text, uint32_t chars) {
     if (to_stdout) {
-        fputs(text, stdout);
+        fwrite(text, 1, chars, stdout);
     }
-    while (*text != '\0') {
+    for (; chars > 0; chars--, text++) {
         if (printed_chars + 1u < sizeof printed) {
             printed[printed_chars++] = *text;
         }
-        text++;
     }
     printed[printed_chars] = '\0';
 }
 
-static const edgekd_port port = {"host", "us", read_clock, milliseconds, print};
+static const edgekd_port port = {"host", "us", read_clock, milliseconds, write_text};
 
 static float sample[INPUTS];
 static float forecast[OUTPUTS];
