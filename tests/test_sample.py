@@ -11,7 +11,7 @@ import pytest
 
 from edgekd.contracts.config import Data
 from edgekd.data import simulate
-from edgekd.data.table import SAMPLE, read_table
+from edgekd.data.table import BUILT_IN, SAMPLE, read_table
 from edgekd.tasks.forecast import Forecast
 
 ROOT = Path(__file__).parent.parent
@@ -40,15 +40,16 @@ def test_script_rebuilds_the_file_byte_for_byte(tmp_path):
     (tmp_path / "edgekd" / "data").mkdir(parents=True)
     (tmp_path / "scripts").mkdir()
     (tmp_path / "edgekd" / "__init__.py").touch()  # the whole package is not needed
-    for name in ("edgekd/data/__init__.py", "edgekd/data/simulate.py", "scripts/make_sample"):
+    modules = (f"edgekd/data/{name}.py" for name in ("__init__", "simulate", "simulate_charge", "simulate_motion"))
+    for name in (*modules, "scripts/make_sample"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     script = tmp_path / "scripts" / "make_sample"
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
-    built = (tmp_path / "edgekd" / "data" / "sample.csv.gz").read_bytes()
-    assert done.stdout == f"edgekd/data/sample.csv.gz: {len(built)} bytes\n"
-    assert gzip.decompress(built) == gzip.decompress(SAMPLE.read_bytes())
-    if "ng" not in zlib.ZLIB_RUNTIME_VERSION:
-        assert built == SAMPLE.read_bytes()
+    built = {path: (tmp_path / "edgekd" / "data" / path.name).read_bytes() for path in BUILT_IN.values()}
+    assert done.stdout == "".join(f"edgekd/data/{path.name}: {len(content)} bytes\n" for path, content in built.items())
+    for path, content in built.items():
+        assert gzip.decompress(content) == gzip.decompress(path.read_bytes())
+        assert "ng" in zlib.ZLIB_RUNTIME_VERSION or content == path.read_bytes()
 
 
 def test_size_and_number_of_cells(table):

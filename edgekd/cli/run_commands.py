@@ -33,9 +33,13 @@ if TYPE_CHECKING:
     from edgekd.run import Progress
 
 
-def init(file: NewConfigFile) -> None:
-    """Write a commented configuration for the built-in sample."""
-    from edgekd.contracts.examples import example
+def init(
+    file: NewConfigFile,
+    task: Annotated[str, typer.Option(help="forecast, estimate, classify or remaining")] = "forecast",
+    table: Annotated[Path | None, typer.Option(help="propose columns of this table; default: a built-in one")] = None,
+) -> None:
+    """Write a commented configuration for a built-in table, or one that is proposed for your own."""
+    from edgekd.contracts.examples import TASKS, example
     from edgekd.run import write_atomic
 
     file = file if file.suffix in (".yaml", ".yml") else file.with_name(f"{file.name}.yaml")
@@ -43,7 +47,16 @@ def init(file: NewConfigFile) -> None:
         raise ConfigError(f"{file} exists and is left as it is", hint="choose another name, or remove it")
     name = "".join(c if c.isalnum() and c.isascii() else "_" for c in file.stem.lower())
     name = name if name[:1].isalpha() else f"run_{name}"
-    write_atomic(file, example("forecast", name[:32]))
+    if task not in TASKS:
+        raise ConfigError(f"unknown task '{task}'", hint=f"tasks: {', '.join(TASKS)}")
+    if table:
+        from edgekd.data.propose import propose
+
+        text = propose(table, task, name[:32])
+        text = text.replace(f"  table: {table.name}\n", f"  table: {os.path.relpath(table, file.parent)}\n")
+    else:
+        text = example(task, name[:32])
+    write_atomic(file, text)
     say(f"wrote {file}; next: edgekd check {file}, edgekd compress {file}")
 
 

@@ -95,7 +95,8 @@ class RegressionScore(Score):
     """Errors of values in the target's unit after `divide_by`; what else is known beside `mae`.
 
     bias: mean of answer minus truth; slices: `mae` by the values of further columns, by column; bounded: mean shortfall
-    over windows whose truth is only known to be at least something.
+    over windows whose truth is only known to be at least something; mape: error in per cent of the whole life, mean
+    over groups.
     """
 
     mae: Amount
@@ -103,6 +104,7 @@ class RegressionScore(Score):
     bias: float | None = None
     slices: dict[str, dict[str, Amount]] = {}
     bounded: Amount | None = None
+    mape: Amount | None = None
 
     @property
     def error(self) -> float:

@@ -37,7 +37,19 @@ def regression(answers: NDArray[np.float32], windows: Windows) -> dict[str, floa
         "rmse": float(np.sqrt(np.square(away).mean())),
         "bias": float(away.mean()),
         "bounded": float(short.mean()) if bounded.any() else None,
+        "mape": _share_by_group(answers, windows),
     }
+
+
+def _share_by_group(answers: NDArray[np.float32], windows: Windows) -> float | None:
+    """Mean absolute error as a share of the whole, in per cent: mean over groups of the mean over their windows."""
+    whole = windows.task.whole_of(windows.target, windows.start + windows.raw.shape[1] - 1)
+    if whole is None:
+        return None
+    counted = _counted(windows).any(axis=1)
+    share = (_windows_errors(answers, windows) / np.maximum(whole, 1)).mean(axis=1)
+    groups = np.unique(windows.group[counted])
+    return 100 * float(np.mean([share[counted & (windows.group == group)].mean() for group in groups]))
 
 
 def classification(answers: NDArray[np.float32], windows: Windows) -> dict[str, Any]:

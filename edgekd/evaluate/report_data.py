@@ -37,6 +37,7 @@ from edgekd.contracts.results import (
 )
 from edgekd.data.metrics import mae_by_group, mae_by_horizon
 from edgekd.data.prepared import Prepared
+from edgekd.data.table import BUILT_IN
 from edgekd.data.windows import Windows
 from edgekd.distill.trainer import forecast as forecast_all
 from edgekd.evaluate.candidates import STAGE1, read_result
@@ -74,7 +75,7 @@ def assemble(search: "Search", chosen: Candidate) -> Report:
         edgekd=__version__,
         name=config.name,
         board=config.board,
-        simulated=config.data.table == "sample",
+        simulated=config.data.table in BUILT_IN,
         config=config.model_dump(mode="json"),
         versions=versions(),
         hashes={"table": search.table_sha256}

@@ -76,8 +76,8 @@ class Task(ABC):
         """Targets of one whole series: value float32 [n] of the column, or the number of its class."""
 
     @abstractmethod
-    def baselines(self, *, anchored: bool) -> tuple[str, ...]:
-        """What stands beside every network, by name in `data.baselines`; anchored: answers are relative to an input."""
+    def baselines(self, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        """What stands beside every network of these input columns, by name in `data.baselines`."""
 
     def whole(self, target: F32) -> NDArray[np.bool_]:
         """Which windows have one target: the targets [B, T] of their samples -> bool [B]."""
@@ -94,6 +94,10 @@ class Task(ABC):
     def errors(self, answers: F32, target: F32) -> NDArray[np.float64]:
         """Error of each answer: answers [B, O], target [B, S] -> [B, S]; what is small is good."""
         return np.abs(answers.astype(np.float64) - target)
+
+    def whole_of(self, target: F32, end: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """What errors are shares of, where that has a meaning: target [B, S], order of the windows' ends [B]."""
+        return None
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -69,5 +69,5 @@ class Classify(Task):
     def answer_names(self) -> tuple[str, ...]:
         return tuple(f"p_{name}" for name in self.classes)
 
-    def baselines(self, *, anchored: bool) -> tuple[str, ...]:
+    def baselines(self, inputs: tuple[str, ...]) -> tuple[str, ...]:
         return ("majority", "logistic", "nearest_mean", "forest")

@@ -21,5 +21,5 @@ class Estimate(Task):
     def labels(self, order: NDArray[np.int64], value: F32, known: NDArray[np.bool_]) -> Labels:
         return Labels(target=value, known=known, bound=np.zeros(len(value), dtype=bool))
 
-    def baselines(self, *, anchored: bool) -> tuple[str, ...]:
+    def baselines(self, inputs: tuple[str, ...]) -> tuple[str, ...]:
         return ("mean", "quadratic")

@@ -36,5 +36,5 @@ class Forecast(Task):
     def answer_names(self) -> tuple[str, ...]:
         return tuple(f"{self.column}_{step + 1}" for step in range(self.horizon))
 
-    def baselines(self, *, anchored: bool) -> tuple[str, ...]:
-        return ("persistence", "line", "parabola", "ridge") if anchored else ("mean", "ridge")
+    def baselines(self, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        return ("persistence", "line", "parabola", "ridge") if self.column in inputs else ("mean", "ridge")

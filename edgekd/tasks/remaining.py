@@ -16,6 +16,7 @@ class Remaining(Task):
     until: float
 
     kind: ClassVar[str] = "remaining"
+    scaling: ClassVar[str] = "relative"
     answer: ClassVar[Answer] = "not_negative"
     unit: ClassVar[str] = "samples"
     doubts_classes: ClassVar[bool] = False
@@ -39,5 +40,9 @@ class Remaining(Task):
         """Samples left, zero at least."""
         return np.maximum(super().decode(y, base, gain), np.float32(0))
 
-    def baselines(self, *, anchored: bool) -> tuple[str, ...]:
-        return ("mean", "extrapolation", "quadratic")
+    def baselines(self, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        return ("mean", *(("extrapolation",) if self.column in inputs else ()), "quadratic")
+
+    def whole_of(self, target: F32, end: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The whole life: what is left, and the samples up to the end of the window."""
+        return end[:, None].astype(np.float64) + target

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+TASKS = ("forecast", "estimate", "classify", "remaining")
 
 
 def example(task: str, name: str) -> str:

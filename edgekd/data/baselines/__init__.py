@@ -7,21 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.data.baselines.base import Baseline, Fitting
-from edgekd.data.baselines.linear import Line, Mean, Parabola, Persistence, Ridge
+from edgekd.data.baselines.linear import Extrapolation, Line, Mean, Parabola, Persistence, Ridge
 from edgekd.data.baselines.statistics import Forest, Logistic, Majority, NearestMean, Quadratic
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.windows import Windows
 
 __all__ = ["BASELINES", "Baseline", "fit_baselines", "load_baselines", "save_baselines"]
 
-_ALL = (Mean, Persistence, Line, Parabola, Ridge, Quadratic, Majority, Logistic, NearestMean, Forest)
-BASELINES: dict[str, type[Baseline]] = {baseline.name: baseline for baseline in _ALL}
+_OF_VALUES = (Mean, Persistence, Line, Parabola, Ridge, Extrapolation, Quadratic)
+_OF_CLASSES = (Majority, Logistic, NearestMean, Forest)
+BASELINES: dict[str, type[Baseline]] = {baseline.name: baseline for baseline in (*_OF_VALUES, *_OF_CLASSES)}
 
 
 def fit_baselines(train: Windows, val: Windows, preprocess: Preprocess) -> dict[str, Baseline]:
     """The baselines of the task, by name."""
     data = Fitting(train=train, val=val, preprocess=preprocess)
-    names = preprocess.task.baselines(anchored=preprocess.target_column >= 0)
+    names = preprocess.task.baselines(preprocess.columns)
     return {name: BASELINES[name].fit(data) for name in names}
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgekd.data.baselines.base import Baseline, Fitting, best_of
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.windows import Windows
+from edgekd.tasks.remaining import Remaining
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -94,6 +95,35 @@ class Ridge(Linear):
     @classmethod
     def fit(cls, data: Fitting) -> Self:
         return cls.best(data, _ridges(data.train, data.preprocess))
+
+
+class Extrapolation(Baseline):
+    """The least-squares line through the last cleaned samples, extended to where it meets the limit of a task of
+    remaining life. arrays: `most` [1], the longest life seen in training, which no answer exceeds.
+    """
+
+    name: ClassVar[str] = "extrapolation"
+
+    def __call__(self, raw: F32) -> F32:
+        length, column = int(self.settings["length"]), self.preprocess.columns.index(self.preprocess.task.column)
+        c = self.preprocess.clean(raw)[:, -length:, column].astype(np.float64)
+        steps = np.arange(1 - length, 1)
+        slope = ((c - c.mean(axis=1, keepdims=True)) * (steps - steps.mean())).sum(axis=1) / np.var(steps) / length
+        now = c.mean(axis=1) - slope * steps.mean()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = np.where(slope < 0, (now - self.settings["until"]) / -slope, np.inf)
+        return np.clip(left, 0, self.arrays["most"][0])[:, None].astype(np.float32)
+
+    @classmethod
+    def fit(cls, data: Fitting) -> Self:
+        task = data.preprocess.task
+        assert isinstance(task, Remaining)
+        arrays = {"most": np.array([data.train.target[data.train.mask].max()], dtype=np.float64)}
+        tried = (
+            cls(preprocess=data.preprocess, arrays=arrays, settings={"length": float(length), "until": task.until})
+            for length in _lengths(data.preprocess)
+        )
+        return best_of(((one(data.val.raw), one) for one in tried), data.val)
 
 
 def _features(raw: F32, preprocess: Preprocess) -> tuple[F64, F32]:

@@ -20,9 +20,11 @@ from edgekd.data.table.read import SAMPLES, read_file
 from edgekd.data.table.series import Name, Notes, Problem, Rows, Series, series_of
 from edgekd.tasks import Task
 
-__all__ = ["SAMPLE", "Problem", "Series", "Table", "read_table", "table_path", "target_scale", "unit_of"]
+__all__ = ["BUILT_IN", "SAMPLE", "Problem", "Series", "Table", "read_table", "table_path", "target_scale", "unit_of"]
 
 SAMPLE = SAMPLES / "sample.csv.gz"
+BUILT_IN = {name: SAMPLES / f"{name}.csv.gz" for name in ("sample", "sample_charge", "sample_motion")}
+"""Simulated tables by the words that stand for them in a configuration."""
 UNITS = {
     *("Ah", "mAh", "Wh", "V", "mV", "A", "mA", "W", "ohm", "mohm", "C", "degC", "K", "F", "Hz", "Pa", "kPa"),
     *("s", "ms", "min", "h", "g", "rad", "deg", "m", "mm", "kg", "N"),
@@ -94,7 +96,7 @@ def read_table(data: Data, task: Task, base_dir: Path) -> Table:
 
 def table_path(data: Data, base_dir: Path) -> Path:
     """The file that `data.table` names."""
-    return SAMPLE if data.table == "sample" else base_dir / data.table
+    return BUILT_IN.get(data.table) or base_dir / data.table
 
 
 def target_scale(data: Data) -> np.float32:

@@ -37,7 +37,7 @@ def read_file(path: Path, numeric: Sequence[str], text: Sequence[str]) -> RawTab
     """
     import pyarrow
 
-    _check_path(path)
+    check_path(path)
     try:
         if path.suffix == ".parquet":
             return _read_parquet(path, numeric, text)
@@ -54,7 +54,8 @@ def read_file(path: Path, numeric: Sequence[str], text: Sequence[str]) -> RawTab
         raise DataError(f"table '{path.name}' cannot be read: {_first_line(error)}") from None
 
 
-def _check_path(path: Path) -> None:
+def check_path(path: Path) -> None:
+    """DataError unless a path is a file of a known type that can be read again and again."""
     if not path.exists():
         names = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, names, 1)
@@ -72,7 +73,7 @@ def _check_path(path: Path) -> None:
     if not path.name.endswith((".csv", ".csv.gz", ".parquet")):
         raise DataError(
             f"table '{path.name}': the type of file is not known",
-            hint="use .csv, .csv.gz or .parquet, or the word sample",
+            hint="use .csv, .csv.gz or .parquet, or a built-in table: sample, sample_charge, sample_motion",
         )
 
 
