@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from edgekd.contracts.core import CORES, HOST, Core
 from edgekd.contracts.errors import ConfigError, EdgekdError
 from edgekd.contracts.yamlfile import Document, Position, read_yaml
-
-CORES = ("cortex-m0plus", "cortex-m4f", "cortex-m7f", "host")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,17 +48,22 @@ class Board:
     @property
     def emulated(self) -> bool:
         """Whether edgekd runs this board's machine code in the emulator."""
-        return self.core != "host"
+        return self.core != HOST
+
+    @property
+    def cpu(self) -> Core:
+        """Its core. KeyError for `host`, which has none."""
+        return CORES[self.core]
 
     @property
     def dsp(self) -> bool:
         """Whether the core has SMLAD and its kin."""
-        return self.core in ("cortex-m4f", "cortex-m7f")
+        return self.emulated and self.cpu.dsp
 
     @property
     def fpu(self) -> bool:
         """Whether the core adds and multiplies float32 in hardware."""
-        return self.core in ("cortex-m4f", "cortex-m7f")
+        return self.emulated and self.cpu.fpu
 
 
 def resource(folder: Literal["firmware", "boards"]) -> Path:
@@ -126,9 +130,11 @@ def _check(document: Document) -> tuple[list[tuple[Position, str]], dict[str, An
         except (TypeError, ValueError):
             problems.append((document.position((key,)), f"{key}: must be {wanted} (got {value!r})"))
     core = checked.get("core")
-    if core is not None and core not in CORES:
-        problems.append((document.position(("core",)), f"core: must be one of {', '.join(CORES)} (got '{core}')"))
-    needed = ["title", "core"] + ([] if core == "host" else _NEEDED_TO_EMULATE)
+    if core is not None and core not in (*CORES, HOST):
+        problems.append(
+            (document.position(("core",)), f"core: must be one of {', '.join((*CORES, HOST))} (got '{core}')")
+        )
+    needed = ["title", "core"] + ([] if core == HOST else _NEEDED_TO_EMULATE)
     problems += [((1, 1), f"{key}: required key is missing") for key in needed if key not in values]
     return problems, checked
 

@@ -41,17 +41,6 @@ CXX_SUFFIXES = (".cpp", ".cc", ".ino")
 CXX_FLAGS = ("-x", "c++", "-std=gnu++14", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
 """As Arduino's cores: a sketch is C++ without exceptions and run-time types."""
 
-_GCC_CORE = {
-    "cortex-m0plus": ("-mcpu=cortex-m0plus",),
-    "cortex-m4f": ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"),
-    "cortex-m7f": ("-mcpu=cortex-m7", "-mfpu=fpv5-d16"),
-}
-_ZIG_CORE = {
-    "cortex-m0plus": ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0plus"),
-    "cortex-m4f": ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"),
-    "cortex-m7f": ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m7+fp_armv8d16"),
-}
-
 _RAM_REGION_BYTES = 0x20000000
 """The Armv7-M memory map gives RAM a region of this size."""
 
@@ -230,9 +219,9 @@ def _machine_flags(compiler: Compiler, board: Board, profile: Profile) -> tuple[
     if compiler.kind == "zig":
         if profile == "arduino":
             raise ConfigError("the arduino profile needs GCC", hint="apt install gcc-arm-none-eabi")
-        return (*_ZIG_CORE[board.core], "-fomit-frame-pointer", "-fno-unwind-tables", "-g0")
+        return (*board.cpu.zig, "-fomit-frame-pointer", "-fno-unwind-tables", "-g0")
     abi = ("softfp" if profile == "arduino" else "hard") if board.fpu else "soft"
-    return (*_GCC_CORE[board.core], "-mthumb", f"-mfloat-abi={abi}")
+    return (*board.cpu.gcc, "-mthumb", f"-mfloat-abi={abi}")
 
 
 def _library_flags(compiler: Compiler, harness: Path) -> tuple[str, ...]:

@@ -225,13 +225,8 @@ class Machine:
         from unicorn import arm_const, unicorn_const
 
         self._registers = arm_const
-        models = {
-            "cortex-m0plus": arm_const.UC_CPU_ARM_CORTEX_M0,
-            "cortex-m4f": arm_const.UC_CPU_ARM_CORTEX_M4,
-            "cortex-m7f": arm_const.UC_CPU_ARM_CORTEX_M7,
-        }
         uc = self._unicorn.Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB | unicorn_const.UC_MODE_MCLASS)
-        uc.ctl_set_cpu_model(models[self.board.core])
+        uc.ctl_set_cpu_model(getattr(arm_const, self.board.cpu.unicorn_model))
         execute = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_EXEC
         data = unicorn_const.UC_PROT_READ | unicorn_const.UC_PROT_WRITE
         uc.mem_map(self.board.flash_origin, _pages(self.board.sketch_flash_bytes), execute)

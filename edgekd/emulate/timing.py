@@ -35,15 +35,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Range = tuple[int, int, int]
-"""low, usual, high cycles."""
-
-TAKEN: Mapping[str, Range] = {
-    "cortex-m0plus": (1, 1, 1),
-    "cortex-m4f": (1, 2, 3),
-    "cortex-m7f": (0, 2, 8),  # predicted right; as the M4; mispredicted
-}
-"""Cycles of a taken branch beyond those of the same branch not taken."""
+from edgekd.contracts.core import Core, Range
 
 
 @dataclass(frozen=True)
@@ -109,15 +101,15 @@ def decode(code: bytes, address: int) -> list[Instruction]:
     return instructions
 
 
-def block_cost(core: str, instructions: list[Instruction]) -> BlockCost:
+def block_cost(core: Core, instructions: list[Instruction]) -> BlockCost:
     """Add up a basic block on the given core."""
-    cost = _COST[core]
+    cost = _COST[core.timing]
     total = [0, 0, 0]
     for index, instruction in enumerate(instructions):
         previous = instructions[index - 1] if index else None
         for which, cycles in enumerate(cost(instruction, previous)):
             total[which] += cycles
-    if core == "cortex-m7f":
+    if core.dual_issue:
         total[0] = (len(instructions) + 1) // 2
     return BlockCost(len(instructions), (total[0], total[1], total[2]), sum(map(_flash_loads, instructions)))
 
@@ -197,8 +189,7 @@ def _cortex_m0plus(instruction: Instruction, previous: Instruction | None) -> Ra
 
 _COST: Mapping[str, Callable[[Instruction, Instruction | None], Range]] = {
     "cortex-m0plus": _cortex_m0plus,
-    "cortex-m4f": _cortex_m4,
-    "cortex-m7f": _cortex_m4,
+    "cortex-m4": _cortex_m4,
 }
 
 

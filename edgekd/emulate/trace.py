@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.emulate.compiler import Image, Symbol
-from edgekd.emulate.timing import TAKEN, BlockCost, block_cost, decode
+from edgekd.emulate.timing import BlockCost, block_cost, decode
 
 Addresses = NDArray[np.uint32]
 """Start addresses of the basic blocks that ran, in order: a trace."""
@@ -95,7 +95,7 @@ class BlockTable:
         self._sizes.append(size)
         self._calls.append(instructions[-1].is_call)
         self._may_return.append(instructions[-1].may_return)
-        self._costs.append(block_cost(self.board.core, instructions))
+        self._costs.append(block_cost(self.board.cpu, instructions))
 
     def taken(self, trace: Addresses, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Whether each block ended in a taken branch; the last one did, by returning."""
@@ -114,7 +114,7 @@ class BlockTable:
     def cycles(self, rows: NDArray[np.intp], taken: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Low, usual and high cycles of each executed block, its branch included, [blocks, 3]."""
         table = np.array([cost.cycles for cost in self._costs], dtype=np.int64).reshape(-1, 3)
-        return table[rows] + taken[:, None] * np.array(TAKEN[self.board.core], dtype=np.int64)
+        return table[rows] + taken[:, None] * np.array(self.board.cpu.taken_branch, dtype=np.int64)
 
     def depth(self, trace: Addresses, rows: NDArray[np.intp], taken: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Call depth in each block, 0 in the first: one more behind a call, one less on arriving where it returns to.
