@@ -35,6 +35,9 @@ class _Bars:
         if not self._open:
             self._bars.console.print(f"kept {printable(what)}", style="dim")
 
+    def made(self, what: str, seconds: float) -> None:
+        """The bar that counts it says enough."""
+
     def note(self, text: str) -> None:
         self._bars.console.print(printable_lines(text), highlight=False)
 
@@ -56,6 +59,9 @@ class _Lines:
     def kept(self, what: str) -> None:
         print(f"{printable(what)}: kept", file=sys.stderr)
 
+    def made(self, what: str, seconds: float) -> None:
+        print(f"{what}: {seconds:.1f} s", file=sys.stderr)
+
     def note(self, text: str) -> None:
         print(printable_lines(text), file=sys.stderr)
 
@@ -67,6 +73,7 @@ class Quiet:
     def advance(self, done: int) -> None: ...
     def finish(self) -> None: ...
     def kept(self, what: str) -> None: ...
+    def made(self, what: str, seconds: float) -> None: ...
     def note(self, text: str) -> None: ...
 
 

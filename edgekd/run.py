@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol, Self
 
@@ -25,6 +26,10 @@ _DISK = frozenset(
 """Errors of the disk and of permissions; of others, as a file that is not found, the code that met them is to blame."""
 
 
+Files = Mapping[str, bytes]
+"""Content of files by their path below a folder."""
+
+
 class Progress(Protocol):
     """Told how far a run is. `start` names a piece of work of `total` steps, `advance` says how many are done."""
 
@@ -32,25 +37,25 @@ class Progress(Protocol):
     def advance(self, done: int) -> None: ...
     def finish(self) -> None: ...
     def kept(self, what: str) -> None: ...
+    def made(self, what: str, seconds: float) -> None: ...
     def note(self, text: str) -> None: ...
 
 
 class Run:
-    """The folder of one run, locked while it is open; processes started by its owner join it.
+    """The folder of one run, locked while it is open. One process writes it.
 
     manifest.json holds, for each finished piece, a digest of the key it was made from, the digests of the pieces it was
-    made from, the SHA-256 of each of its files, and the seconds it took; and a digest of all this.
+    made from, the SHA-256 of each of its files, the seconds it took and when it was done (seconds since 1970); and a
+    digest of all this.
     """
 
-    def __init__(self, folder: Path, progress: Progress, *, join: bool = False) -> None:
-        self.folder, self.progress, self._join = folder, progress, join
+    def __init__(self, folder: Path, progress: Progress) -> None:
+        self.folder, self.progress = folder, progress
         self._lock: IO[str] | None = None
         self._used: set[str] = set()
         self._pieces = Pieces(folder)
 
     def __enter__(self) -> Self:
-        if self._join:
-            return self
         with storage_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = (self.folder / ".lock").open("w")
@@ -69,81 +74,83 @@ class Run:
         if self._lock:
             self._lock.close()
 
-    def piece(
-        self, name: str, key: Any, build: Callable[[Path], None], *, steps: int = 1, needs: tuple[str, ...] = ()
-    ) -> Path:
+    def piece(self, name: str, key: Any, build: Callable[[Path], None], *, needs: tuple[str, ...] = ()) -> Path:
         """The folder `name` below the run, built by `build(empty folder)` unless it is there, unchanged, for the same
         key and made from the same files.
 
         key: whatever the result depends on, as JSON; `needs` names pieces it is made from. A piece appears under its
         name only when it is complete. DataError when a needed piece is not as it was made.
         """
-        final = self.folder / name
-        made_from = self._made_from(name, key, needs)
-        self._used.add(name)
-        if self._current(name, made_from):
+        if self.keeps(name, key, needs):
             self.progress.kept(name)
-            return final
+            return self.folder / name
         begun = time.monotonic()
-        self.progress.start(name, steps)
-        with storage_errors(self.folder, _DISK, hint="what is finished is kept; run the same command again"):
-            unfinished, old = (final.with_name(f"{_UNFINISHED}{word}-{final.name}") for word in ("new", "old"))
-            _remove(unfinished)
-            unfinished.mkdir(parents=True)
-            build(unfinished)
-            _sync(unfinished)
-            self._record(name, None)
-            _remove(old)
-            if final.exists():
-                final.rename(old)
-            unfinished.rename(final)
-            _sync_one(final.parent)
-            _remove(old)
-            seconds = round(time.monotonic() - begun, 3)
-            self._record(name, {**made_from, "files": self._pieces.files(name), "seconds": seconds})
+        self.progress.start(name, 1)
+        self._install(name, self._made_from(name, key, needs), build, lambda: time.monotonic() - begun)
         self.progress.finish()
-        return final
+        return self.folder / name
 
-    def holds(self, name: str) -> bool:
-        """Whether the piece is there and as it was made, whatever it was made from."""
-        return not self._pieces.changes(name)
+    def keeps(self, name: str, key: Any, needs: tuple[str, ...] = ()) -> bool:
+        """Whether a piece is there, unchanged, for this key and made from the needed pieces as they are now."""
+        made_from = self._made_from(name, key, needs)
+        entry = self._pieces.manifest().get(name)
+        if entry is None:
+            return False
+        changes = self._pieces.changes(name)
+        if changes:
+            self.progress.note(f"{changes[0]} since it was made: {name} is made again")
+        if changes or any(entry[word] != made_from[word] for word in made_from):
+            return False
+        self._used.add(name)
+        return True
 
-    def stale(self) -> set[str]:
-        """Pieces that were changed since they were made, with all that were made from them; each change is said."""
-        names = self._pieces.stale()
-        for change in (change for name in sorted(names) for change in self._pieces.changes(name)):
-            self.progress.note(f"{change} since it was made: it is made again, with what was made from it")
-        return names
+    def store(self, name: str, key: Any, files: Files, seconds: float, *, needs: tuple[str, ...] = ()) -> None:
+        """Keep a piece that was made elsewhere, in so many seconds."""
+        self._install(name, self._made_from(name, key, needs), partial(write_files, files=files), lambda: seconds)
+
+    def files(self, name: str) -> dict[str, bytes]:
+        """The content of every file of a finished piece, by its path in the piece. DataError when one was changed."""
+        self._pieces.require(name)
+        root = self.folder / name
+        return {file: (root / file).read_bytes() for file in self._pieces.files(name)}
 
     def seconds(self) -> dict[str, float]:
         """How long each piece asked for so far took, in the run that made it."""
         entries = self._pieces.manifest()
         return {name: entry["seconds"] for name, entry in sorted(entries.items()) if name in self._used}
 
+    def finished_at(self, name: str) -> float:
+        """When a piece was done, in seconds since 1970."""
+        return float(self._pieces.manifest()[name]["at"])
+
     def _made_from(self, name: str, key: Any, needs: tuple[str, ...]) -> dict[str, Any]:
         """What a piece depends on, as the manifest says it: digests of its key and of the needed pieces."""
-        for other in needs:
-            self._pieces.require(other)
+        self._pieces.require(*needs)
         text = json.dumps([__version__, name, key], sort_keys=True, allow_nan=False)
         digests = {other: self._pieces.digest(other) for other in needs}
         return {"key": hashlib.sha256(text.encode()).hexdigest(), "made_from": digests}
 
-    def _current(self, name: str, made_from: dict[str, Any]) -> bool:
-        entry = self._pieces.manifest().get(name)
-        if entry is None:
-            return False
-        changes = self._pieces.changes(name)
-        if changes:
-            self.progress.note(f"{changes[0]}: {name} is made again")
-        return not changes and all(entry[word] == made_from[word] for word in made_from)
-
-    def _record(self, name: str, entry: dict[str, Any] | None) -> None:
-        with (self.folder / ".manifest.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            entries = self._pieces.manifest()
-            entries.pop(name, None)
-            entries |= {name: entry} if entry else {}
-            write_json(self.folder / MANIFEST, {"pieces": entries, "sha256": _digest(entries)})
+    def _install(
+        self, name: str, made_from: dict[str, Any], build: Callable[[Path], None], seconds: Callable[[], float]
+    ) -> None:
+        """Build a piece under another name, and give it its own when all is on the disk."""
+        final = self.folder / name
+        with storage_errors(self.folder, _DISK, hint="what is finished is kept; run the same command again"):
+            unfinished, old = (final.with_name(f"{_UNFINISHED}{word}-{final.name}") for word in ("new", "old"))
+            _remove(unfinished)
+            unfinished.mkdir(parents=True)
+            build(unfinished)
+            _sync(unfinished)
+            self._pieces.record(name, None)
+            _remove(old)
+            if final.exists():
+                final.rename(old)
+            unfinished.rename(final)
+            _sync_one(final.parent)
+            _remove(old)
+            took = {"seconds": round(seconds(), 3), "at": round(time.time(), 3)}
+            self._pieces.record(name, {**made_from, **took, "files": self._pieces.files(name)})
+        self._used.add(name)
 
 
 class Pieces:
@@ -155,19 +162,34 @@ class Pieces:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._hashes: dict[Path, tuple[int, int, str]] = {}
+        self._entries: dict[str, Any] = {}
+        self._read = (-1, -1)
 
     def manifest(self) -> dict[str, Any]:
         """What manifest.json says of each piece. DataError when it is damaged or was edited."""
         path = self.folder / MANIFEST
-        if not path.exists():
+        try:
+            about = path.stat()
+        except FileNotFoundError:
             return {}
+        if self._read == (about.st_size, about.st_mtime_ns):
+            return self._entries
         content = read_json(path)
         hint = f"remove {path} and run edgekd compress again: it makes everything again"
         if not isinstance(content, dict) or not isinstance(content.get("pieces"), dict) or len(content) != 2:
             raise DataError(f"{path} is damaged, or of another edgekd: it does not hold the pieces of a run", hint=hint)
         if content.get("sha256") != _digest(content["pieces"]):
             raise DataError(f"{path} is damaged: it was changed since it was written", hint=hint)
-        return content["pieces"]
+        self._entries, self._read = content["pieces"], (about.st_size, about.st_mtime_ns)
+        return self._entries
+
+    def record(self, name: str, entry: dict[str, Any] | None) -> None:
+        """Write down a finished piece, or that there is none of this name."""
+        entries = {other: known for other, known in self.manifest().items() if other != name}
+        if entry is None and len(entries) == len(self.manifest()):
+            return
+        entries |= {name: entry} if entry else {}
+        write_json(self.folder / MANIFEST, {"pieces": entries, "sha256": _digest(entries)})
 
     def files(self, name: str) -> dict[str, str]:
         """SHA-256 of every file of a piece that is there, by its path below the piece."""
@@ -200,14 +222,6 @@ class Pieces:
                     f"{self.folder / changes[0]} since it was made",
                     hint=f"edgekd check {self.folder} names all that was changed, edgekd compress makes it again",
                 )
-
-    def stale(self) -> set[str]:
-        """Pieces that were changed, with all that were made from them."""
-        entries = self.manifest()
-        names = {name for name in entries if self.changes(name)}
-        while more := {name for name, entry in entries.items() if names & entry["made_from"].keys()} - names:
-            names |= more
-        return names
 
     def check(self) -> list[str]:
         """Everything in the folder that is not as it was made, or that stands for what is not there any more."""

@@ -10,7 +10,6 @@ from typing import TypeVar
 import pytest
 import small_run
 from browser import CHROMIUM, Browser
-from postgres import binaries, server
 
 MOST_PROCESSES = 8
 LONG_S = 400
@@ -86,12 +85,3 @@ def browser() -> Iterator[Browser]:
         pytest.skip("chromium is not installed")
     with Browser(CHROMIUM) as chromium:
         yield chromium
-
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[str]:
-    """The address of an empty database."""
-    if not binaries():
-        pytest.skip("postgresql is not installed")
-    with server() as url:
-        yield url

@@ -50,6 +50,7 @@ class Log:
 
     def __init__(self) -> None:
         self.built: list[str] = []
+        self.notes: list[str] = []
         self.skipped: list[str] = []
 
     def start(self, what: str, total: int) -> None:
@@ -62,7 +63,11 @@ class Log:
     def kept(self, what: str) -> None:
         self.skipped.append(what)
 
-    def note(self, text: str) -> None: ...
+    def made(self, what: str, seconds: float) -> None:
+        self.built.append(what)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -71,7 +76,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {
         name: content
         for name, content in found.items()
-        if not name.startswith(("manifest.json", "report/", ".lock", ".manifest.lock", "search/study.db"))
+        if not name.startswith(("manifest.json", "report/", ".lock", "search/study.db"))
     }
 
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.errors import ConfigError
 from edgekd.pareto import front
+from edgekd.search.sampler import Objectives, Sampler
 from edgekd.search.space import grid, spread
-from edgekd.search.study import Objectives, Study
 
 
 def dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
@@ -77,7 +77,7 @@ def measured(one: Candidate) -> tuple[Objectives, Objectives]:
 
 
 def searched(points: list[Candidate], wanted: int, seed: int, size: int = 8) -> list[str]:
-    study, names = Study(points, size, seed), []
+    study, names = Sampler(points, size, seed), []
     while len(names) < wanted and (ours := study.ask([], wanted - len(names))):
         assert len(ours) <= size
         study.tell({one.name: measured(one) for one in ours})
@@ -109,4 +109,4 @@ def test_a_search_breeds_from_what_was_good() -> None:
 
 def test_the_first_generation_is_the_one_given() -> None:
     points = wide()
-    assert Study(points, 8, 0).ask(points[10:18], 8) == sorted(points[10:18])
+    assert Sampler(points, 8, 0).ask(points[10:18], 8) == sorted(points[10:18])

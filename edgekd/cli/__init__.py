@@ -2,7 +2,6 @@
 
 import os
 import select
-import signal
 import sys
 import traceback
 from typing import Annotated, NoReturn
@@ -11,11 +10,11 @@ import typer
 
 from edgekd import __version__
 from edgekd.cli import board_commands, code_commands, guide_command, run_commands
+from edgekd.cli.stopping import STOPPED, asked_to_stop, end_stopped, stop_on_signals
 from edgekd.contracts.errors import EdgekdError
 from edgekd.contracts.text import printable_lines
 from edgekd.environment import use_own_cache
 
-STOPPED = 130
 BUG = 70
 
 app = typer.Typer(
@@ -40,16 +39,18 @@ def _version(version: Annotated[bool, typer.Option("--version", help="print the 
 def main() -> None:
     """Run the command line; every error ends in one message and a documented exit code."""
     _open_standard_streams()
-    _stop_like_ctrl_c()
+    stop_on_signals()
     use_own_cache()
     try:
         if app(standalone_mode=False) == STOPPED:  # what typer makes of a KeyboardInterrupt
             raise KeyboardInterrupt
         sys.stdout.flush()
     except EdgekdError as error:
+        if asked_to_stop():
+            end_stopped()
         _fail(str(error), error.exit_code, error.hint)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("stopped; finished pieces are kept, run the same command to go on", STOPPED)
+        end_stopped()
     except BrokenPipeError as error:
         _reader_left(error)
     except SystemExit as left:  # what typer makes of a broken pipe
@@ -70,13 +71,6 @@ def _open_standard_streams() -> None:
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
-def _stop_like_ctrl_c() -> None:
-    """End on SIGTERM and on a closed terminal as on Ctrl-C; nohup is respected."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
-
-
 def _reader_left(error: BrokenPipeError) -> None:
     """Be quiet when standard output was closed by its reader, as `head` does; any other broken pipe is an error."""
     output = select.poll()
@@ -88,6 +82,8 @@ def _reader_left(error: BrokenPipeError) -> None:
 
 
 def _unexpected(error: Exception) -> NoReturn:
+    if asked_to_stop():
+        end_stopped()
     if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # wrong arguments, found by typer
         _fail(error.format_message(), 2, "edgekd --help")
     if isinstance(error, OSError):

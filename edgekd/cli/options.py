@@ -80,8 +80,4 @@ Time = Annotated[
     float | None,
     typer.Option(parser=length_of_time, help="search so that all is done by then, as 90s, 10m or 2h", metavar="TIME"),
 ]
-Storage = Annotated[
-    str, typer.Option(help="database that several machines share: postgresql://user:password@host/name")
-]
-Store = Annotated[str, typer.Option(help="with --storage: folder that all of them reach, or s3://bucket, for models")]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="processes; default: one per core, 2 GB each")]

@@ -17,8 +17,6 @@ from edgekd.cli.options import (
     Out,
     Quiet,
     RunFolder,
-    Storage,
-    Store,
     Table,
     Time,
     Workers,
@@ -102,8 +100,6 @@ def compress(
     candidates: Candidates = None,
     time: Time = None,
     workers: Workers = None,
-    storage: Storage = "",
-    artifacts: Store = "",
     quiet: Quiet = False,
     json_: Json = False,
 ) -> None:
@@ -114,7 +110,7 @@ def compress(
     config = limit_search(file, candidates, time)
     folder = out or Path("runs") / config.name
     with show(quiet) as progress:
-        options = _load(progress, workers, time, storage, artifacts)
+        options = _load(progress, workers, time)
         from edgekd.pipeline import stages
 
         result = stages.compress(config, folder, progress, **options)
@@ -127,8 +123,6 @@ def search(
     candidates: Candidates = None,
     time: Time = None,
     workers: Workers = None,
-    storage: Storage = "",
-    artifacts: Store = "",
     resume: Annotated[bool, typer.Option("--resume", help="go on with the search that the folder holds")] = False,
     quiet: Quiet = False,
     json_: Json = False,
@@ -141,12 +135,12 @@ def search(
     config = limit_search(file, candidates, time)
     folder = out or Path("runs") / config.name
     started = (folder / "search" / "study.db").exists()
-    if started and not (resume or storage):
+    if started and not resume:
         raise ConfigError(f"{folder} holds a search", hint="--resume goes on with it; or use another --out")
-    if resume and not started and not storage:
+    if resume and not started:
         raise ConfigError(f"{folder} holds no search to go on with", hint="leave out --resume, or name its --out")
     with show(quiet) as progress:
-        options = _load(progress, workers, time, storage, artifacts)
+        options = _load(progress, workers, time)
         from edgekd.pipeline import stages
 
         candidates_on_front = stages.explore(config, folder, progress, **options)
@@ -159,20 +153,14 @@ def search(
         say(f"next: edgekd compress {file}, which verifies, chooses and reports")
 
 
-def _load(
-    progress: "Progress", workers: int | None, seconds: float | None, storage: str, artifacts: str
-) -> dict[str, Any]:
+def _load(progress: "Progress", workers: int | None, seconds: float | None) -> dict[str, Any]:
     """Load what a search needs, and return its options."""
     progress.start("loading", 1)
-    from edgekd.pipeline.search import Shared
-    from edgekd.pipeline.workers import most_workers
+    from edgekd.pipeline import stages  # noqa: F401
+    from edgekd.search.executor import most_processes
 
     progress.finish()
-    return {
-        "workers": workers or most_workers(),
-        "seconds": math.inf if seconds is None else seconds,
-        "shared": Shared(storage, artifacts),
-    }
+    return {"workers": workers or most_processes(), "seconds": math.inf if seconds is None else seconds}
 
 
 def front(

@@ -239,11 +239,19 @@ class CandidateResult(Result):
     val: AnyScore
     measured: Measurement | None = None
 
+    def totals(self) -> Self:
+        """The same without the figures of functions and layers."""
+        return self.model_copy(update={"measured": self.measured.totals() if self.measured else None})
+
 
 class Refused(Result):
     """Why a candidate cannot be built for the board."""
 
     refused: Text
+
+    def totals(self) -> "Refused":
+        """The same: nothing was measured."""
+        return self
 
 
 Outcome = CandidateResult | Refused
@@ -252,13 +260,12 @@ Scores = Mapping[str, Outcome]
 """Outcomes by the name of the candidate."""
 
 
-class TrialResult(Result):
-    """What a search keeps of one candidate. generation: from 0, None for one that was refined afterwards."""
-
-    generation: Count | None
-    outcome: Outcome
-    artifact: str = ""
-    """Where the model is kept, in a store that several machines share."""
+def read_outcome(path: Path) -> Outcome:
+    """Read score.json of a candidate. DataError as for `Result.read`."""
+    try:
+        return Refused.read(path)
+    except DataError:
+        return CandidateResult.read(path)
 
 
 class PairParity(Result):
@@ -689,7 +696,7 @@ def _unusable(kind: str, problems: list[str]) -> DataError:
     shown = problems[:MOST_SHOWN]
     if len(problems) > MOST_SHOWN:
         shown.append(f"and {len(problems) - MOST_SHOWN} more")
-    what = {"TrialResult": "result of the search", "CandidateResult": "score"}.get(kind, kind.lower())
+    what = {"CandidateResult": "score"}.get(kind, kind.lower())
     hint = f"was it written by another version of edgekd? {AGAIN}"
     return DataError("\n  ".join([f"this {what} cannot be used", *shown]), hint=hint)
 

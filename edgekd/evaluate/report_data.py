@@ -68,7 +68,7 @@ SHOWN_WINDOWS = 4  # forecasts drawn per group
 
 def assemble(search: "Search", chosen: Candidate) -> Report:
     """Everything a run found. Test windows are scored here and nowhere else: what is chosen was chosen before."""
-    run, config, prepared, teacher = search.run, search.config, search.prepared, search.lessons.teacher
+    run, config, prepared, teacher = search.run, search.config, search.prepared, search.teacher
     windows, scores, on_front = prepared.windows, search.scores(), set(search.front())
     firmware, parity = run.folder / "firmware" / chosen.name, search.parities()
     return Report(
@@ -113,7 +113,7 @@ def assemble(search: "Search", chosen: Candidate) -> Report:
 
 def _chosen(search: "Search", chosen: Candidate) -> ChosenResult:
     """The chosen candidate on the test groups, and what each step before it would have scored there."""
-    prepared, folder = search.prepared, search.model(chosen.name)
+    prepared, folder = search.prepared, search.run.folder / "models" / chosen.name
     test = prepared.windows["test"]
     result = read_result(folder)
     forecasts = {part: forecast_model(folder, Engine.TWIN, prepared.windows[part].raw).real for part in ("val", "test")}
@@ -128,7 +128,7 @@ def _chosen(search: "Search", chosen: Candidate) -> ChosenResult:
         measured=result.measured,
         val=score(forecasts["val"], prepared.windows["val"]),
         test=score(forecasts["test"], test),
-        teacher_test_error=score(_mean_forecast(search.lessons.teacher, prepared, "test"), test).error,
+        teacher_test_error=score(_mean_forecast(search.teacher, prepared, "test"), test).error,
         stage1_test_error=score(forecast(stage1, load_preprocess(folder), test.raw).real, test).error,
         float_test_error=score_model(folder, Engine.TORCH, test).error,
         by_horizon=ErrorByHorizon(
@@ -145,15 +145,15 @@ def _comparisons(search: "Search") -> list[ComparedNetwork]:
     task = search.prepared.preprocess.task
     rows = [
         ComparedNetwork(name=f"DLNet {name}", val=bare_score(task, error), note="its layers, losses and rate")
-        for name, error in search.results("dlnet")[""].items()
+        for name, error in search.dlnet().items()
     ]
     without = [
         ComparedNetwork(
             name=f"{name} without recurrence",
-            val=bare_score(task, found["mae"]),
+            val=bare_score(task, error),
             note="stage 1, its gates do not see its state",
         )
-        for name, found in search.results("without_recurrence").items()
+        for name, error in search.without_recurrence().items()
     ]
     return without + rows
 
@@ -162,11 +162,7 @@ def _ablations(search: "Search") -> list[Ablation]:
     """What distillation and stage 2 are worth: by candidate, mean and extremes over seeds of the validation error on
     the integer grid, simulated in float.
     """
-    return [
-        Ablation(name=name, errors=errors)
-        for batch in search.results("ablation").values()
-        for name, errors in batch.items()
-    ]
+    return [Ablation(name=name, errors=errors) for name, errors in search.ablations().items()]
 
 
 def _mean_forecast(teacher: Population, prepared: Prepared, part: str) -> F32:
@@ -184,11 +180,10 @@ def _reported(search: "Search", name: str, result: CandidateResult, on_front: Co
     test: nothing is chosen by them any more.
     """
     candidate = Candidate.parse(name)
-    trial = search.trial(name)
     parameters = {key: value for key, value in asdict(candidate).items() if key != "finetuned" and value is not None}
     test = tflm = None
     if name in on_front:
-        folder, windows = search.model(name), search.prepared.windows
+        folder, windows = search.run.folder / "models" / name, search.prepared.windows
         sketch = folder / TFLM
         test = score_model(folder, Engine.TWIN, windows["test"])
         tflm = Tested(
@@ -210,8 +205,8 @@ def _reported(search: "Search", name: str, result: CandidateResult, on_front: Co
         meets_budget=meets_limits(search.config, result),
         test=test,
         tflm=tflm,
-        generation=trial.generation,
-        seconds=search.seconds()[name],
+        generation=search.generation(name),
+        seconds=search.seconds(name),
         parameters=parameters,
     )
 

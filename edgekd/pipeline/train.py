@@ -1,10 +1,9 @@
 """Networks of a run: the teacher, batches of candidates trained together, and those they are compared with."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from edgekd.compress.recover import integer_grid, pruned_members, recover
+from edgekd.contracts.batch import Batch, Members
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
 from edgekd.data.metrics import mean_error
@@ -31,76 +31,6 @@ from edgekd.models.population import Population, Shape
 from edgekd.run import read_json, write_json
 
 WEIGHTS, STAGE1, MEMBERS = "weights.safetensors", "stage1.safetensors", "members.json"
-CALLS = 24
-"""How many units of one member take as long as the calls of a step: measured, batches of 256 windows on one core."""
-Tick = Callable[[int], None]
-Members = Sequence[tuple[Candidate, int]]
-"""Candidates, each with a seed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """Candidates that train together: of one kind, patch and number of Euler steps.
-
-    name: of the piece of the run that keeps them; seeds: every candidate is trained from each, the best one stays;
-    epoch_factor: times as many epochs as the configuration says.
-    """
-
-    name: str
-    candidates: tuple[Candidate, ...]
-    seeds: tuple[int, ...]
-    epoch_factor: int = 1
-
-    @property
-    def members(self) -> list[tuple[Candidate, int]]:
-        """Every candidate from every seed."""
-        return list(product(self.candidates, self.seeds))
-
-    @property
-    def students(self) -> list[tuple[Candidate, int]]:
-        """What stage 1 trains: members that differ before anything is pruned or quantized."""
-        return list(dict.fromkeys((student_of(one), seed) for one, seed in self.members))
-
-    @property
-    def made_from(self) -> list[int]:
-        """The student of each member, as its place among `students`."""
-        return [self.students.index((student_of(one), seed)) for one, seed in self.members]
-
-
-def batches(candidates: Sequence[Candidate], label: str, seeds: Sequence[int], epoch_factor: int = 1) -> list[Batch]:
-    """Divide candidates into what can be one tensor program, by widths so that training takes the least time."""
-    groups: dict[str, list[Candidate]] = {}
-    for one in candidates:
-        more = (f"_p{one.patch}" if one.patch else "") + (f"_e{one.euler_steps}" if one.euler_steps else "")
-        groups.setdefault(f"{one.kind}{more}", []).append(one)
-    return [
-        Batch(
-            name=f"search/{label}_{name}_{ours[-1].hidden}",
-            candidates=tuple(ours),
-            seeds=tuple(seeds),
-            epoch_factor=epoch_factor,
-        )
-        for name, group in sorted(groups.items())
-        for ours in _by_width(sorted(group, key=lambda one: (one.hidden, one.name)), len(seeds))
-    ]
-
-
-def _by_width(ours: Sequence[Candidate], seeds: int) -> list[Sequence[Candidate]]:
-    """Cut candidates, sorted by width, where that costs least: a batch takes as long as its calls, CALLS, and the width
-    of its widest member for each of its members.
-    """
-    best: list[tuple[float, list[Sequence[Candidate]]]] = [(0.0, [])]
-    for end in range(1, len(ours) + 1):
-        widest = ours[end - 1].hidden * seeds
-        costs = [best[start][0] + CALLS + (end - start) * widest for start in range(end)]
-        start = costs.index(min(costs))
-        best.append((costs[start], [*best[start][1], ours[start:end]]))
-    return best[-1][1]
-
-
-def student_of(one: Candidate) -> Candidate:
-    """The candidate before pruning and quantization: equal for all that are made from one student."""
-    return replace(one, weight_bits=8, activation_bits=8, sparsity=0.0, block_sparsity=0.0)
 
 
 def shape_of(config: Config, prepared: Prepared, one: Candidate | None = None) -> Shape:
@@ -115,8 +45,8 @@ def shape_of(config: Config, prepared: Prepared, one: Candidate | None = None) -
     )
 
 
-class Lessons:
-    """What a worker trains with: the data, the teacher and its forecasts, computed once."""
+class Trainer:
+    """Trains batches of students: holds the data, the teacher and its forecasts, computed once."""
 
     def __init__(self, config: Config, prepared: Prepared, teacher: Population) -> None:
         self.config, self.prepared = config, prepared
@@ -126,42 +56,25 @@ class Lessons:
         self.soft = forecast(self.teacher, self.examples("train", None)).mean(0, keepdim=True)
         """The mean forecast of the teacher's members, [1, n, O]."""
 
-    def train(self, batch: Batch, folder: Path, tick: Tick = lambda epoch: None) -> None:
+    def train(self, batch: Batch, folder: Path) -> None:
         """Stage 1, then pruning and stage 2 of a batch, into `folder`."""
-        students, _ = self._stage1(batch.students, batch.epoch_factor, tick)
+        students, _ = self._stage1(batch.students, batch.epoch_factor)
         stage1_errors = self._errors(students, batch.candidates[0])
-        done = batch.epoch_factor * self.config.students.epochs
-        made_from = batch.made_from
-        compressed, quantizer, errors = self._stage2(
-            students, made_from, batch.members, batch.epoch_factor, lambda epoch: tick(done + epoch)
-        )
+        student_index = batch.student_index
+        compressed, quantizer, errors = self._stage2(students, student_index, batch.members, batch.epoch_factor)
         best = [_best_seed(errors, at * len(batch.seeds), len(batch.seeds)) for at in range(len(batch.candidates))]
         save(students, folder / STAGE1)
         save(select(compressed, best), folder / WEIGHTS)
         about = {
             one.name: {
                 "seed": batch.members[member][1],
-                "stage1": made_from[member],
-                "stage1_error": stage1_errors[made_from[member]],
+                "stage1": student_index[member],
+                "stage1_error": stage1_errors[student_index[member]],
                 "ranges": member_ranges(quantizer, member),
             }
             for one, member in zip(batch.candidates, best, strict=True)
         }
         write_json(folder / MEMBERS, about)
-
-    def load(self, batch: Batch, folder: Path) -> TrainedBatch:
-        """What `train` wrote."""
-        found = read_json(folder / MEMBERS)
-        ours = [found[one.name] for one in batch.candidates]
-        compressed = self._empty([(one, own["seed"]) for one, own in zip(batch.candidates, ours, strict=True)])
-        return TrainedBatch(
-            candidates=batch.candidates,
-            compressed=load(compressed, folder / WEIGHTS),
-            ranges=[{name: (low, high) for name, (low, high) in own["ranges"].items()} for own in ours],
-            stage1=load(self._empty(batch.students), folder / STAGE1),
-            stage1_of=[own["stage1"] for own in ours],
-            stage1_error=[own["stage1_error"] for own in ours],
-        )
 
     def ablate(self, batch: Batch) -> dict[str, dict[str, list[float]]]:
         """What distillation and stage 2 are worth to each candidate: validation errors on the integer grid, in the
@@ -173,13 +86,13 @@ class Lessons:
         parts = self._parts(batch.candidates[0])
         students, _ = self._stage1(batch.students, batch.epoch_factor)
         candidates = [one for one, _ in batch.members]
-        pruned = pruned_members(students, batch.made_from, candidates, parts[0], self.config.students.batch)
+        pruned = pruned_members(students, batch.student_index, candidates, parts[0], self.config.students.batch)
         errors = {"stage 2": self._errors(pruned, candidates[0], integer_grid(pruned, candidates, parts[0]))}
-        recovered = self._stage2(students, batch.made_from, batch.members, batch.epoch_factor)
+        recovered = self._stage2(students, batch.student_index, batch.members, batch.epoch_factor)
         errors["nothing"] = self._errors(recovered[0], candidates[0], recovered[1])
         alone = replace(batch, candidates=tuple(replace(one, target_weight=1.0) for one in batch.candidates))
         students, _ = self._stage1(alone.students, batch.epoch_factor)
-        recovered = self._stage2(students, alone.made_from, alone.members, batch.epoch_factor)
+        recovered = self._stage2(students, alone.student_index, alone.members, batch.epoch_factor)
         errors["distillation"] = self._errors(recovered[0], candidates[0], recovered[1])
         count = len(batch.seeds)
         return {
@@ -187,23 +100,20 @@ class Lessons:
             for at, one in enumerate(batch.candidates)
         }
 
-    def _stage1(
-        self, students: Members, epoch_factor: int, tick: Tick = lambda epoch: None
-    ) -> tuple[Population, Tensor]:
+    def _stage1(self, students: Members, epoch_factor: int) -> tuple[Population, Tensor]:
         """Students learn from the teacher and from the measured target; with their validation losses [P]."""
         config, (train, val) = self.config, self._parts(students[0][0])
-        population = self._empty(students).to(config.students.device)
+        population = _empty(self.config, self.prepared, students).to(config.students.device)
         loss = self._loss(students, config.stage_loss("stage1"), self.soft)
         recipe = _recipe(config, epoch_factor * config.students.epochs, students)
-        return population, fit(population, train, val, loss, recipe, each_epoch=tick)
+        return population, fit(population, train, val, loss, recipe)
 
     def _stage2(
         self,
         students: Population,
-        made_from: Sequence[int],
+        student_index: Sequence[int],
         members: Members,
         epoch_factor: int,
-        tick: Tick = lambda epoch: None,
     ) -> tuple[Population, FakeQuantizer, Tensor]:
         """Members recover from pruning and quantization; soft target: the mean of the teacher and their student.
 
@@ -211,11 +121,11 @@ class Lessons:
         """
         config, (train, val) = self.config, self._parts(members[0][0])
         candidates = [one for one, _ in members]
-        pruned = pruned_members(students, made_from, candidates, train, config.students.batch)
-        soft = (forecast(students, train)[list(made_from)] + self.soft) / 2
+        pruned = pruned_members(students, student_index, candidates, train, config.students.batch)
+        soft = (forecast(students, train)[list(student_index)] + self.soft) / 2
         loss = self._loss(members, config.stage_loss("stage2"), soft)
         recipe = _recipe(config, epoch_factor * config.compress.epochs, members).slower()
-        return pruned, *recover(pruned, candidates, train, val, loss, recipe, each_epoch=tick)
+        return pruned, *recover(pruned, candidates, train, val, loss, recipe)
 
     def without_recurrence(self, best: Candidate) -> float:
         """Validation error, in the target's unit, of the stage-1 student of `best` when its gates do not see its
@@ -224,7 +134,7 @@ class Lessons:
         train, val = self._parts(best)
         shape = replace(shape_of(self.config, self.prepared, best), feedback=False)
         member = [(best, self.config.search.seed)]
-        student = build(best.kind, [best.hidden], [self.config.search.seed], shape, ranks=self._ranks(member))
+        student = build(best.kind, [best.hidden], [self.config.search.seed], shape, ranks=_ranks(self.config, member))
         loss = self._loss(member, self.config.stage_loss("stage1"), self.soft)
         recipe = _recipe(self.config, self.config.students.epochs, member)
         fit(student.to(self.config.students.device), train, val, loss, recipe)
@@ -233,20 +143,6 @@ class Lessons:
     def _errors(self, population: Population, one: Candidate, quantizer: FakeQuantizer | None = None) -> list[float]:
         """Validation error of each member, in the task's terms, with the patch of a candidate."""
         return val_errors(population, self.prepared, self.prepared.preprocess_of(one), quantizer)
-
-    def _empty(self, members: Members) -> Population:
-        """Untrained members of one batch."""
-        first = members[0][0]
-        return build(
-            first.kind,
-            [one.hidden for one, _ in members],
-            [seed for _, seed in members],
-            shape_of(self.config, self.prepared, first),
-            ranks=self._ranks(members),
-        )
-
-    def _ranks(self, members: Members) -> list[int]:
-        return [self.config.students.rank if one.rank is None else one.rank for one, _ in members]
 
     def _parts(self, one: Candidate) -> tuple[Examples, Examples]:
         return self.examples("train", one.patch), self.examples("val", one.patch)
@@ -276,17 +172,43 @@ class Lessons:
         return losses.prepare(name, view)
 
 
-def training_key(config: Config) -> list[Any]:
-    """What every training depends on, beside its data and who is taught."""
-    return [config.students.model_dump(exclude={"kinds", "hidden"}), config.search.seed]
+def load_batch(config: Config, prepared: Prepared, batch: Batch, folder: Path) -> TrainedBatch:
+    """What `Trainer.train` wrote."""
+    members = read_json(folder / MEMBERS)
+    about = [members[candidate.name] for candidate in batch.candidates]
+    best = [(candidate, own["seed"]) for candidate, own in zip(batch.candidates, about, strict=True)]
+    return TrainedBatch(
+        candidates=batch.candidates,
+        compressed=load(_empty(config, prepared, best), folder / WEIGHTS),
+        ranges=[{name: (low, high) for name, (low, high) in own["ranges"].items()} for own in about],
+        stage1=load(_empty(config, prepared, batch.students), folder / STAGE1),
+        stage1_of=[own["stage1"] for own in about],
+        stage1_error=[own["stage1_error"] for own in about],
+    )
 
 
-def train_teacher(config: Config, prepared: Prepared, folder: Path, tick: Tick) -> None:
+def _empty(config: Config, prepared: Prepared, members: Members) -> Population:
+    """Untrained members of one batch."""
+    first = members[0][0]
+    return build(
+        first.kind,
+        [candidate.hidden for candidate, _ in members],
+        [seed for _, seed in members],
+        shape_of(config, prepared, first),
+        ranks=_ranks(config, members),
+    )
+
+
+def _ranks(config: Config, members: Members) -> list[int]:
+    return [config.students.rank if candidate.rank is None else candidate.rank for candidate, _ in members]
+
+
+def train_teacher(config: Config, prepared: Prepared, folder: Path) -> None:
     """Train all members together on the measured targets."""
     device = config.students.device
     teacher = _empty_teacher(config, prepared).to(device)
     train, val = (examples_of(prepared, part).to(device) for part in ("train", "val"))
-    fit(teacher, train, val, supervised, _recipe(config, config.teacher.epochs), each_epoch=tick)
+    fit(teacher, train, val, supervised, _recipe(config, config.teacher.epochs))
     save(teacher, folder / WEIGHTS)
 
 

@@ -1,87 +1,110 @@
-"""What a search asks for next: generations of candidates by NSGA-II (Deb et al. 2002), through Optuna's ask and tell.
+"""The search as an Optuna study in a SQLite file, for optuna-dashboard and people's own notebooks.
 
-The first generation is spread over the kinds; each later one is bred from the best so far. This study lives in memory
-and depends on nothing but the space, the seed and what it is told. So every worker of a search, and a run that was
-stopped, asks for the same candidates, finds the scores that are known, and goes on.
+It is written from the pieces of the run, which alone are believed: what was edited or damaged is written again.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+import contextlib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edgekd.contracts.candidate import Candidate
-from edgekd.search.space import applicable
+from edgekd.contracts.errors import EdgekdError
+from edgekd.run import Progress
+from edgekd.search.sampler import Objectives, parameters
 
-ATTEMPTS = 20
-"""Proposals per wanted candidate before one that was not seen yet is taken from the grid."""
-DIMENSIONS = tuple(field.name for field in fields(Candidate) if field.name != "finetuned")
-Objectives = tuple[float, ...]
-
-
-def parameters(one: Candidate) -> dict[str, Any]:
-    """A candidate as parameters of a trial."""
-    return {name: getattr(one, name) for name in DIMENSIONS}
+NAME, RESULT = "name", "result"
 
 
-class Study:
-    """A search over `grid` in generations of `size`. Every objective is made small; a constraint is kept where <= 0."""
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A candidate with its objectives and all else that became of it, as JSON."""
 
-    def __init__(
-        self, grid: Sequence[Candidate], size: int, seed: int, objectives: int = 3, output_loss: str = "output_l1"
-    ) -> None:
+    candidate: Candidate
+    objectives: Objectives
+    result: Mapping[str, Any]
+
+
+class StudyFile:
+    """The trials of the study `name` in the file at `path`, made where it is missing."""
+
+    def __init__(self, path: Path, name: str, choices: Mapping[str, Sequence[Any]], progress: Progress) -> None:
+        self._path, self._name, self._choices, self._progress = path, name, choices, progress
+        self._told: dict[str, Trial] = {}
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Have the study hold these trials, too. EdgekdError when the file cannot be written."""
+        self._told |= {trial.candidate.name: trial for trial in trials}
+        with contextlib.suppress(Exception):  # any damage: the whole file is written again
+            held = self._held()
+            if all(_same(held[name], trial) for name, trial in self._told.items() if name in held):
+                self._add([trial for name, trial in self._told.items() if name not in held])
+                return
+        if self._path.exists():
+            self._progress.note(f"{self._path.name} does not hold what the run's models do: it is written again")
+        with _writing(self._path):
+            for path in self._path.parent.glob(f"{self._path.name}*"):
+                path.unlink()
+            self._add(list(self._told.values()))
+
+    def _held(self) -> dict[str, Any]:
+        """Trials of the file by name; none when there is no file."""
+        if not self._path.exists():
+            return {}
+        return {trial.user_attrs[NAME]: trial for trial in self._study().get_trials(deepcopy=False)}
+
+    def _add(self, trials: Sequence[Trial]) -> None:
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._by_name = {one.name: one for one in grid}
-        choices = {name: list(dict.fromkeys(getattr(one, name) for one in grid)) for name in DIMENSIONS}
-        self._choices = {
-            name: sorted(values, key=lambda value: (value is not None, value)) for name, values in choices.items()
+        study = self._study()
+        distributions: dict[str, optuna.distributions.BaseDistribution] = {
+            key: optuna.distributions.CategoricalDistribution(list(values)) for key, values in self._choices.items()
         }
-        self._known: dict[str, tuple[Objectives, Objectives]] = {}
-        self._asked: dict[str, Any] = {}
-        self._size, self._output_loss = size, output_loss
-        sampler = optuna.samplers.NSGAIISampler(population_size=max(2, size), seed=seed)
-        self._study = optuna.create_study(directions=["minimize"] * objectives, sampler=sampler)
+        study.add_trials(
+            optuna.trial.create_trial(
+                params=parameters(trial.candidate),
+                distributions=distributions,
+                values=list(trial.objectives),
+                user_attrs={NAME: trial.candidate.name, RESULT: dict(trial.result)},
+            )
+            for trial in trials
+        )
 
-    def ask(self, first: Sequence[Candidate], count: int) -> list[Candidate]:
-        """The next generation, sorted: at most `count` candidates not asked for before, `first` tried first."""
-        for one in first:
-            self._study.enqueue_trial(parameters(one))
-        count = min(count, self._size, len(self._by_name) - len(self._known))
-        for _ in range(ATTEMPTS * count):
-            if len(self._asked) == count:
-                break
-            self._propose()
-        for name, one in self._by_name.items():  # the sampler only repeats itself
-            if len(self._asked) == count:
-                break
-            if name not in self._known and name not in self._asked:
-                self._study.enqueue_trial(parameters(one))
-                self._propose()
-        return sorted(self._by_name[name] for name in self._asked)
-
-    def tell(self, results: Mapping[str, tuple[Objectives, Objectives]]) -> None:
-        """Objectives and constraints of every candidate that was asked for, by its name."""
-        for name, trial in self._asked.items():
-            self._tell(trial, *results[name])
-        self._known |= {name: results[name] for name in self._asked}
-        self._asked = {}
-
-    def _propose(self) -> None:
-        """One trial: of a candidate to make, or of one that is known, or of none that exists."""
+    def _study(self) -> Any:
         import optuna
 
-        trial = self._study.ask()
-        point = {name: trial.suggest_categorical(name, choices) for name, choices in self._choices.items()}
-        name = applicable(Candidate(**point), self._output_loss).name
-        if name in self._known:
-            self._tell(trial, *self._known[name])
-        elif name in self._asked or name not in self._by_name:
-            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        else:
-            self._asked[name] = trial
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return optuna.create_study(
+                storage=f"sqlite:///{self._path}",
+                study_name=self._name,
+                directions=["minimize"] * len(next(iter(self._told.values())).objectives),
+                load_if_exists=True,
+            )
 
-    def _tell(self, trial: Any, objectives: Objectives, constraints: Objectives) -> None:
-        for number, value in enumerate(constraints):
-            trial.set_constraint(str(number), value)
-        self._study.tell(trial, list(objectives))
+
+def _same(held: Any, trial: Trial) -> bool:
+    """Whether a trial of the file says what is known."""
+    return bool(
+        held.values == list(trial.objectives)
+        and held.params == parameters(trial.candidate)
+        and held.user_attrs[RESULT] == dict(trial.result)
+    )
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """A full disk, or a folder that cannot be written, is the user's to solve."""
+    import optuna
+    import sqlalchemy.exc
+
+    try:
+        yield
+    except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, OSError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise EdgekdError(
+            f"cannot write {path}: {reason}", hint="what is finished is kept; run the same command again"
+        ) from None
