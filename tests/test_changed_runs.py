@@ -17,6 +17,7 @@ from edgekd.contracts.config import load_config
 from edgekd.contracts.errors import DataError, EdgekdError
 from edgekd.pipeline.stages import check_run, compress
 
+pytestmark = pytest.mark.heavy
 EDITS = int(os.environ.get("EDGEKD_EDITS", "8"))
 SMALL = {
     "teacher": "{kind: mlp, hidden: 4, members: 1, epochs: 1}",

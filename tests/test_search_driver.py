@@ -15,6 +15,7 @@ from edgekd.run import Run
 from edgekd.search.driver import Driver, Task
 from edgekd.search.executor import Executor, InProcess, LocalPool
 
+pytestmark = pytest.mark.heavy
 WORK = "order_work:start"
 
 

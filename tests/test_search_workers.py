@@ -27,12 +27,14 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
+@pytest.mark.heavy
 def test_two_processes_make_what_one_makes(alone: Path, tmp_path: Path) -> None:
     compress(load_config(small_run.write(tmp_path, **SMALL)), tmp_path / "out", Log(), workers=2)
     assert files(tmp_path / "out") == files(alone)
     assert without_times(tmp_path / "out") == without_times(alone)
 
 
+@pytest.mark.heavy
 def test_a_model_that_was_removed_is_made_again(alone: Path, tmp_path: Path) -> None:
     import shutil
 
@@ -43,6 +45,7 @@ def test_a_model_that_was_removed_is_made_again(alone: Path, tmp_path: Path) -> 
     assert files(tmp_path / "out") == files(alone)
 
 
+@pytest.mark.heavy
 def test_search_goes_on_only_when_told_to(alone: Path, tmp_path: Path) -> None:
     config = small_run.write(tmp_path, **SMALL)
     words = [sys.executable, "-m", "edgekd", "search", str(config), "--workers", "1"]
