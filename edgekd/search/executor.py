@@ -127,7 +127,7 @@ class LocalPool:
 
     def _end_processes(self) -> None:
         kill_children()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)  # at once: its processes are gone
 
 
 def most_processes() -> int:
