@@ -1,4 +1,4 @@
-"""Guides: every block of commands, Python and configuration in them is run as it stands."""
+"""Guides: every block of commands, Python and configuration is run as it stands. Forecast: in test_network."""
 
 import os
 import re
@@ -8,42 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from guide_blocks import run_blocks
 
 from edgekd.cli.guide_command import GUIDES
 from edgekd.report.glossary import TERMS
 
 ROOT = Path(__file__).resolve().parent.parent
 TOPICS = sorted(path.stem for path in GUIDES.glob("*.md"))
-BLOCK = re.compile(r"^```(?P<kind>yaml|sh|python)(?: (?P<file>\S+))?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-SHELL = 'set -eu\nedgekd() { "$PYTHON" -m edgekd "$@"; }\n'
-
-
 def edgekd(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, "-m", "edgekd", "guide", *words], capture_output=True, text=True)
-
-
-def run_blocks(topic: str, folder: Path) -> str:
-    """What the blocks of a guide print, one after another in a folder."""
-    printed = ""
-    for block in BLOCK.finditer((GUIDES / f"{topic}.md").read_text()):
-        if block["kind"] == "yaml":
-            (folder / block["file"]).write_text(block["text"])
-            continue
-        command = (
-            ["bash", "-c", SHELL + block["text"]] if block["kind"] == "sh" else [sys.executable, "-c", block["text"]]
-        )
-        environment = {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, cwd=folder, env=os.environ | environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{block['text']}\n{done.stdout}\n{done.stderr}"
-        printed += done.stdout
-    return printed
-
-
-@pytest.mark.heavy
-def test_forecast(tmp_path: Path) -> None:
-    printed = run_blocks("forecast", tmp_path)
-    assert "no mistakes" in printed and "val MAE" in printed
-    assert (tmp_path / "runs/battery/report/report.html").is_file()
 
 
 @pytest.mark.heavy

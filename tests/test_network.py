@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import small_run
+from guide_blocks import run_blocks
 from operator_cases import MAKERS
 
 from edgekd import environment
@@ -24,26 +24,30 @@ TRACED = "trace=openat,open,creat,mkdir,rename,connect,sendto,sendmsg,bind,chdir
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
 
-def traced(folder: Path, *words: str) -> str:
-    """What a command does, system call by system call; without a network where the system permits."""
-    home = folder / "home"
-    home.mkdir(exist_ok=True)
-    (folder / "tmp").mkdir(exist_ok=True)
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "OMP_NUM_THREADS")}
-    options = kept | {"HOME": str(home), "TMPDIR": str(folder / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
-    log = folder / "trace"
-    command = ["strace", "-f", "-qq", "-y", "-s", "4096", "-e", TRACED, "-e", "signal=none", "-o", str(log)]
-    alone = (
-        ["unshare", "-rn"] if subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode == 0 else []
-    )
-    done = subprocess.run(
-        [*alone, *command, sys.executable, "-m", "edgekd", *words],
-        cwd=folder, env=options | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=200,
-    )  # fmt: skip
-    if "ptrace" in done.stderr and done.returncode:
+def tracer(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """A program that writes what another one does into `folder`/trace, without a network where the system permits it,
+    and the variables it is run with: a home folder and a folder for temporary files of its own.
+    """
+    for name in ("home", "tmp"):
+        (folder / name).mkdir(exist_ok=True)
+    alone = ["unshare", "-rn"]
+    if not shutil.which("unshare") or subprocess.run([*alone, "true"], capture_output=True).returncode:
+        alone = []
+    strace = ["strace", "-f", "-qq", "-y", "-s", "4096", "-e", TRACED, "-e", "signal=none", "-o", str(folder / "trace")]
+    if subprocess.run([*alone, *strace, "true"], capture_output=True).returncode:
         pytest.skip("tracing is not permitted here")
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "OMP_NUM_THREADS")}
+    own = {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return [*alone, *strace], kept | own | {"PYTHONPATH": str(ROOT)}
+
+
+def traced(folder: Path, *words: str) -> str:
+    """What a command does, system call by system call."""
+    under, environment = tracer(folder)
+    command = [*under, sys.executable, "-m", "edgekd", *words]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return log.read_text(errors="replace")
+    return (folder / "trace").read_text(errors="replace")
 
 
 def written(trace: str, folder: Path) -> set[str]:
@@ -77,11 +81,16 @@ def check(trace: str, folder: Path, *allowed: str) -> None:
 
 
 @pytest.mark.heavy
-def test_a_run_and_its_forecasts_call_nobody_and_write_into_the_run_folder(tmp_path: Path) -> None:
-    students = "{kinds: [gru], hidden: [4], rank: 2, epochs: 2}"
-    small_run.write(tmp_path, students=students, search="{candidates: 1, refine: 0, ablate: 0}")
-    check(traced(tmp_path, "compress", "small.yaml", "--workers", "1"), tmp_path, "runs/small")
-    trace = traced(tmp_path, "predict", "runs/small", "cells.csv", "--out", "out.csv")
+def test_the_guide_to_forecasts_calls_nobody_and_writes_into_the_run_folder(tmp_path: Path) -> None:
+    under, environment = tracer(tmp_path)
+    printed = run_blocks("forecast", tmp_path, under=under, environment=environment)
+    assert "no mistakes" in printed and "val MAE" in printed
+    assert (tmp_path / "runs/battery/report/report.html").is_file()
+    check((tmp_path / "trace").read_text(errors="replace"), tmp_path, "runs/battery")
+
+
+def test_a_forecast_calls_nobody_and_writes_one_file(finished_run: Path, tmp_path: Path) -> None:
+    trace = traced(tmp_path, "predict", str(finished_run / "out"), str(finished_run / "cells.csv"), "--out", "out.csv")
     check(trace, tmp_path, ".unfinished-out.csv")
 
 

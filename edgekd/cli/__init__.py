@@ -11,11 +11,12 @@ import typer
 from edgekd import __version__
 from edgekd.cli import board_commands, code_commands, guide_command, run_commands
 from edgekd.cli.stopping import STOPPED, asked_to_stop, end_stopped, stop_on_signals
-from edgekd.contracts.errors import EdgekdError
+from edgekd.contracts.errors import EdgekdError, ToolMissing
 from edgekd.contracts.text import printable_lines
 from edgekd.environment import use_own_cache
 
 BUG = 70
+TRAINING_SIDE = "pip install 'edgekd[train]' installs everything; without it there is the device side alone"
 
 app = typer.Typer(
     help="Distil a time-series model until it fits a microcontroller, and prove that the firmware computes it.",
@@ -86,6 +87,9 @@ def _unexpected(error: Exception) -> NoReturn:
         end_stopped()
     if hasattr(error, "exit_code") and hasattr(error, "format_message"):  # wrong arguments, found by typer
         _fail(error.format_message(), 2, "edgekd --help")
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("edgekd"):
+        package = error.name.partition(".")[0]
+        _fail(f"this needs the package {package}, which is not installed", ToolMissing.exit_code, TRAINING_SIDE)
     if isinstance(error, OSError):
         _fail(f"{error.filename or 'file'}: {error.strerror or error}", 1)
     if os.environ.get("EDGEKD_DEBUG"):
