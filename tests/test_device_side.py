@@ -67,10 +67,9 @@ def test_a_finished_run_is_read_and_flashed(finished_run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
-    [["compress", "small.yaml", "--out", "new"], ["search", "small.yaml", "--out", "new"], ["check", "small.yaml"]],
+    "command", ["compress small.yaml --out new", "search small.yaml --out new", "check small.yaml"]
 )
-def test_what_needs_the_rest_says_which_extra(words: list[str], finished_run: Path) -> None:
-    done = device_side(*words, cwd=finished_run)
+def test_what_needs_the_rest_says_which_extra(command: str, finished_run: Path) -> None:
+    done = device_side(*command.split(), cwd=finished_run)
     assert done.returncode == 3, done.stderr
     assert "which is not installed" in done.stderr and "edgekd[train]" in done.stderr
