@@ -1,4 +1,4 @@
-"""Random graphs: TFLite-Micro, the reference interpreter and C give the same integers. `graph_fuzz` takes any number."""
+"""Random graphs: TFLite-Micro, the reference interpreter and C give equal integers. `graph_fuzz` takes any number."""
 
 from pathlib import Path
 

@@ -1,6 +1,5 @@
 """Guides: every block of commands, Python and configuration is run as it stands. Forecast: in test_network."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,8 @@ from edgekd.report.glossary import TERMS
 
 ROOT = Path(__file__).resolve().parent.parent
 TOPICS = sorted(path.stem for path in GUIDES.glob("*.md"))
+
+
 def edgekd(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, "-m", "edgekd", "guide", *words], capture_output=True, text=True)
 
