@@ -5,71 +5,80 @@ from pathlib import Path
 
 from edgekd.contracts.errors import ConfigError, EdgekdError
 from edgekd.contracts.results import LayerCost, Measurement, Verification
+from edgekd.report.matplotlib_style import style
+from edgekd.report.palette import LIGHT
+
+LONGEST_NAME = 48
 
 
-def table(found: Measurement, ms_on: Mapping[str, float], *, layers: bool) -> str:
-    """The figures of a measurement; with `layers` a row for each. ms_on: estimates for boards, by serial number."""
+def table(measured: Measurement, ms_on: Mapping[str, float], *, layers: bool) -> str:
+    """The figures of a measurement; with `layers` a row for each.
+
+    ms_on: estimates of its time on boards that were met, by serial number.
+    """
+    functions = {name: cost for name, cost in measured.functions.items() if name != measured.entry}
     lines = [
-        f"{found.board}, {found.compiler}, {' '.join(found.flags)}",
-        f"flash   {found.flash_bytes:>9,} bytes ({found.flash_above_empty_bytes:,} above an empty image)",
-        f"RAM     {found.ram_bytes:>9,} bytes ({found.static_ram_bytes:,} of variables, "
-        f"{found.stack_bytes:,} of stack)",
-        f"cycles  {found.cycles:>9,} ({found.cycles_low:,} to {found.cycles_high:,}), "
-        f"{found.instructions:,} instructions",
-        f"time    {found.ms:>9.4g} ms (up to {found.ms_high:.4g}), {found.energy_uj:.4g} uJ",
+        f"{measured.board}, {measured.compiler}, {' '.join(measured.flags)}",
+        f"flash   {measured.flash_bytes:>9,} bytes ({measured.flash_above_empty_bytes:,} above an empty image)",
+        f"RAM     {measured.ram_bytes:>9,} bytes ({measured.static_ram_bytes:,} of variables, "
+        f"{measured.stack_bytes:,} of stack)",
+        f"cycles  {measured.cycles:>9,} ({measured.cycles_low:,} to {measured.cycles_high:,}), "
+        f"{measured.instructions:,} instructions",
+        f"time    {measured.ms:>9.4g} ms (up to {measured.ms_high:.4g}), {measured.energy_uj:.4g} uJ",
+        *(f"        {name}: {cost.cycles:,} cycles" for name, cost in functions.items()),
+        *(
+            f"        about {ms:.4g} ms on your board {serial}, by the ratio that validate measured there"
+            for serial, ms in ms_on.items()
+        ),
+        *([f"note: {measured.note}"] if measured.note else []),
     ]
-    lines += [f"        {name}: {one.cycles:,} cycles" for name, one in found.functions.items() if name != found.entry]
-    lines += [
-        f"        about {ms:.4g} ms on your board {serial}, by the ratio that validate measured there"
-        for serial, ms in ms_on.items()
-    ]
-    if found.note:
-        lines.append(f"note: {found.note}")
-    return "\n".join([*lines, *(["", *_rows(found.layers)] if layers else [])])
+    return "\n".join([*lines, *(["", *_rows(measured.layers)] if layers else [])])
 
 
-def verdicts(found: Verification) -> str:
-    """Pairs of engines and how many windows are equal."""
-    rows = []
-    for pair in found.pairs.values():
-        rows.append(f"{pair.verdict}  {pair.label:<38} {pair.equal:,} of {pair.windows:,} windows equal")
-    return "\n".join(rows)
+def verdicts(verification: Verification) -> str:
+    """Pairs of engines, and how many windows are equal."""
+    return "\n".join(
+        f"{pair.verdict}  {pair.label:<38} {pair.equal:,} of {pair.windows:,} windows equal"
+        for pair in verification.pairs.values()
+    )
 
 
-def draw(found: Measurement, path: Path) -> None:
+def draw(measured: Measurement, path: Path) -> None:
     """Draw cycles of each layer as bars. ConfigError unless the name ends in .svg or .png."""
     if path.suffix not in (".svg", ".png"):
         raise ConfigError(f"{path}: a picture's name ends in .svg or .png")
     from matplotlib.figure import Figure
 
-    layers = found.layers
-    figure = Figure(figsize=(9, 0.9 + 0.34 * len(layers)), layout="constrained")
-    axes = figure.subplots()
-    axes.barh(range(len(layers)), [one.cycles for one in layers], color="#3b6ea5")
-    axes.set_yticks(range(len(layers)), [_short(one.name) for one in layers])
-    axes.invert_yaxis()
-    for at, one in enumerate(layers):
-        per_mac = f", {one.cycles_per_mac:.2f} per multiply-add" if one.cycles_per_mac else ""
-        axes.annotate(f"{one.cycles:,}{per_mac}", (one.cycles, at), (4, 0), textcoords="offset points", va="center")
-    axes.set_xlim(0, 1.5 * max(one.cycles for one in layers))
-    axes.set_xlabel(f"cycles of {found.entry} on {found.board}: {found.cycles:,}")
-    axes.spines[["top", "right"]].set_visible(False)
-    try:
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else {})
-    except OSError as error:
-        raise EdgekdError(f"cannot write {path}: {error.strerror}") from None
+    layers = measured.layers
+    with style():
+        figure = Figure(figsize=(9, 0.9 + 0.34 * len(layers)), layout="constrained")
+        axes = figure.subplots()
+        axes.grid(axis="y", visible=False)
+        axes.barh(range(len(layers)), [layer.cycles for layer in layers], color=LIGHT["accent"])
+        axes.set_yticks(range(len(layers)), [_short(layer.name) for layer in layers])
+        axes.invert_yaxis()
+        for row, layer in enumerate(layers):
+            per_mac = f", {layer.cycles_per_mac:.2f} per multiply-add" if layer.cycles_per_mac else ""
+            text, end = f"{layer.cycles:,}{per_mac}", (layer.cycles, row)
+            axes.annotate(text, end, (4, 0), textcoords="offset points", va="center")
+        axes.set_xlim(0, 1.5 * max(layer.cycles for layer in layers))
+        axes.set_xlabel(f"cycles of {measured.entry} on {measured.board}: {measured.cycles:,}")
+        try:
+            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else {})
+        except OSError as error:
+            raise EdgekdError(f"cannot write {path}: {error.strerror}") from None
 
 
 def _rows(layers: Sequence[LayerCost]) -> list[str]:
-    width = max(len(_short(one.name)) for one in layers)
+    width = max(len(_short(layer.name)) for layer in layers)
     rows = [f"{'layer':<{width}} {'calls':>6} {'cycles':>9} {'MACs':>8} {'cycles/MAC':>10} {'bytes':>8}"]
-    for one in layers:
-        per_mac = f"{one.cycles_per_mac:.2f}" if one.cycles_per_mac else ""
-        macs, size = f"{one.macs:,}" if one.macs else "", f"{one.bytes:,}" if one.bytes else ""
-        name = _short(one.name)
-        rows.append(f"{name:<{width}} {one.calls:>6} {one.cycles:>9,} {macs:>8} {per_mac:>10} {size:>8}")
+    for layer in layers:
+        per_mac = f"{layer.cycles_per_mac:.2f}" if layer.cycles_per_mac else ""
+        macs, size = f"{layer.macs:,}" if layer.macs else "", f"{layer.bytes:,}" if layer.bytes else ""
+        name = _short(layer.name)
+        rows.append(f"{name:<{width}} {layer.calls:>6} {layer.cycles:>9,} {macs:>8} {per_mac:>10} {size:>8}")
     return rows
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 48 else f"{name[:45]}..."
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
