@@ -1,5 +1,6 @@
 """The pages in a real browser: no request, no message, nothing wider than the screen, light, dark and narrow."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from browser import Browser
 from report_examples import example, parsed, searched
 
 from edgekd.contracts.results import Report
-from edgekd.report import write
+from edgekd.report import report_page, write
 from edgekd.report.comparison import write_comparison
 
 A4 = 688  # width of a printed page inside its margins, CSS pixels
@@ -116,10 +117,23 @@ def test_the_page_prints_with_its_folded_parts(browser: Browser, folder: Path, t
     browser.call("Emulation.setEmulatedMedia", media="")
 
 
+def test_a_report_of_many_candidates_prints_on_six_pages(browser: Browser, tmp_path: Path) -> None:
+    report = Report.parse(searched(candidates=52))
+    (tmp_path / "report.html").write_text(report_page.render(report))
+    browser.open(tmp_path / "report.html", width=A4)
+    browser.print(tmp_path / "page.pdf")
+    pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", (tmp_path / "page.pdf").read_bytes()))
+    assert 3 <= pages <= 6
+    shown = "[...document.querySelectorAll('#front tbody tr')].filter(e => e.checkVisibility()).length"
+    front = sum(candidate.on_front for candidate in report.candidates)
+    assert browser.evaluate(shown) == front
+    browser.evaluate("document.querySelector('#front details').open = true")
+    assert browser.evaluate(shown) == 52
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "dark"), (320, "light")])
-def test_the_comparison_opens_alone_and_fits(browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
-    write_comparison(parsed({"runs/a": example(), "runs/" + "long_" * 12: example(simulated=True)}), tmp_path)
-    page = tmp_path / "comparison.html"
+def test_the_comparison_opens_alone_and_fits(browser: Browser, fronts: Path, width: int, scheme: str) -> None:
+    page = fronts / "comparison.html"
     browser.open(page, width=width, scheme=scheme)
     assert browser.complaints(page) == []
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
@@ -129,7 +143,7 @@ def test_the_comparison_opens_alone_and_fits(browser: Browser, tmp_path: Path, w
 def fronts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("fronts")
     write(Report.parse(searched(simulated=True)), found)
-    write_comparison(parsed({"runs/a": searched(), "runs/" + "long_" * 6: example(simulated=True)}), found)
+    write_comparison(parsed({"runs/a": searched(), "runs/" + "long_" * 12: example(simulated=True)}), found)
     return found
 
 
