@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, ValidationError, model_validator
 
 from edgekd import __version__
 from edgekd.contracts.config import Config
@@ -133,7 +133,20 @@ class ClassificationScore(Score):
         return 1 - self.accuracy
 
 
-AnyScore = RegressionScore | ClassificationScore
+_REGRESSION, _CLASSIFICATION = "(regression)", "(classification)"
+
+
+def _kind_of_score(fields: Any) -> str:
+    """Which score a file holds, so that mistakes in one are told as mistakes of that one."""
+    if isinstance(fields, dict):
+        return _CLASSIFICATION if "accuracy" in fields else _REGRESSION
+    return _CLASSIFICATION if isinstance(fields, ClassificationScore) else _REGRESSION
+
+
+AnyScore = Annotated[
+    Annotated[RegressionScore, Tag(_REGRESSION)] | Annotated[ClassificationScore, Tag(_CLASSIFICATION)],
+    Discriminator(_kind_of_score),
+]
 """The scores of all tasks, as a file may hold them."""
 
 
@@ -679,7 +692,7 @@ def _written_by(path: Path) -> str:
 
 
 def _explained(problem: Any) -> str:
-    path = ".".join(map(str, problem["loc"]))
+    path = ".".join(str(part) for part in problem["loc"] if part not in (_REGRESSION, _CLASSIFICATION))
     if problem["type"] == "missing":
         return f"{path}: required key is missing"
     if problem["type"] == "extra_forbidden":
