@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 COMPILED = """\
 Sketch uses 98344 bytes (10%) of program storage space. Maximum is 983040 bytes.
@@ -62,6 +64,7 @@ BUSY = """\
 Cannot perform port reset: TOUCH: error during reset: opening port at 1200bps: Serial port busy
 Failed uploading: uploading error: exit status 1
 """
+PORT_AFTER: dict[str, str] | None = json.loads(os.environ.get("EDGEKD_TEST_PORT_AFTER", "null"))
 
 
 def install(folder: Path, *, compile: tuple[int, str] = (0, COMPILED), upload: tuple[int, str] = (0, UPLOADED)) -> Path:
@@ -80,13 +83,36 @@ def calls(folder: Path) -> list[list[str]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def locales(folder: Path) -> list[dict[str, str | None]]:
+    """The language that every call was told."""
+    return [json.loads(line) for line in (folder / "locales").read_text().splitlines()]
+
+
 def main() -> None:
     folder, arguments = Path(sys.argv[1]), sys.argv[2:]
     with (folder / "calls").open("a") as file:
         file.write(json.dumps(arguments) + "\n")
+    with (folder / "locales").open("a") as file:
+        file.write(json.dumps({key: os.environ.get(key) for key in ("LC_ALL", "LANG", "ARDUINO_LOCALE")}) + "\n")
     status, output = json.loads((folder / "answers.json").read_text())[arguments[0]]
-    print(output, end="", flush=True)
+    print(json.dumps(answer(arguments[0], status, output)), flush=True)
     os._exit(status)
+
+
+def answer(command: str, status: int, output: str) -> dict[str, Any]:
+    """The JSON of arduino-cli 1.x around what it prints."""
+    if command == "upload":
+        if status:
+            return {"error": output.splitlines()[-1], "output": {"stdout": output, "stderr": ""}}
+        return {"stdout": output, "stderr": "", "updated_upload_port": PORT_AFTER}
+    sizes = [re.search(pattern, output) for pattern in (r"Sketch uses (\d+) bytes", r"variables use (\d+) bytes")]
+    sections = [
+        {"name": name, "size": int(size[1]), "max_size": 1}
+        for name, size in zip(("text", "data"), sizes, strict=True)
+        if size
+    ]
+    result = {"compiler_out": "", "compiler_err": output, "builder_result": {"executable_sections_size": sections}}
+    return result | {"success": status == 0} | ({"error": output.splitlines()[-1]} if status else {})
 
 
 if __name__ == "__main__":

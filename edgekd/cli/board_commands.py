@@ -25,6 +25,9 @@ def flash(
     sketch: Annotated[str, typer.Option(help="native, stream, ble, or tflm for TFLite-Micro")] = "native",
     model: Candidate = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would be run")] = False,
+    compile_only: Annotated[
+        bool, typer.Option("--compile-only", help="compile, and say how to copy the result: no board is needed")
+    ] = False,
     noise: Annotated[float, typer.Option(help="virtual board: share of the bytes that arrive damaged")] = 0.0,
     reset_every: Annotated[
         float | None, typer.Option(min=0.1, help="virtual board: it loses power each time so many seconds have passed")
@@ -44,13 +47,19 @@ def flash(
     if dry_run:
         say("\n".join(uploading.plan(chosen.sketch(sketch), chosen.board, staged, port)))
         return
+    tell = lambda line: print(printable_lines(line), file=sys.stderr)  # noqa: E731
+    source = chosen.sketch(sketch)
     with show(quiet) as progress:
-        done = uploading.flash(
-            chosen.sketch(sketch), chosen.board, staged, port=port, progress=progress,
-            said=lambda line: print(printable_lines(line), file=sys.stderr),
-        )  # fmt: skip
-    device = done.port.device
-    say(f"{chosen.candidate} is on {device}; next: edgekd validate {folder} --port {device}")
+        if compile_only:
+            built = uploading.compile_only(source, chosen.board, staged, progress=progress, on_output=tell)
+        else:
+            built = uploading.flash(source, chosen.board, staged, port=port, progress=progress, on_output=tell)
+    if compile_only:
+        say("\n".join(uploading.how_to_copy(built)))
+        return
+    place = built.port.device if built.port else built.board.title
+    at = f" --port {built.port.device}" if built.port else ""
+    say(f"{chosen.candidate} is on {place}; next: edgekd validate {folder}{at}")
 
 
 def _serve_virtual_board(

@@ -41,7 +41,11 @@ class Board:
     fqbn: str = ""
     """Arduino's fully qualified board name."""
     usb_ids: tuple[str, ...] = ()
-    """vendor:product, lower-case hex: running a sketch first, then its bootloader."""
+    """vendor:product, lower-case hex: running a sketch first, then its bootloaders, or other debuggers it may have."""
+    uf2_board_id: str = ""
+    """What its bootloader's drive says it is; empty where the bootloader is no drive."""
+    bootloader: str = ""
+    """What a person does to start the bootloader, and sees then."""
     timing_note: str = ""
     """What is loose in the timing model, to be printed next to every figure."""
 

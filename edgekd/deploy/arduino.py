@@ -1,5 +1,7 @@
 """Compile a sketch and put it on a board with arduino-cli, whose messages become edgekd's errors."""
 
+import json
+import os
 import re
 import shlex
 import shutil
@@ -7,10 +9,11 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edgekd.contracts.board import Board
 from edgekd.contracts.errors import BoardUnreachable, ConfigError, DoesNotFit, EdgekdError, ToolMissing
-from edgekd.deploy.ports import CABLE
+from edgekd.deploy.ports import start_bootloader
 from edgekd.run import write_atomic
 
 CLI = "arduino-cli"
@@ -37,8 +40,9 @@ ARCHITECTURES = {
 }
 """Header -> what its library says it is for; others are for every board of ours."""
 
-_FLASH = re.compile(r"Sketch uses (\d+) bytes")
-_RAM = re.compile(r"Global variables use (\d+) bytes")
+ENVIRONMENT = {"LC_ALL": "C", "LANG": "C", "LANGUAGE": "en", "ARDUINO_LOCALE": "en"}
+"""Messages of arduino-cli and of the compilers in English, whatever the user's language is."""
+IMAGES = (".uf2", ".hex", ".bin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,31 +117,32 @@ def stage(sketch: Path, board: Board, folder: Path) -> Path:
 
 def compile_command(sketch: Path, board: Board) -> list[str]:
     """Of arduino-cli: compile a staged sketch into build/ beside it."""
-    return [CLI, "compile", "--profile", board.name, "--output-dir", str(_build(sketch)), str(sketch)]
+    return [CLI, "compile", "--json", "--profile", board.name, "--output-dir", str(_build(sketch)), str(sketch)]
 
 
-def upload_command(sketch: Path, board: Board, device: str) -> list[str]:
-    """Of arduino-cli: put what was compiled on the board."""
-    build = str(_build(sketch))
-    return [CLI, "upload", "--profile", board.name, "--port", device, "--input-dir", build, str(sketch)]
+def upload_command(sketch: Path, board: Board, device: str | None) -> list[str]:
+    """Of arduino-cli: put what was compiled on the board. device: None for a bootloader without a serial port."""
+    port = ["--port", device] if device else []
+    return [CLI, "upload", "--json", "--profile", board.name, *port, "--input-dir", str(_build(sketch)), str(sketch)]
 
 
-def compile_sketch(sketch: Path, board: Board, said: Callable[[str], None]) -> Size:
-    """Compile a staged sketch. said: told every line that arduino-cli prints.
+def compile_sketch(sketch: Path, board: Board, on_output: Callable[[str], None]) -> Size:
+    """Compile a staged sketch. on_output: told every line of the compiler.
 
     Raises DoesNotFit when it is too large for the board, ToolMissing for a core or library that is not installed,
     EdgekdError with the compiler's first errors.
     """
-    status, lines = _run(compile_command(sketch, board), said)
+    status, answer, lines = _run(compile_command(sketch, board), on_output)
     text = "\n".join(lines)
-    flash, ram = _FLASH.search(text), _RAM.search(text)
-    size = Size(flash_bytes=int(flash[1]) if flash else 0, ram_bytes=int(ram[1]) if ram else 0)
-    if flash or "exceeds available space" in text or "region `" in text:
+    sections = (answer.get("builder_result") or {}).get("executable_sections_size") or []
+    sizes = {section.get("name"): int(section.get("size") or 0) for section in sections}
+    size = Size(flash_bytes=sizes.get("text", 0), ram_bytes=sizes.get("data", 0))
+    if sizes or "exceeds available space" in text or "region `" in text:
         _check_size(size, board, overflow=status != 0)
     if status == 0:
         return size
     if "Platform" in text and "not found" in text or "platform not installed" in text:
-        raise ToolMissing(f"the core of {board.title} is not installed", hint=_core_hint(board))
+        raise ToolMissing(f"the core of {board.title} is not installed", hint=_profile_hint(board))
     missing = re.search(r"fatal error: (\S+): No such file or directory", text) or re.search(
         r"[Ll]ibrary '?([^'\s]+)'? not found", text
     )
@@ -150,21 +155,31 @@ def compile_sketch(sketch: Path, board: Board, said: Callable[[str], None]) -> S
     raise EdgekdError("\n  ".join(["compiling the sketch failed:", *errors[:5]]))
 
 
-def upload(sketch: Path, board: Board, device: str, said: Callable[[str], None]) -> None:
-    """Put a compiled sketch on the board. BoardUnreachable for what can go wrong on the way there."""
-    status, lines = _run(upload_command(sketch, board, device), said)
+def upload(sketch: Path, board: Board, device: str | None, on_output: Callable[[str], None]) -> str | None:
+    """Put a compiled sketch on the board. Returns the port it has then, which may be another one, where that is known.
+
+    BoardUnreachable for what can go wrong on the way there.
+    """
+    status, answer, lines = _run(upload_command(sketch, board, device), on_output)
     if status == 0:
-        return
-    text = "\n".join(lines)
+        port = answer.get("updated_upload_port") or {}
+        return str(port.get("address") or device or "") or None
+    text, place = "\n".join(lines), device or "its bootloader"
     if "ermission denied" in text or "Access is denied" in text:
         raise BoardUnreachable(
-            f"no permission to use {device}", hint="sudo usermod -a -G dialout $USER, then log out and in again"
+            f"no permission to use {place}", hint="sudo usermod -a -G dialout $USER, then log out and in again"
         )
     if "busy" in text.lower():
-        raise BoardUnreachable(f"{device} is in use by another program", hint="close serial monitors; then again")
+        raise BoardUnreachable(f"{place} is in use by another program", hint="close serial monitors; then again")
     if "No device found" in text or "No such file or directory" in text or "no upload port" in text.lower():
-        raise BoardUnreachable(f"the board at {device} did not start its bootloader", hint=CABLE)
-    raise BoardUnreachable("\n  ".join([f"uploading to {device} failed:", *lines[-5:]]), hint=CABLE)
+        raise BoardUnreachable(f"the board at {place} did not start its bootloader", hint=start_bootloader(board))
+    raise BoardUnreachable("\n  ".join([f"uploading to {place} failed:", *lines[-5:]]), hint=start_bootloader(board))
+
+
+def images(sketch: Path) -> list[Path]:
+    """What was compiled, for tools that copy it: .uf2, .hex, .bin, in this order."""
+    built = [path for path in sorted(_build(sketch).glob(f"{sketch.name}.ino*")) if "with_bootloader" not in path.name]
+    return [path for suffix in IMAGES for path in built if path.suffix == suffix]
 
 
 def _check_size(size: Size, board: Board, *, overflow: bool) -> None:
@@ -193,8 +208,18 @@ def _core(board: Board) -> tuple[str, str, str]:
     return core, *CORES[core]
 
 
-def _core_hint(board: Board) -> str:
-    return "\n    ".join(["install it:", *install_commands(board)[1:3]])
+def _profile_hint(board: Board) -> str:
+    """Profiles have cores of their own, which arduino-cli fetches; those that are installed globally are not used."""
+    core, version, url = _core(board)
+    fetch = install_commands(board)[1]
+    return "\n    ".join(
+        [
+            f"the first build of a profile fetches {core} {version}: it needs a connection, and the index"
+            + (f" of {url}" if url else ""),
+            fetch,
+            f"{CLI} core install {core}@{version}" + (f" --additional-urls {url}" if url else ""),
+        ]
+    )
 
 
 def _pinned(headers: Sequence[str]) -> list[tuple[str, str]]:
@@ -205,15 +230,26 @@ def _build(sketch: Path) -> Path:
     return sketch.parent / "build"
 
 
-def _run(command: Sequence[str], said: Callable[[str], None]) -> tuple[int, list[str]]:
-    """Run arduino-cli; its exit status and all lines it printed."""
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    )
-    assert process.stdout is not None
-    lines = []
-    with process:
-        for line in process.stdout:
-            lines.append(line.rstrip())
-            said(lines[-1])
-    return process.returncode, [line for line in lines if line]
+def _run(command: Sequence[str], on_output: Callable[[str], None]) -> tuple[int, dict[str, Any], list[str]]:
+    """Run arduino-cli: its exit status, the JSON it answers with, and all lines in it that people read.
+
+    ToolMissing when it knows no --json.
+    """
+    process = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False,
+        env=os.environ | ENVIRONMENT,
+    )  # fmt: skip
+    try:
+        answer = json.loads(process.stdout or "{}")
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or "unknown flag: --json" in process.stderr:
+        raise ToolMissing(f"{CLI} gives no JSON; it is older than 1.0", hint=f"install a newer one: {INSTALL_CLI}")
+    output = answer.get("output")
+    output = output if isinstance(output, dict) else {}
+    texts = [answer.get(key) for key in ("compiler_out", "compiler_err", "stdout", "stderr")]
+    texts += [output.get(key) for key in ("stdout", "stderr")] + [answer.get("error"), process.stderr]
+    lines = [line.rstrip() for text in texts if isinstance(text, str) for line in text.splitlines() if line.strip()]
+    for line in lines:
+        on_output(line)
+    return process.returncode, answer, lines

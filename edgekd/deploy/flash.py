@@ -2,22 +2,25 @@
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgekd.contracts.board import Board, board_names, load_board
+from edgekd.contracts.errors import BoardUnreachable, EdgekdError
 from edgekd.deploy import arduino
-from edgekd.deploy.ports import Port, check_access, find_port, in_bootloader, list_ports
+from edgekd.deploy.bootloaders import Drive, copy_to_drive, drive_of, uf2_drives, usb_ids_present, waits_without_port
+from edgekd.deploy.ports import Port, check_access, find_port, list_ports
 from edgekd.run import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flashed:
-    """Where the sketch went, and what it takes there."""
+    """Where the sketch went, and what it takes there. port: None where none is known; images: what was compiled."""
 
-    port: Port
+    port: Port | None
     size: arduino.Size
     board: Board
+    images: tuple[Path, ...] = ()
 
     def summary(self) -> list[str]:
         """Lines for people."""
@@ -41,6 +44,37 @@ def plan(sketch: Path, board: Board, folder: Path, port: str | None) -> list[str
     return [*notes, f"copy {sketch} to {staged}, with sketch.yaml:\n    {project}", *text]
 
 
+def compile_only(
+    sketch: Path,
+    board: Board,
+    folder: Path,
+    *,
+    progress: Progress,
+    on_output: Callable[[str], None] = lambda line: None,
+) -> Flashed:
+    """Compile a sketch below `folder`; no board is needed. Raises ToolMissing, DoesNotFit and EdgekdError."""
+    arduino.find_cli(board, arduino.used_libraries(sketch))
+    for line in arduino.unsupported_libraries(sketch, board):
+        on_output(f"note: {line}")
+    staged = arduino.stage(sketch, board, folder)
+    progress.start(f"compiling for {board.title}", 1)
+    size = arduino.compile_sketch(staged, board, on_output)
+    progress.finish()
+    built = Flashed(port=None, size=size, board=board, images=tuple(arduino.images(staged)))
+    for line in built.summary():
+        on_output(line)
+    return built
+
+
+def how_to_copy(built: Flashed) -> list[str]:
+    """What to do with the files of `compile_only`, for people."""
+    lines = [f"compiled: {path}" for path in built.images]
+    uf2 = [path for path in built.images if path.suffix == ".uf2"]
+    if built.board.uf2_board_id and uf2:
+        lines.append(f"copy {uf2[0].name} to the drive {built.board.uf2_board_id}")
+    return [*lines, f"bootloader of {built.board.title}: {built.board.bootloader}"]
+
+
 def flash(
     sketch: Path,
     board: Board,
@@ -48,29 +82,50 @@ def flash(
     *,
     port: str | None,
     progress: Progress,
-    said: Callable[[str], None] = lambda line: None,
+    on_output: Callable[[str], None] = lambda line: None,
     ports: Callable[[], Sequence[Port]] = list_ports,
+    drives: Callable[[], Sequence[Drive]] = uf2_drives,
+    usb_ids: Callable[[], set[str]] = usb_ids_present,
 ) -> Flashed:
-    """Put a sketch on the board: staged and compiled below `folder`, then uploaded. said: told what is going on.
+    """Put a sketch on the board: staged and compiled below `folder`, then uploaded. on_output: told what is going on.
 
-    Nothing is compiled before arduino-cli and exactly one board are there, nothing uploaded that is too large.
+    Nothing is compiled before arduino-cli and exactly one board are there, nothing uploaded that is too large. A board
+    may have a serial port, be the drive of its bootloader, or wait in a bootloader without a port.
     Raises ToolMissing, BoardUnreachable, DoesNotFit and EdgekdError, each with what to do.
     """
     arduino.find_cli(board, arduino.used_libraries(sketch))
-    for line in arduino.unsupported_libraries(sketch, board):
-        said(f"note: {line}")
-    found = find_port(board, ports(), [load_board(name) for name in board_names()], port)
+    drive = drive_of(board, drives()) if port is None else None
+    found = None
+    if drive is None:
+        found = _port(board, ports(), port, usb_ids)
+    built = compile_only(sketch, board, folder, progress=progress, on_output=on_output)
+    if drive is not None:
+        uf2 = next((path for path in built.images if path.suffix == ".uf2"), None)
+        if uf2 is None:
+            raise EdgekdError(
+                f"the core of {board.title} made no .uf2 file", hint="start the sketch that runs, then again"
+            )
+        progress.start(f"copying to {drive.path}", 1)
+        copy_to_drive(uf2, drive)
+        progress.finish()
+        return built
+    device = found.device if found else None
+    progress.start(f"uploading to {device or 'the bootloader of ' + board.title}", 1)
+    moved = arduino.upload(folder / sketch.name, board, device, on_output)
+    progress.finish()
+    if found and moved and moved != found.device:
+        on_output(f"{board.title} is at {moved} now")
+        return replace(built, port=Port(moved, found.usb_id, found.serial, found.title))
+    return replace(built, port=found or (Port(moved) if moved else None))
+
+
+def _port(board: Board, ports: Sequence[Port], wanted: str | None, usb_ids: Callable[[], set[str]]) -> Port | None:
+    """The serial port of a board; None where it waits in a bootloader that has none."""
+    try:
+        found = find_port(board, ports, [load_board(name) for name in board_names()], wanted)
+    except BoardUnreachable:
+        if wanted is None and waits_without_port(board, usb_ids()):
+            return None
+        raise
     check_access(found.device)
-    if in_bootloader(board, found):
-        said(f"{board.title} at {found.device} is in its bootloader")
-    staged = arduino.stage(sketch, board, folder)
-    progress.start(f"compiling for {board.title}", 1)
-    size = arduino.compile_sketch(staged, board, said)
-    progress.finish()
-    done = Flashed(port=found, size=size, board=board)
-    for line in done.summary():
-        said(line)
-    progress.start(f"uploading to {found.device}", 1)
-    arduino.upload(staged, board, found.device, said)
-    progress.finish()
-    return done
+    return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edgekd.contracts.board import Board
 from edgekd.contracts.errors import BoardUnreachable
 
-CABLE = "use a USB cable that carries data; press the board's reset button twice quickly to start its bootloader"
+CABLE = "use a USB cable that carries data"
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,11 @@ class Port:
     serial: str = ""
     """Serial number of the USB device."""
     title: str = ""
+
+
+def start_bootloader(board: Board) -> str:
+    """What to try when a board is not there or does not answer."""
+    return f"{CABLE}; its bootloader: {board.bootloader}" if board.bootloader else CABLE
 
 
 def list_ports() -> tuple[Port, ...]:
@@ -47,20 +52,22 @@ def find_port(board: Board, ports: Sequence[Port], known: Iterable[Board], wante
     owners = {usb_id: other for other in known for usb_id in other.usb_ids}
     if wanted is not None:
         return _wanted(board, ports, owners, wanted)
-    ours = [port for port in ports if port.usb_id in board.usb_ids]
-    if len(ours) == 1:
-        return ours[0]
-    if ours:
-        places = ", ".join(f"{port.device} (serial {port.serial or 'unknown'})" for port in ours)
+    matching = [port for port in ports if port.usb_id in board.usb_ids]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        places = ", ".join(f"{port.device} (serial {port.serial or 'unknown'})" for port in matching)
         raise BoardUnreachable(
-            f"{len(ours)} boards are a {board.title}: {places}", hint=f"choose one, as in --port {ours[0].device}"
+            f"{len(matching)} boards are a {board.title}: {places}",
+            hint=f"choose one, as in --port {matching[0].device}",
         )
     for port in ports:
         if port.usb_id in owners:
             raise _wrong(board, owners[port.usb_id], port)
     others = ", ".join(port.device for port in ports if port.usb_id)
     raise BoardUnreachable(
-        f"no {board.title} is connected" + (f"; other USB devices: {others}" if others else ""), hint=CABLE
+        f"no {board.title} is connected" + (f"; other USB devices: {others}" if others else ""),
+        hint=start_bootloader(board),
     )
 
 
@@ -81,11 +88,6 @@ def _wrong(board: Board, other: Board, port: Port) -> BoardUnreachable:
         f"the board at {port.device} is a {other.title} ({other.name}), not {board.title} ({board.name})",
         hint=f"connect the {board.title}, or set `board: {other.name}` in the configuration and run edgekd compress",
     )
-
-
-def in_bootloader(board: Board, port: Port) -> bool:
-    """Whether the board waits for a sketch instead of running one."""
-    return port.usb_id in board.usb_ids[1:]
 
 
 def check_access(device: str) -> None:
