@@ -15,6 +15,7 @@ from small_run import Log, files, without_times
 
 from edgekd.contracts.config import load_config
 from edgekd.contracts.errors import DataError, EdgekdError
+from edgekd.pipeline.predict import predict
 from edgekd.pipeline.stages import check_run, compress
 
 pytestmark = pytest.mark.heavy
@@ -133,3 +134,10 @@ def test_a_damaged_file_is_repaired_or_said(finished: Path, out: Path, name: str
         assert Path(name).name in str(error) and error.hint
     else:
         assert same(out, finished / "out")
+
+
+def test_a_model_that_was_changed_makes_no_forecasts(finished: Path, out: Path) -> None:
+    path = model(out) / "head.tflite"
+    change(path, path.stat().st_size // 2, 1)
+    with pytest.raises(DataError, match=r"head\.tflite was changed since it was made"):
+        predict(out, finished / "cells.csv", "twin", None)

@@ -18,6 +18,7 @@ from edgekd.contracts.results import read_report
 from edgekd.data.table import Series, read_table
 from edgekd.evaluate.firmware import run_native
 from edgekd.evaluate.runtimes import forecast, load_preprocess, load_runtime
+from edgekd.run import Pieces
 from edgekd.tasks import Estimate, Task
 
 F32 = NDArray[np.float32]
@@ -36,6 +37,7 @@ def predict(run: Path, table: Path, engine_name: str, candidate: str | None) -> 
     if not folder.is_dir():
         known = ", ".join(sorted(path.name for path in (run / "models").glob("*")))
         raise ConfigError(f"the run has no candidate '{name}'", hint=f"it has {known}")
+    Pieces(run).require(f"models/{name}")
     task = load_preprocess(folder).task
     run_model = _forecaster(folder, engine_name, report.board)
     config = report.resolved_config()
