@@ -20,6 +20,7 @@ from edgekd.cli.options import (
     Table,
     Time,
     Workers,
+    existing_file,
     path,
     run_folder,
 )
@@ -34,7 +35,12 @@ if TYPE_CHECKING:
 def init(
     file: NewConfigFile,
     task: Annotated[str, typer.Option(help="forecast, estimate, classify or remaining")] = "forecast",
-    table: Annotated[Path | None, typer.Option(help="propose columns of this table; default: a built-in one")] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            parser=existing_file, help="propose columns of this table; default: a built-in one", metavar="TABLE"
+        ),
+    ] = None,
 ) -> None:
     """Write a commented configuration for a built-in table, or one that is proposed for your own."""
     from edgekd.contracts.examples import TASKS, example
