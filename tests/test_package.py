@@ -1,5 +1,6 @@
 """What a user gets: the built wheel finds its files when installed, and the layers of the code are what they claim."""
 
+import ast
 import json
 import os
 import shutil
@@ -104,6 +105,17 @@ def lint_imports(folder: Path) -> "subprocess.CompletedProcess[str]":
 def test_layers_are_kept() -> None:
     result = lint_imports(ROOT)
     assert result.returncode == 0, result.stdout
+
+
+def test_nothing_imports_a_test_and_nothing_a_script() -> None:
+    """What several tests need is in a helper, whose name does not begin with test_."""
+    scripts = [path for path in (ROOT / "scripts").iterdir() if path.is_file() and b"python" in path.read_bytes()[:40]]
+    for path in [*(ROOT / "tests").glob("*.py"), *scripts]:
+        for statement in ast.walk(ast.parse(path.read_text())):
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in statement.names] + [getattr(statement, "module", None) or ""]
+                assert not [name for name in names if name.startswith("test_")], path.name
+                assert not {script.name for script in scripts} & set(names), path.name
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
