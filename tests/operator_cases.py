@@ -508,6 +508,37 @@ def between(kind: str) -> Callable[[Rng, str], bytes]:
     return make
 
 
+def lstm(rng: Rng, dtype: str) -> bytes:
+    """Weights and scales at which gates neither stay open nor closed."""
+    steps, inputs, units = int(rng.integers(1, 6)), int(rng.integers(1, 8)), int(rng.integers(1, 8))
+    time_major = bool(rng.random() < 0.3)
+    shape = (steps, 1, inputs) if time_major else (1, steps, inputs)
+    if dtype == "int8":
+        x = tensor(rng, dtype, shape, (float(np.float32(2 ** rng.uniform(-7, -5))), int(rng.integers(-128, 128))))
+        hidden = (float(np.float32(2 ** rng.uniform(-8, -7))), int(rng.integers(-20, 20)))
+    else:
+        x, hidden = tensor(rng, dtype, shape, (float(np.float32(2 ** rng.uniform(-15, -13))), 0)), (2.0**-15, 0)
+    bias_type = "int32" if dtype == "int8" else "int64"
+
+    def weights(columns: int) -> list[Spec]:
+        scales = np.float32(2 ** rng.uniform(-8, -5, 4))
+        return [constant(rng.integers(-127, 128, (units, columns)), "int8", s) for s in scales]
+
+    to_input, recurrent = weights(inputs), weights(units)
+    reach = 2 ** int(rng.integers(4, 12 if dtype == "int8" else 20))
+    biases = [
+        constant(rng.integers(-reach, reach, units), bias_type, np.float32(x.scale) * np.float32(w.scale))
+        for w in to_input
+    ]
+    h = Spec(shape=(1, units), dtype=dtype, scale=hidden[0], zero_point=hidden[1], variable=True)
+    c = Spec(shape=(1, units), dtype="int16", scale=2.0 ** -int(rng.integers(9, 16)), variable=True)
+    y = Spec(shape=(*shape[:2], units), dtype=dtype, scale=hidden[0], zero_point=hidden[1])
+    operands = [x, *to_input, *recurrent, None, None, None, *biases, None, None, h, c, None, None, None, None]
+    clip = float(rng.choice([0.0, 0.0, 0.5, 10.0]))
+    options = {"time_major": time_major, "cell_clip": clip, "fusedActivationFunction": "TANH"}
+    return single("UNIDIRECTIONAL_SEQUENCE_LSTM", operands, [y], **options)
+
+
 FUNCTIONS: dict[tuple[str, str], Callable[[Rng, str], bytes]] = {
     **{(kind, dtype): extreme(kind) for kind in ("MAXIMUM", "MINIMUM") for dtype in ("int8", "int16")},
     **{("ABS", dtype): unary("ABS") for dtype in ("int8", "int16")},
@@ -515,6 +546,7 @@ FUNCTIONS: dict[tuple[str, str], Callable[[Rng, str], bytes]] = {
     ("PRELU", "int8"): prelu,
     ("HARD_SWISH", "int8"): hard_swish,
     ("ELU", "int8"): unary("ELU"),
+    **{("UNIDIRECTIONAL_SEQUENCE_LSTM", dtype): lstm for dtype in ("int8", "int16")},
     **{(kind, "int8"): reduction(kind) for kind in ("REDUCE_MAX", "REDUCE_MIN")},
     **{(kind, "int8"): arg_extreme(kind) for kind in ("ARG_MAX", "ARG_MIN")},
     **{

@@ -1,4 +1,4 @@
-"""Random graphs: TFLite-Micro, the reference interpreter and C give equal integers. `graph_fuzz` takes any number."""
+"""Random graphs: TFLite-Micro, the reference interpreter and C give the same integers. See `graph_fuzz` for more."""
 
 from pathlib import Path
 

@@ -31,6 +31,8 @@ class TfliteMicro:
         return _by_window(self._program, inputs, self._one)
 
     def _one(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        if any(tensor.is_variable for tensor in self._program.tensors):
+            self._interpreter.reset()
         for index, value in enumerate(inputs):
             self._interpreter.set_input(value, index)
         try:

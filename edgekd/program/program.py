@@ -32,6 +32,8 @@ class Tensor:
     dtype: str
     quantization: Quantization | None = None
     data: NDArray[Any] | None = None
+    is_variable: bool = False
+    """Whether it is the state of an operator, which is zero before a window."""
 
     @property
     def window(self) -> tuple[int, ...]:

@@ -72,6 +72,7 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
         dtype=dtype,
         quantization=_quantization(table, shape, what),
         data=_constant(table, buffers, shape, dtype, what),
+        is_variable=bool(table.scalar(5, "bool")),
     )
 
 
@@ -195,6 +196,8 @@ def _indices(table: Table, field: int, count: int, what: str, *, optional: bool 
 def _check_order(program: Program) -> None:
     """ModelError unless every value is a constant, an input, or computed once before it is read."""
     constants = {i for i, tensor in enumerate(program.tensors) if tensor.data is not None}
+    states = {i for op in program.ops if OPERATORS[op.kind].has_state for i in op.inputs if i >= 0}
+    states = {i for i in states if program.tensors[i].is_variable} - constants - set(program.inputs)
     known = constants | set(program.inputs)
     if not program.inputs or not program.outputs:
         raise ModelError(f"the graph has {len(program.inputs)} inputs and {len(program.outputs)} outputs")
@@ -203,10 +206,10 @@ def _check_order(program: Program) -> None:
     for index, op in enumerate(program.ops):
         what = f"operator {index} ({op.kind})"
         for i in op.inputs:
-            if i >= 0 and i not in known:
+            if i >= 0 and i not in known and not (i in states and OPERATORS[op.kind].has_state):
                 raise ModelError(f"{what} reads '{program.tensors[i].name}' before it is computed")
         for i in op.outputs:
-            if i in known:
+            if i in known or i in states:
                 raise ModelError(f"{what} computes '{program.tensors[i].name}' a second time")
             known.add(i)
     for i in (*program.inputs, *program.outputs):

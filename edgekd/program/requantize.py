@@ -63,6 +63,11 @@ def requantize_wide(x: I64, multiplier: I64 | int, shift: I64 | int) -> I64:
     return wrap32((x * reduced + (np.int64(1) << (total - 1))) >> total)
 
 
+def reduced_multiplier(multiplier: int) -> int:
+    """A multiplier cut to 16 bits, as TFLite does for 64-bit sums."""
+    return (multiplier + (1 << 15)) >> 16 if multiplier < 0x7FFF0000 else 0x7FFF
+
+
 def requantize_up(x: I64, multiplier: int, shift: int) -> I64:
     """X * multiplier * 2^(shift - 31) for factors above 1, rounded once (TFLite's ...GreaterThanOne)."""
     return doubling_high_mul(wrap32(x << shift), multiplier)

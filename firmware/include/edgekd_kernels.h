@@ -175,6 +175,33 @@ void edgekd_average_pool_s16(const edgekd_pool_2d *layer, const int16_t *x, int1
 void edgekd_max_pool_s8(const edgekd_pool_2d *layer, const int8_t *x, int8_t *y);
 void edgekd_max_pool_s16(const edgekd_pool_2d *layer, const int16_t *x, int16_t *y);
 
+/* A gate of an LSTM: two fully connected layers, whose sums are brought to units of 2^-12. */
+typedef struct {
+    const uint32_t *input_weights, *recurrent_weights; /* of four rows after another: biases, four inputs of each row */
+    int32_t input_fraction, input_shift;               /* s8: as edgekd_requantize takes them; */
+    int32_t recurrent_fraction, recurrent_shift;       /* s16: multiplier and shift to the right */
+} edgekd_lstm_gate;
+
+typedef struct {
+    edgekd_lstm_gate gates[4]; /* input, forget, cell, output */
+    uint32_t steps, inputs, units;
+    int32_t forget_fraction, forget_shift, update_fraction, update_shift, hidden_fraction, hidden_shift;
+    int32_t hidden_zero_point;
+    int32_t cell_clip; /* 0: none */
+    int32_t tanh_multiplier;
+    uint32_t tanh_shift;
+} edgekd_lstm;
+
+/**
+ * LSTM over a sequence, from states of zero.
+ * @param x        [steps, inputs], nothing behind it is read
+ * @param scratch  [6 * units]
+ * @param y        [steps, units]: the hidden state after each step; must not overlap the others
+ * Stack: up to 200 bytes.
+ */
+void edgekd_lstm_s8(const edgekd_lstm *layer, const int8_t *x, int16_t *scratch, int8_t *y);
+void edgekd_lstm_s16(const edgekd_lstm *layer, const int16_t *x, int16_t *scratch, int16_t *y);
+
 typedef struct {
     const int32_t *exponentials; /* exp(-scale * d) in Q0.31 for d = 0 ... entries - 1; 0 from there on */
     uint32_t entries;

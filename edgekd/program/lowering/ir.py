@@ -247,6 +247,8 @@ class KernelCall:
     out: Buffer
     layer: Struct | None = None
     numbers: tuple[int, ...] = ()
+    more_kernels: tuple[str, ...] = ()
+    """Other files of firmware/kernels that it needs."""
     macs: int = 0
     whole: bool = True
     """Whether `out` is complete after it; False where a later call writes the rest."""
@@ -262,7 +264,11 @@ class KernelCall:
     @property
     def kernels(self) -> list[str]:
         """Names of all files of firmware/kernels that it needs, without their suffix."""
-        return [self.kernel, *(kernel.name for kernel in (self.layer.kernels if self.layer else []))]
+        return [
+            self.kernel,
+            *self.more_kernels,
+            *(kernel.name for kernel in (self.layer.kernels if self.layer else [])),
+        ]
 
     @property
     def arrays(self) -> list[Array]:

@@ -40,6 +40,8 @@ class Operator:
     """Whether its results follow from shapes alone."""
     float32: bool = False
     """Whether reference and lowering take float32, too, because they only move values or convert them."""
+    has_state: bool = False
+    """Whether it has operands that it changes, which are zero before a window."""
     real: Callable[[Values], Values] | None = None
     """Its function of one real number in float32, where it is one that every computer rounds alike."""
     moves: bool = False

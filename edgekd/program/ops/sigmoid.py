@@ -67,8 +67,11 @@ def _scaled_q4(scale: float, zero_point: int) -> tuple[I64, I64]:
 
 def _scaled_16(scale: float, *powers: int) -> I64:
     """All int16 inputs in units of 1 / (3 * 4096), by a factor of 15 bits, or 3 << power near 2^(power - 12)."""
-    x = every_input("int16")
-    multiplier, shift = scaling_16(scale, *powers)
+    return scaled_by(every_input("int16"), *scaling_16(scale, *powers))
+
+
+def scaled_by(x: I64, multiplier: int, shift: int) -> I64:
+    """X * multiplier / 2^shift, halves rounded up."""
     return (x * multiplier + ((1 << shift) >> 1)) >> shift
 
 
