@@ -17,7 +17,8 @@ MOST_SLOPE = 2.0**15
 def _leaky_factors(x: Tensor, y: Tensor, alpha: float, what: str) -> tuple[float, float]:
     """Factors above and below zero, in float32 as TFLite-Micro computes them."""
     x_scale, y_scale = np.float32(scale_of(x, what)), np.float32(scale_of(y, what))
-    return float(x_scale / y_scale), float(x_scale * np.float32(alpha) / y_scale)
+    with np.errstate(over="ignore"):
+        return float(x_scale / y_scale), float(x_scale * np.float32(alpha) / y_scale)
 
 
 def _leaky_rule(op: CheckedOp) -> None:

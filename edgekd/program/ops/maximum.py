@@ -42,7 +42,8 @@ def _lower(function: str) -> Callable[[GraphBuilder, OpToLower], None]:
 
 
 def _abs_factor(x: Tensor, y: Tensor, what: str) -> float:
-    return float(np.float32(scale_of(x, what)) / np.float32(scale_of(y, what)))
+    with np.errstate(over="ignore"):
+        return float(np.float32(scale_of(x, what)) / np.float32(scale_of(y, what)))
 
 
 def _abs_rule(op: CheckedOp) -> None:
