@@ -72,16 +72,16 @@ class Log:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Everything a run leaves behind but the times it took."""
-    found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    contents = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     return {
         name: content
-        for name, content in found.items()
+        for name, content in contents.items()
         if not name.startswith(("manifest.json", "report/", ".lock", "search/study.db"))
     }
 
 
 def without_times(folder: Path) -> Any:
     report = json.loads((folder / "report" / "report.json").read_text())
-    for one in (report, *report["candidates"]):
-        del one["seconds"]
+    for entry in (report, *report["candidates"]):
+        del entry["seconds"]
     return report
