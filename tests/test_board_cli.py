@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,32 @@ def test_validate(folder: Path, port: str) -> None:
     assert "2 equal to the last bit, 0 lost" in said
     assert re.search(r"^  [\d,]+ cycles measured, [\d,]+ predicted$", said, re.MULTILINE)
     assert found["ms_measured"] == pytest.approx(found["cycles_measured"] / 64e3, rel=1e-3)
+
+
+def test_validate_has_a_virtual_board_of_its_own(folder: Path) -> None:
+    run = str(folder / "runs" / "small")
+    threads = threading.active_count()
+    said = inside("validate", run, "--board", "virtual", "--windows", "2")
+    assert "2 equal to the last bit, 0 lost" in said
+    assert threading.active_count() == threads
+    for arguments in (["--board", "nano33ble"], ["--board", "virtual", "--port", "/dev/ttyACM0"]):
+        with pytest.raises(ConfigError, match="validate takes --board virtual or a port"):
+            inside("validate", run, *arguments)
+
+
+def test_a_virtual_board_needs_no_framework_and_little_memory(folder: Path) -> None:
+    code = (
+        "import resource, sys; from pathlib import Path; from edgekd.deploy.run_model import choose;"
+        "from edgekd.pipeline.device import virtual_board;"
+        "board = virtual_board(choose(Path('runs/small'))); board.__enter__();"
+        "loaded = {'torch', 'tensorflow', 'pandas', 'optuna', 'onnx', 'onnxruntime', 'matplotlib'} & set(sys.modules);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, *loaded)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
+    kilobytes, *loaded = done.stdout.split()
+    assert not loaded
+    assert int(kilobytes) < 250_000
 
 
 def test_what_was_measured_on_a_board_corrects_estimates_for_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

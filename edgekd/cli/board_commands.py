@@ -79,6 +79,7 @@ def _serve_virtual_board(
 def validate(
     folder: RunFolder,
     port: Port = None,
+    board: Annotated[str | None, typer.Option(help="virtual: one in the emulator, for this command only")] = None,
     windows: Annotated[int, typer.Option(help="how many test windows", min=1)] = 100,
     quiet: Quiet = False,
     json_: Json = False,
@@ -89,7 +90,7 @@ def validate(
     from edgekd.progress import show
 
     with show(quiet) as progress:
-        result = validate_run(folder, port, windows, progress)
+        result = validate_run(folder, port, windows, progress, board=board)
     print_result(result.to_dict(), json_, lambda: say(_validation(result, folder)))
     if result.first_difference:
         raise Disagreement(f"the board computes other numbers: {result.first_difference}", hint="flash it again")

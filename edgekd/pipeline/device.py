@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,8 +43,39 @@ def virtual_board(
         yield board
 
 
-def validate_run(run: Path, port: str | None, windows: int, progress: Progress) -> BoardValidation:
-    """Replay test windows on a board and compare all that comes out; kept in boards/<serial>.json."""
+@contextmanager
+def served_virtual_board(chosen: Chosen) -> Iterator[str]:
+    """The native sketch on a virtual board that runs in a thread of its own until the context exits; its port."""
+    stopped = threading.Event()
+    with virtual_board(chosen) as board:
+        thread = threading.Thread(target=board.serve, args=(stopped.is_set,), daemon=True)
+        thread.start()
+        try:
+            yield board.port
+        finally:
+            stopped.set()
+            thread.join()
+
+
+def validate_run(
+    run: Path, port: str | None, windows: int, progress: Progress, *, board: str | None = None
+) -> BoardValidation:
+    """Replay test windows on a board and compare all that comes out; kept in boards/<serial>.json.
+
+    board: `virtual` starts a virtual board for this, and ends it. ConfigError for another one, or beside a port.
+    """
+    if board is not None:
+        if board != VIRTUAL or port is not None:
+            raise ConfigError(
+                f"validate takes --board {VIRTUAL} or a port, got --board {board}" + (f" and {port}" if port else ""),
+                hint="a real board is known by its port",
+            )
+        with served_virtual_board(choose(run)) as own:
+            return _validate(run, own, windows, progress)
+    return _validate(run, port, windows, progress)
+
+
+def _validate(run: Path, port: str | None, windows: int, progress: Progress) -> BoardValidation:
     with _device([run], port) as (device, serial, chosen):
         raw, integers, forecast = _expected(chosen, windows)
         replay = validate(device, raw, integers, forecast, progress)
