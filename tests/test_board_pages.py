@@ -1,5 +1,6 @@
 """Pages about boards: their drawings are what the script draws, and what they quote is what edgekd says."""
 
+import os
 import re
 import subprocess
 import sys
@@ -13,15 +14,16 @@ ROOT = Path(__file__).parent.parent
 FLASHED = [name for name in board_names() if load_board(name).fqbn]
 
 
-def test_the_drawings_are_what_the_script_draws(tmp_path: Path) -> None:
+def test_pages_drawings_and_header_are_what_the_script_makes_of_the_board_files(tmp_path: Path) -> None:
     (tmp_path / "scripts").mkdir()
-    (tmp_path / "boards").mkdir()
     script = tmp_path / "scripts" / "draw_boards"
     script.write_bytes((ROOT / "scripts" / "draw_boards").read_bytes())
-    subprocess.run([sys.executable, script], check=True, capture_output=True)
-    drawn = {path.name: path.read_bytes() for path in (tmp_path / "boards").iterdir()}
-    assert drawn == {path.name: path.read_bytes() for path in (ROOT / "boards").glob("*.svg")}
-    assert set(drawn) == {f"{name}.svg" for name in [*FLASHED, "ina219"]}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, script], check=True, capture_output=True, env=environment)
+    made = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert made == {name: (ROOT / name).read_bytes() for name in made}
+    pages = {f"boards/{name}.{kind}" for name in FLASHED for kind in ("md", "svg")}
+    assert {str(name) for name in made} == pages | {"boards/ina219.svg", "firmware/sketch/edgekd_boards.h"}
 
 
 @pytest.mark.parametrize("name", FLASHED)

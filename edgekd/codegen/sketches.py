@@ -17,8 +17,8 @@ from edgekd.program.package import Deployed
 
 CONSOLE = tuple(
     f"sketch/edgekd_{name}" for name in (
-        "crc32.h", "crc32.c", "text.h", "text.c", "session.h", "session.c", "protocol.h", "protocol.c", "console.h",
-        "console.cpp",
+        "crc32.h", "crc32.c", "text.h", "text.c", "session.h", "session.c", "protocol.h", "protocol.c", "boards.h",
+        "console.h", "console.cpp",
     )
 )  # fmt: skip
 """Files of firmware/ that every sketch carries unchanged."""

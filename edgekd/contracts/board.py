@@ -46,8 +46,20 @@ class Board:
     """What its bootloader's drive says it is; empty where the bootloader is no drive."""
     bootloader: str = ""
     """What a person does to start the bootloader, and sees then."""
+    arduino_macro: str = ""
+    """What its Arduino core defines when it compiles for this board."""
     timing_note: str = ""
     """What is loose in the timing model, to be printed next to every figure."""
+    light_color: str = "#999999"
+    """From here on: what its page and drawing say, made by scripts/draw_boards."""
+    button: tuple[str, ...] = ()
+    connect: str = ""
+    expect: str = ""
+    when_not_found: str = ""
+    when_no_bootloader: str = ""
+    when_no_permission: str = ""
+    notes: str = ""
+    more_faults: tuple[str, ...] = ()
 
     @property
     def emulated(self) -> bool:

@@ -29,14 +29,6 @@ ICACHECNF, CYCCNT = 0x540, 0x4
 MBED_LOOK_MS = 1
 """What `if (Serial)` takes on Arduino's mbed cores: USBCDC::operator bool() waits for it."""
 
-MACROS = {
-    "nano33ble": "ARDUINO_ARDUINO_NANO33BLE",
-    "nucleo_f446re": "ARDUINO_NUCLEO_F446RE",
-    "rp2040_pico": "ARDUINO_RASPBERRY_PI_PICO",
-    "teensy40": "ARDUINO_TEENSY40",
-}
-"""What the boards' Arduino cores define."""
-
 
 def compile_sketch(
     folder: Path, board: Board, out: Path, *, profile: Profile = "speed", compiler: Compiler | None = None
@@ -52,7 +44,7 @@ def compile_sketch(
         board,
         out,
         entries=(SETUP, LOOP),
-        flags=(f"-D{MACROS[board.name]}",) if board.name in MACROS else (),
+        flags=(f"-D{board.arduino_macro}",) if board.arduino_macro else (),
         profile=profile,
         compiler=compiler,
     )

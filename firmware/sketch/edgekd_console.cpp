@@ -3,17 +3,10 @@
 
 #include <Arduino.h>
 
+#include "edgekd_boards.h"
+
 #if defined(ARDUINO_ARDUINO_NANO33BLE)
 #include <nrf.h>
-#define BOARD "nano33ble"
-#elif defined(ARDUINO_RASPBERRY_PI_PICO)
-#define BOARD "rp2040_pico"
-#elif defined(ARDUINO_TEENSY40)
-#define BOARD "teensy40"
-#elif defined(ARDUINO_NUCLEO_F446RE)
-#define BOARD "nucleo_f446re"
-#else
-#define BOARD "unknown"
 #endif
 
 #if defined(__ARM_ARCH_7M__) || defined(__ARM_ARCH_7EM__)
@@ -66,7 +59,7 @@ void write(const char *text, uint32_t chars) {
     }
 }
 
-const edgekd_port port = {BOARD, CYCLE_COUNTER ? "cycles" : "us", read_clock, milliseconds, write};
+const edgekd_port port = {EDGEKD_BOARD, CYCLE_COUNTER ? "cycles" : "us", read_clock, milliseconds, write};
 
 edgekd_session session;
 
