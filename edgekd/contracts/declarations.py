@@ -41,8 +41,9 @@ class LossSpec:
 
     code: what stands for it in a candidate's name. hard: the loss on the measured target that it is mixed with; None:
     it is added to the loss between outputs that the task has. tasks: those that it fits. needs_states: compares hidden
-    states of several steps, so the student must be recurrent. former_name: that of an earlier release, told when a
-    configuration has it.
+    states of several steps, so the student must be recurrent. weighs_windows: gives the windows their weights in the
+    task's losses, instead of a loss of its own. former_name: that of an earlier release, told when a configuration has
+    it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class LossSpec:
     hard: HardLoss | None
     tasks: tuple[str, ...] = ("forecast", "estimate", "remaining")
     needs_states: bool = False
+    weighs_windows: bool = False
     former_name: str = ""
 
 

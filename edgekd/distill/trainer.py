@@ -42,7 +42,7 @@ Loss = Callable[[TrainingStep], Tensor]
 
 def supervised(step: TrainingStep) -> Tensor:
     """The loss on measured targets alone."""
-    return hard_loss(step.windows.criterion, step.y, step.windows)
+    return hard_loss(step.windows.criterion, step.y, step.windows, step.window_weights)
 
 
 @dataclass(frozen=True)
@@ -83,20 +83,24 @@ class Distillation:
         given = LossStep(
             y=step.y[members],
             soft=soft[members],
-            states=[state[members] for state in step.states] if spec.needs_states else [],
+            states=[state[members] for state in step.states] if spec.hard is None else [],
             windows=step.windows,
             rows=step.rows,
             progress=step.progress,
             temperature=self.temperature,
             prepared=self.prepared.get(name),
             forward=lambda relative, level: step.forward(relative, level)[members],
+            window_weights=None if step.window_weights is None else step.window_weights[members],
         )
-        output, weight = name if spec.hard else self.output, weight[members]
-        hard = hard_loss(spec_of(output).hard or "l1", given.y, step.windows)
-        loss = weight * hard + (1 - weight) * mean_per_member(function_of(output)(given))
-        if output != name and (len(step.states) > 1 or not spec.needs_states):
-            loss = loss + (1 - weight) * mean_per_member(function_of(name)(given))
-        return loss
+        output, weight, window_weights = name if spec.hard else self.output, weight[members], given.window_weights
+        if spec.weighs_windows:
+            own = function_of(name)(given)
+            window_weights = own if window_weights is None else own * window_weights
+        hard = hard_loss(spec_of(output).hard or "l1", given.y, step.windows, window_weights)
+        loss = weight * hard + (1 - weight) * mean_per_member(function_of(output)(given), window_weights)
+        if output == name or spec.weighs_windows or (spec.needs_states and len(step.states) < 2):
+            return loss
+        return loss + (1 - weight) * mean_per_member(function_of(name)(given), window_weights)
 
 
 def fit(

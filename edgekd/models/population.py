@@ -97,6 +97,10 @@ class Population(nn.Module):
         states = self.states(params, relative, level, quantizer)
         return self._head(params, states[-1], quantizer), states
 
+    def head(self, state: Tensor, quantizer: FakeQuantizer) -> Tensor:
+        """Outputs [P, B, O] for last states [P, B, H]."""
+        return self._head(self.masked(), state, quantizer)
+
     def masked(self) -> dict[str, Tensor]:
         """The parameters, zero where they belong to a unit or a rank that does not exist, or to a pruned block."""
         params: dict[str, Tensor] = {}

@@ -157,7 +157,8 @@ class Trainer:
         shares = [math.nan if one.target_weight is None else one.target_weight for one, _ in members]
         prepared = {name: self.prepared_loss(name, members[0][0].patch) for name in sorted(set(names))}
         weights = torch.tensor(shares, device=soft.device)
-        return Distillation(names, soft, prepared, weights, output=self.config.task.output_loss)
+        output, temperature = self.config.task.output_loss, self.config.distill.temperature
+        return Distillation(names, soft, prepared, weights, output=output, temperature=temperature)
 
     def _prepared_loss(self, name: str, patch: int | None) -> Any:
         """What a loss computes of the teacher before students with that patch are trained."""

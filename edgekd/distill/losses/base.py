@@ -40,6 +40,7 @@ class TrainingStep:
 
     y: their outputs [P, B, O]; states: N hidden states [P, B, H]; windows: the batch; rows [B]: its places among all
     training windows; progress: of the training, in [0, 1); forward: the outputs for other features (relative, level).
+    window_weights [P, B]: of the windows for each member; all count alike where it is not given.
     """
 
     y: Tensor
@@ -48,6 +49,7 @@ class TrainingStep:
     rows: Tensor
     progress: float
     forward: Callable[[Tensor, Tensor], Tensor]
+    window_weights: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,7 @@ def mean_per_member(values: Tensor, window_weights: Tensor | None = None) -> Ten
     if window_weights is None:
         return values.flatten(1).mean(1)
     total = window_weights.sum(1).clamp(min=EPS)
-    return (values.flatten(2).mean(2) * window_weights).sum(1) / total
+    return (values.reshape(*values.shape[:2], -1).mean(2) * window_weights).sum(1) / total
 
 
 def masked_l1(y: Tensor, target: Tensor, mask: Tensor, window_weights: Tensor | None = None) -> Tensor:
