@@ -62,10 +62,12 @@ def make_model_folder(
     weight_bits: int = 8,
     euler_steps: int = 1,
     patch: int = PATCH,
+    constants: Preprocess | None = None,
 ) -> Path:
     """Write models/<candidate>/ with 6 units below `folder`."""
-    constants = replace(preprocess(), patch=patch)
-    shape = Shape(patches=WINDOW // patch, columns=len(COLUMNS), outputs=HORIZON, rank=3, euler_steps=euler_steps)
+    constants = replace(constants or preprocess(), patch=patch)
+    outputs = constants.task.outputs
+    shape = Shape(patches=WINDOW // patch, columns=len(COLUMNS), outputs=outputs, rank=3, euler_steps=euler_steps)
     population = build(kind, [6], [1], shape)
     quantizer = FakeQuantizer(torch.tensor([weight_bits]), torch.tensor([activation_bits]))
     quantizer.observe()

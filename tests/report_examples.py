@@ -28,6 +28,10 @@ def example(*, candidates: int = 16, native: bool = True, **changes: Any) -> dic
         "versions": {"edgekd": "0.1.0", "python": "3.11.7", "torch": "2.13.0+cpu", "numpy": "2.4.6"},
         "hashes": {"table": "ab" * 32, f"models/{best['name']}/cell.tflite": "cd" * 32},
         "target": "discharge_capacity_Ah", "window": 100, "horizon": 100,
+        "task": {
+            "kind": "forecast", "target": "discharge_capacity_Ah", "error_name": "MAE",
+            "says": "the next 100 values of discharge_capacity_Ah",
+        },
         "data": {
             "rows": 102_345, "ignored": 211, "groups": 124, "left_out": ["b2c7"], "unused": [],
             "problems": {"duplicate_order": 3, "gap_filled": 17, "short": 1},

@@ -523,6 +523,37 @@ class GroupExample(Result):
         return _same_length(self, "order", "measured")
 
 
+class AnsweredSeries(Result):
+    """Answers over one test series: `truth` and `answer` at the windows' ends, `order`. Classes by number."""
+
+    label: Text
+    series: Text
+    error: Amount
+    order: list[int]
+    truth: list[float]
+    answer: list[float]
+
+
+class HardWindow(Result):
+    """A window of the test part that was answered wrong with much confidence; `order` of its end."""
+
+    series: Text
+    order: int
+    truth: Text
+    answer: Text
+    probability: Share
+
+
+class TaskSummary(Result):
+    """What the run is about. says: what an answer is, in words; error_name: what `error` of a score measures."""
+
+    kind: Text
+    target: Text
+    classes: tuple[str, ...] = ()
+    says: Text
+    error_name: Text
+
+
 class ChosenResult(Result):
     """The candidate that was chosen on validation, on test, beside the errors of what it was made from."""
 
@@ -541,6 +572,8 @@ class ChosenResult(Result):
     baseline_by_horizon: BaselineByHorizon
     by_group: dict[str, GroupError]
     forecasts: list[GroupExample]
+    answers: list[AnsweredSeries] = []
+    hardest: list[HardWindow] = []
 
 
 class PartSummary(Result):
@@ -600,6 +633,7 @@ class Report(Result):
     versions: dict[str, str]
     hashes: dict[str, str]
     target: Text
+    task: TaskSummary
     unit: str
     divide_by: Annotated[float, Field(gt=0)]
     window: Count
@@ -661,6 +695,10 @@ class Report(Result):
     @property
     def error_unit(self) -> str:
         """What errors are counted in, as `discharge_capacity_Ah / 1.1`."""
+        if self.task.classes:
+            return f"classes of {self.target}"
+        if self.task.kind == "remaining":
+            return f"{self.order_name}s left"
         return self.target if self.divide_by == 1 else f"{self.target} / {self.divide_by:g}"
 
     def resolved_config(self) -> Config:

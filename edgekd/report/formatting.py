@@ -85,7 +85,7 @@ def what_was_done(report: Report) -> str:
     them, were = "it" if teacher.members == 1 else "them", "was" if students == 1 else "were"
     val, test = plural(parts.val.groups, "validation group"), plural(parts.test.groups, "test group")
     return (
-        f"{members} learned to forecast the next {report.horizon} values of {report.target} from the last "
+        f"{members} learned {report.task.says} from the last "
         f"{plural(report.window, report.order_name)}; {plural(students, 'smaller network')} learned from {them}, "
         f"{were} pruned and quantized, and {were} scored as integer models on {val}. The most accurate one that "
         f"meets the budget, {report.chosen.name}, was then scored once on {test}, which nothing before had used."

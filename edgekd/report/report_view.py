@@ -82,7 +82,12 @@ def tiles(report: Report) -> list[Tile]:
         note=f".tflite, {chosen.arena_bytes:,} B of arena",
     )
     return [
-        Tile(label="Test error (MAE)", value=form(chosen.test.error), note=relation, state="good" if better else "bad"),
+        Tile(
+            label=f"Test error ({report.task.error_name})",
+            value=form(chosen.test.error),
+            note=relation,
+            state="good" if better else "bad",
+        ),
         size,
         *_cost_tiles(report),
         _parity_tile(report),

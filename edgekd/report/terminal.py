@@ -60,7 +60,9 @@ def _table(title: str, columns: list[str], *, left: int = 1) -> Table:
 
 def _results(report: Report) -> Table:
     form = formatting.errors_of(report)
-    table = _table(f"MAE in {report.error_unit}, 95 % interval over groups", ["model", "test", "validation"])
+    table = _table(
+        f"{report.task.error_name} in {report.error_unit}, 95 % interval over groups", ["model", "test", "validation"]
+    )
     for row in score_rows(report):
         test, val = formatting.with_interval(row.test, form), formatting.with_interval(row.val, form)
         table.add_row(_safe(row.name), test, val, style="bold" if row.role == "chosen" else "")
@@ -72,7 +74,7 @@ def _candidates(report: Report) -> list[RenderableType]:
     form, chosen = formatting.errors_of(report), report.chosen.name
     shown = [candidate for candidate in report.candidates if candidate.on_front or candidate.name == chosen]
     measured = any(candidate.measured for candidate in shown)
-    columns = ["candidate", "val MAE", ".tflite B", "arena B", *(["flash B", "RAM B", "ms"] if measured else []), ""]
+    columns = ["candidate", "val error", ".tflite B", "arena B", *(["flash B", "RAM B", "ms"] if measured else []), ""]
     table = _table("Candidates on the front, validation", columns)
     for candidate in sorted(shown, key=lambda candidate: (candidate.val.error, candidate.name)):
         sizes = f"{candidate.tflite_bytes:,}", f"{candidate.arena_bytes:,}"
@@ -90,7 +92,7 @@ def _candidates(report: Report) -> list[RenderableType]:
 
 def _ladder(report: Report) -> Table:
     form = formatting.errors_of(report)
-    table = _table(f"From the teacher to {report.chosen.name}", ["step", "test MAE"])
+    table = _table(f"From the teacher to {report.chosen.name}", ["step", "test error"])
     for name, error in formatting.ladder(report):
         table.add_row(name, form(error))
     for other in report.comparisons:
@@ -102,7 +104,7 @@ def _ablations(report: Report) -> list[RenderableType]:
     if not report.ablations:
         return []
     form = formatting.errors_of(report)
-    table = _table("What distillation and stage 2 are worth: validation MAE", ["candidate", *formatting.ABLATIONS])
+    table = _table("What distillation and stage 2 are worth: validation error", ["candidate", *formatting.ABLATIONS])
     for ablation in report.ablations:
         errors = [formatting.mean_and_range(ablation, left_out, form) for left_out in formatting.ABLATIONS.values()]
         table.add_row(_safe(ablation.name), *errors)

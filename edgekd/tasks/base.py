@@ -39,6 +39,8 @@ class Task(ABC):
     kind: ClassVar[str]
     text: ClassVar[bool] = False
     """Whether its column holds names instead of numbers."""
+    error_name: ClassVar[str] = "MAE"
+    """What `errors` measures, in short."""
     unit: ClassVar[str] = ""
     """Unit of the answer where it is not that of the column."""
     lead: ClassVar[int] = 0

@@ -21,6 +21,7 @@ class Classify(Task):
     kind: ClassVar[str] = "classify"
     answer: ClassVar[Answer] = "probabilities"
     text: ClassVar[bool] = True
+    error_name: ClassVar[str] = "share of wrong windows"
     criterion: ClassVar[HardLoss] = "cross_entropy"
     doubts_classes: ClassVar[bool] = False
 
