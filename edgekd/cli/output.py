@@ -37,17 +37,21 @@ def print_result(value: Any, as_json: bool, for_people: Callable[[], None]) -> N
 
 
 def front_table(points: "Sequence[FrontPoint]") -> str:
-    """Errors and measured costs of candidates, a line each; test errors where they are known."""
+    """Errors and measured costs of candidates, a line each; test errors where they are known.
+
+    The error of values is their mean absolute one, that of classes the share of windows with another label.
+    """
     tested = any(point.test for point in points)
-    heads = f"{'name':<28} {'val MAE':>9} " + (f"{'test MAE':>9} " if tested else "")
+    error = "MAE" if all(hasattr(point.val, "mae") for point in points) else "error"
+    heads = f"{'name':<28} {f'val {error}':>10} " + (f"{f'test {error}':>10} " if tested else "")
     serials = list(dict.fromkeys(serial for point in points for serial in point.ms_on))
     boards = "".join(f" {f'ms on {serial}':>15}" for serial in serials)
     lines = [f"{heads}{'flash B':>8} {'RAM B':>7} {'ms':>8} {'uJ':>8}{boards}"]
     for point in points:
         costs = [getattr(point.measured, name, None) for name in ("flash_bytes", "ram_bytes", "ms", "energy_uj")]
         shown = ["-" if cost is None else f"{cost:.4g}" if cost < 1000 else f"{cost:.0f}" for cost in costs]
-        test = f"{point.test.error:>9.5f} " if point.test else ""
+        test = f"{point.test.error:>10.5f} " if point.test else ""
         line = " ".join(text.rjust(width) for text, width in zip(shown, (8, 7, 8, 8), strict=True))
         line += "".join(f" {point.ms_on[serial]:>{max(15, len(serial) + 6)}.4g}" for serial in serials)
-        lines.append(f"{point.name:<28} {point.val.error:>9.5f} {test}{line}")
+        lines.append(f"{point.name:<28} {point.val.error:>10.5f} {test}{line}")
     return "\n".join(lines)
