@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from operator_cases import MAKERS
 
 import edgekd
+from edgekd.contracts.errors import DataError
 
 
 def test_importing_loads_nothing_heavy() -> None:
@@ -46,3 +48,15 @@ def test_code_is_generated_measured_and_verified(tmp_path: Path, capfd: pytest.C
     assert measured.flash_bytes > 0 and measured.cycles > 0
     edgekd.verify(tmp_path / "code", random=3)
     assert capfd.readouterr().out == ""
+
+
+def test_a_run_is_compressed_quietly_and_loaded(
+    finished_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished_run, tmp_path, dirs_exist_ok=True)
+    report = edgekd.compress(tmp_path / "small.yaml", tmp_path / "out")
+    assert capfd.readouterr().out == ""
+    assert report.chosen.name == edgekd.load(tmp_path / "out").chosen.name
+    assert report.chosen_candidate.measured is not None
+    with pytest.raises(DataError, match="report.json"):
+        edgekd.load(tmp_path)
