@@ -14,9 +14,11 @@ BLOCK = 4
 """Weights that are pruned together: what a kernel reads at once."""
 
 
-def importance(population: Population, train: Examples, batch: int) -> Tensor:
+def importance(population: Population, train: Examples, batch: int, window_mask: Tensor | None = None) -> Tensor:
     """First-order importance of each unit, [P, H]: the squared change of the error if the unit were gone
     (Molchanov et al. 2019), summed over batches. The mask of live units carries the gradient.
+
+    window_mask [P, n]: 0 in windows that a member does not see.
     """
     unit_mask = population.unit_mask
     total = torch.zeros_like(unit_mask)
@@ -24,7 +26,8 @@ def importance(population: Population, train: Examples, batch: int) -> Tensor:
         population.unit_mask = unit_mask.clone().requires_grad_()
         windows = train[rows]
         y, _ = population(windows.relative, windows.level, FakeQuantizer.off(population.size))
-        error = hard_loss(windows.criterion, y, windows)
+        seen = None if window_mask is None else window_mask[:, rows]
+        error = hard_loss(windows.criterion, y, windows, seen)
         (grad,) = torch.autograd.grad(error.sum(), population.unit_mask)
         total += (grad * unit_mask).square()
     population.unit_mask = unit_mask

@@ -19,42 +19,67 @@ def recover(
     pruned: Population,
     candidates: Sequence[Candidate],
     train: Examples,
-    val: Examples,
+    val: Examples | None,
     loss: Loss,
     recipe: Recipe,
     each_epoch: Callable[[int], None] = lambda epoch: None,
+    window_mask: Tensor | None = None,
 ) -> tuple[FakeQuantizer, Tensor]:
     """Train pruned members again, candidates[p] is member p: half of the epochs float, the other half on the integer
-    grid, whose ranges are those of the recovered float members over all training windows.
+    grid, whose ranges are those of the recovered float members over their training windows.
 
-    Returns the ranges and grids of their tensors, and the validation errors on that grid [P].
+    window_mask [P, n]: 0 in windows that a member does not see. Returns the ranges and grids of their tensors, and the
+    errors on that grid [P], as `fit` does.
     """
     half = recipe.epochs // 2
-    fit(pruned, train, val, loss, replace(recipe, epochs=half), each_epoch=each_epoch)
-    quantizer = integer_grid(pruned, candidates, train)
+    fit(pruned, train, val, loss, replace(recipe, epochs=half), each_epoch=each_epoch, window_mask=window_mask)
+    quantizer = integer_grid(pruned, candidates, train, window_mask)
     quiet = replace(recipe.slower(), epochs=recipe.epochs - half)
     errors = fit(
-        pruned, train, val, loss, quiet, quantizer=quantizer, each_epoch=lambda epoch: each_epoch(half + epoch)
+        pruned,
+        train,
+        val,
+        loss,
+        quiet,
+        quantizer=quantizer,
+        each_epoch=lambda epoch: each_epoch(half + epoch),
+        window_mask=window_mask,
     )
     return quantizer, errors
 
 
 def pruned_members(
-    stage1: Population, made_from: Sequence[int], candidates: Sequence[Candidate], train: Examples, batch: int
+    stage1: Population,
+    made_from: Sequence[int],
+    candidates: Sequence[Candidate],
+    train: Examples,
+    batch: int,
+    window_mask: Tensor | None = None,
 ) -> Population:
-    """Candidates from the stage-1 students made_from[p], without the units and blocks they lose; not trained again."""
+    """Candidates from the stage-1 students made_from[p], without the units and blocks they lose; not trained again.
+
+    window_mask [P, n]: 0 in windows that a member does not see.
+    """
     population = select(stage1, made_from)
-    scores = importance(population, train, batch)
+    scores = importance(population, train, batch, window_mask)
     prune(population, scores, [c.units_left for c in candidates])
     prune_blocks(population, [c.block_sparsity for c in candidates])
     return population
 
 
-def integer_grid(population: Population, candidates: Sequence[Candidate], train: Examples) -> FakeQuantizer:
-    """The grids of the members' tensors, from the ranges they have over all training windows."""
+def integer_grid(
+    population: Population, candidates: Sequence[Candidate], train: Examples, window_mask: Tensor | None = None
+) -> FakeQuantizer:
+    """The grids of the members' tensors, from the ranges they have over the training windows that they see."""
     bits = [[c.weight_bits for c in candidates], [c.activation_bits for c in candidates]]
     quantizer = FakeQuantizer(*torch.tensor(bits, device=train.relative.device))
     quantizer.observe()
-    forecast(population, train, quantizer)
+    if window_mask is None:
+        forecast(population, train, quantizer)
+    else:
+        masks, mask_of = torch.unique(window_mask, dim=0, return_inverse=True)
+        for number, mask in enumerate(masks):
+            quantizer.observed = mask_of == number
+            forecast(population, train[torch.nonzero(mask).flatten()], quantizer)
     quantizer.freeze()
     return quantizer

@@ -106,16 +106,18 @@ class Distillation:
 def fit(
     population: Population,
     train: Examples,
-    val: Examples,
+    val: Examples | None,
     loss: Loss,
     recipe: Recipe,
     *,
     quantizer: FakeQuantizer | None = None,
     each_epoch: Callable[[int], None] = lambda epoch: None,
+    window_mask: Tensor | None = None,
 ) -> Tensor:
     """Train every member and leave it at its epoch of lowest validation error; returns those errors [P].
 
-    The members share nothing but the order of the windows.
+    Without `val` members stay as they are after the last epoch, and the errors are those on the training windows. The
+    members share nothing but the order of the windows. window_mask [P, n]: 0 in windows that a member does not see.
     """
     quantizer = quantizer or FakeQuantizer.off(population.size)
     total = max(4, recipe.epochs * -(-len(train) // recipe.batch))  # the rate has a way up and a way down
@@ -135,12 +137,24 @@ def fit(
             batch = train[rows]
             y, states = population(batch.relative, batch.level, quantizer)
             progress = epoch / recipe.epochs
-            step = TrainingStep(y=y, states=states, windows=batch, rows=rows, progress=progress, forward=forward)
+            seen = None if window_mask is None else window_mask[:, rows]
+            step = TrainingStep(
+                y=y,
+                states=states,
+                windows=batch,
+                rows=rows,
+                progress=progress,
+                forward=forward,
+                window_weights=seen,
+            )
             optimizer.step(loss(step))
-        now = evaluate(population, val, quantizer)
-        kept[now < best] = optimizer.flat[now < best]
-        best = torch.fmin(now, best)
+        if val is not None:
+            now = evaluate(population, val, quantizer)
+            kept[now < best] = optimizer.flat[now < best]
+            best = torch.fmin(now, best)
         each_epoch(epoch + 1)
+    if val is None:
+        return evaluate(population, train, quantizer, window_mask).cpu()
     optimizer.flat.copy_(kept)
     return best.cpu()
 
@@ -155,6 +169,8 @@ def forecast(
     return torch.cat([population(examples.relative[i], examples.level[i], quantizer)[0] for i in rows], dim=1)
 
 
-def evaluate(population: Population, examples: Examples, quantizer: FakeQuantizer) -> Tensor:
-    """The loss of each member on measured targets, [P], in normalized units."""
-    return hard_loss(examples.criterion, forecast(population, examples, quantizer), examples)
+def evaluate(
+    population: Population, examples: Examples, quantizer: FakeQuantizer, window_weights: Tensor | None = None
+) -> Tensor:
+    """The loss of each member on measured targets, [P], in normalized units; weights of the windows [P, n]."""
+    return hard_loss(examples.criterion, forecast(population, examples, quantizer), examples, window_weights)

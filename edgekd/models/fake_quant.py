@@ -84,6 +84,8 @@ class FakeQuantizer:
         self.weight_bits, self.activation_bits = weight_bits, activation_bits
         self.mode = "off"
         self.ranges: dict[str, tuple[Tensor, Tensor]] = {}
+        self.observed: Tensor | None = None
+        """Members [P] whose ranges are recorded while observing: all when None."""
         self._grids: dict[str, QuantParams] = {}
 
     @staticmethod
@@ -145,11 +147,14 @@ class FakeQuantizer:
 
     def observe(self) -> None:
         """Forget the ranges and record them anew."""
-        self.ranges, self.mode = {}, "observe"
+        self.ranges, self.observed, self.mode = {}, None, "observe"
 
     def _observe(self, name: str, x: Tensor) -> None:
         flat = x.detach().flatten(1)
         low, high = flat.amin(1), flat.amax(1)
+        if self.observed is not None:
+            low = torch.where(self.observed, low, torch.inf)
+            high = torch.where(self.observed, high, -torch.inf)
         if name in self.ranges:
             low, high = torch.minimum(low, self.ranges[name][0]), torch.maximum(high, self.ranges[name][1])
         self.ranges[name] = (low, high)

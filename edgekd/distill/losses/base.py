@@ -80,31 +80,48 @@ def mean_per_member(values: Tensor, window_weights: Tensor | None = None) -> Ten
 
 def masked_l1(y: Tensor, target: Tensor, mask: Tensor, window_weights: Tensor | None = None) -> Tensor:
     """Mean absolute error over measured points: y [P, B, O], target and mask [B, O], weights [P, B] -> [P]."""
-    return _masked_mean((y - target).abs(), mask, window_weights)
+    return _masked_mean(absolute(y, target), mask, window_weights)
 
 
 def masked_mse(y: Tensor, target: Tensor, mask: Tensor, window_weights: Tensor | None = None) -> Tensor:
     """Mean squared error over measured points: y [P, B, O], target and mask [B, O], weights [P, B] -> [P]."""
-    return _masked_mean((y - target).square(), mask, window_weights)
+    return _masked_mean(squared(y, target), mask, window_weights)
 
 
-def masked_cross_entropy(y: Tensor, target: Tensor, mask: Tensor, window_weights: Tensor | None = None) -> Tensor:
-    """Cross-entropy of logits y [P, B, C] and class shares target [B, C], where the mask [B, C] is 1 -> [P]."""
-    entropy = -(target * torch.log_softmax(y, dim=2)).sum(2, keepdim=True)
-    return _masked_mean(entropy, mask[:, :1], window_weights)
+def absolute(y: Tensor, target: Tensor) -> Tensor:
+    """Absolute errors [P, B, O]."""
+    return (y - target).abs()
 
 
-HARD: Mapping[HardLoss, Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]] = {
-    "l1": masked_l1,
-    "mse": masked_mse,
-    "cross_entropy": masked_cross_entropy,
+def squared(y: Tensor, target: Tensor) -> Tensor:
+    """Squared errors [P, B, O]."""
+    return (y - target).square()
+
+
+def cross_entropy(y: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy of logits y [P, B, C] and shares of the classes target [B, C]: [P, B, 1]."""
+    return -(target * torch.log_softmax(y, dim=2)).sum(2, keepdim=True)
+
+
+HARD: Mapping[HardLoss, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": absolute,
+    "mse": squared,
+    "cross_entropy": cross_entropy,
 }
-"""Losses on the measured target, by the word in `LossSpec.hard`."""
+"""Errors of outputs against measured targets, by the word in `LossSpec.hard`."""
 
 
 def hard_loss(name: HardLoss, y: Tensor, windows: Examples, window_weights: Tensor | None = None) -> Tensor:
     """A loss on the measured targets of windows: outputs y [P, B, O], weights of the windows [P, B] -> [P]."""
-    return HARD[name](y, windows.measured(y), windows.mask, window_weights)
+    errors = HARD[name](y, windows.measured(y))
+    return _masked_mean(errors, windows.mask[:, : errors.shape[2]], window_weights)
+
+
+def hard_loss_by_window(name: HardLoss, y: Tensor, windows: Examples) -> tuple[Tensor, Tensor]:
+    """The errors of each window, summed over its measured targets, [P, B], and how many of these it has, [B]."""
+    errors = HARD[name](y, windows.measured(y))
+    mask = windows.mask[:, : errors.shape[2]]
+    return (errors * mask).sum(2), mask.sum(1)
 
 
 def _masked_mean(values: Tensor, mask: Tensor, window_weights: Tensor | None) -> Tensor:
