@@ -42,7 +42,6 @@ def test_each_group_is_left_out_once_and_folds_are_alike(groups: list[int], fold
     assert masks.shape == (folds, len(groups))
     assert ((masks == 0).sum(0) == 1).all()
     for group in set(groups):
-        assert len(torch.unique(masks[:, of == group], dim=1)[0]) == folds
         assert torch.equal(masks[:, of == group], masks[:, of == group][:, :1].expand(-1, groups.count(group)))
     sizes = (masks == 0).sum(1)
     assert sizes.max() - sizes.min() <= max(groups.count(group) for group in set(groups))
