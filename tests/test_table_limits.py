@@ -9,8 +9,11 @@ import pyarrow
 import pytest
 from data_sections import forecast, section
 from pyarrow import parquet
+from pydantic import ValidationError
 
+from edgekd.contracts.config import TimeSplit
 from edgekd.contracts.errors import DataError
+from edgekd.data.describe import describe
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.split import split_groups
 from edgekd.data.table import read_table
@@ -243,3 +246,16 @@ def test_a_numeric_target_of_few_whole_values_is_asked_whether_it_is_a_class(tmp
     put(2, lambda q: round(20 * (1 - q)) % 3, always)(table)
     read = read_table(section(inputs=["t_C"]), Estimate(column="q_Ah"), write(tmp_path, table))
     assert "is it a class? Then task: {classify: q_Ah}" in next(p.message for p in read.problems if p.kind == "classes")
+
+
+def test_a_split_by_time_takes_the_end_of_every_series_for_test(tmp_path: Path) -> None:
+    data = section(split=TimeSplit(time=0.25, val=0.25))
+    read = read_table(data, forecast(), write(tmp_path, rows(cells=2, length=80)))
+    split = split_groups(read, data.split, 0)
+    parts = cut_split(read, split, data)
+    ends = {name: (part.start.min(), part.start.max() + 6 + 4 - 1) for name, part in parts.items()}
+    assert ends == {"train": (1, 40), "val": (41, 60), "test": (61, 80)}
+    assert all(set(part.groups) == {"c0", "c1"} for part in parts.values())
+    assert describe(read, split, parts).problems == {"split_by_time": 2}
+    with pytest.raises(ValidationError, match=r"time \+ val is 1.1"):
+        TimeSplit(time=0.6, val=0.5)

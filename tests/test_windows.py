@@ -119,6 +119,6 @@ def test_describe_counts_what_was_read():
     data = table(series("a", 20), series("b", 20, bad=(7,)), series("c", 20), series("u", 20), problems=problems)
     split = Split(train=("a",), val=("b",), test=("c",), unused=("u",))
     found = describe(data, split, cut_split(data, split, Section()))
-    assert (found["rows"], found["groups"], found["left_out"], found["unused"]) == (80, 4, ["z"], ["u"])
-    assert found["problems"] == {"missing_input": 2, "short": 2}
-    assert found["parts"]["val"] == {"groups": 1, "samples": 20, "windows": 4, "usable_targets": 15, "names": ["b"]}
+    assert (found.rows, found.groups, found.left_out, found.unused) == (80, 4, ["z"], ["u"])
+    assert found.problems == {"missing_input": 2, "short": 2}
+    assert found.parts.val.to_dict() == {"groups": 1, "samples": 20, "windows": 4, "usable_targets": 15, "names": ["b"]}

@@ -19,8 +19,14 @@ def describe(table: Table, split: Split, windows: Mapping[str, Windows]) -> Data
         left_out=sorted({problem.group for problem in table.problems if problem.kind == "short"} - kept),
         unused=list(split.unused),
         parts=SplitSummary(**parts),
-        problems=dict(table.counts),
+        problems=dict(table.counts) | _of_windows(table, split, windows),
     )
+
+
+def _of_windows(table: Table, split: Split, windows: Mapping[str, Windows]) -> dict[str, int]:
+    """What is to be known about the windows: of how many the label changes, and whether parts share their series."""
+    mixed = sum(part.mixed for part in windows.values())
+    return ({"mixed_label": mixed} if mixed else {}) | ({"split_by_time": len(table.groups)} if split.times else {})
 
 
 def _part(table: Table, groups: tuple[str, ...], windows: Windows) -> PartSummary:

@@ -6,32 +6,40 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edgekd.contracts.config import ColumnSplit, FractionSplit
+from edgekd.contracts.config import ColumnSplit, FractionSplit, TimeSplit
 from edgekd.contracts.errors import DataError
 from edgekd.data.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Names of the groups of each part, sorted; `unused` holds groups whose split column names another part."""
+    """Names of the groups of each part, sorted; `unused` holds groups whose split column names another part.
+
+    times: by part, the share of each series where it begins and where it ends; None where whole groups are divided.
+    """
 
     train: tuple[str, ...]
     val: tuple[str, ...]
     test: tuple[str, ...]
     unused: tuple[str, ...] = ()
+    times: Mapping[str, tuple[float, float]] | None = None
 
     def parts(self) -> dict[str, tuple[str, ...]]:
         """The three parts by name, in the order train, val, test."""
         return {"train": self.train, "val": self.val, "test": self.test}
 
 
-def split_groups(table: Table, split: FractionSplit | ColumnSplit, seed: int) -> Split:
-    """Split the groups of `table`: by fractions, or by a column of the table.
+def split_groups(table: Table, split: FractionSplit | ColumnSplit | TimeSplit, seed: int) -> Split:
+    """Split the groups of `table`: by fractions, by a column of the table, or each series by time.
 
     For a split by column, `val` is a fraction of the training groups or a value of the column. The same seed gives the
     same split for any order of rows.
     DataError when a part is empty.
     """
+    if isinstance(split, TimeSplit):
+        test = 1 - split.time
+        times = {"train": (0.0, test - split.val), "val": (test - split.val, test), "test": (test, 1.0)}
+        return Split(train=table.groups, val=table.groups, test=table.groups, times=times)
     if isinstance(split, ColumnSplit):
         result = _by_column(table, split, seed)
     else:

@@ -104,7 +104,10 @@ def cut(series: Sequence[Series], groups: Sequence[str], data: Data, task: Task,
 def cut_split(table: Table, split: Split, data: Data) -> dict[str, Windows]:
     """Windows of train, cut every `train_stride` samples, and of val and test. DataError when a part has none."""
     strides = {"train": data.train_stride, "val": data.stride, "test": data.stride}
-    parts = {part: cut(table.series, groups, data, table.task, strides[part]) for part, groups in split.parts().items()}
+    parts = {
+        part: cut(_of_part(table, split, part), groups, data, table.task, strides[part])
+        for part, groups in split.parts().items()
+    }
     empty = [part for part, windows in parts.items() if not windows.mask.any()]
     if empty:
         counts = ", ".join(f"{part} {len(windows)}" for part, windows in parts.items())
@@ -113,6 +116,11 @@ def cut_split(table: Table, split: Split, data: Data) -> dict[str, Windows]:
             hint=_remedy(table, data),
         )
     return parts
+
+
+def _of_part(table: Table, split: Split, part: str) -> Sequence[Series]:
+    """All series; for a split by time, the samples of each that belong to a part."""
+    return [piece.between(*split.times[part]) for piece in table.series] if split.times else table.series
 
 
 def _starts(piece: Series, data: Data, task: Task, stride: int) -> tuple[NDArray[np.int64], int]:

@@ -17,6 +17,11 @@ PROBLEMS = {
     "gap_split": "long gap: no window crosses it",
     "short": "group too short for one window: left out",
     "units": "values look like another unit",
+    "classes": "few whole values: is it a class?",
+    "resampled": "rows between samples that are `every` apart: the last ones are used",
+    "censored": "series never gets to the limit: its truth is a bound",
+    "mixed_label": "window over a change of label: left out",
+    "split_by_time": "group in training, validation and test alike, divided by time: a weaker test than unseen groups",
 }
 ABLATIONS = {"with everything": "nothing", "no stage 2": "stage 2", "no distillation": "distillation"}
 """What is left out, by the head of its column."""

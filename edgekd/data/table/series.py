@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -72,6 +72,13 @@ class Series:
     split: str | None = None
     origin: float = 0.0
     step: float = 1.0
+
+    def between(self, start: float, end: float) -> "Series":
+        """The samples from one share of its length to another."""
+        chosen = slice(round(start * len(self.order)), round(end * len(self.order)))
+        arrays = ("order", "inputs", "target", "usable", "bound", "filled")
+        slices = {name: texts.take(np.arange(len(self.order))[chosen]) for name, texts in self.slices.items()}
+        return replace(self, **{name: getattr(self, name)[chosen] for name in arrays}, slices=slices)
 
     def position(self, sample: int) -> str:
         """Where a sample was taken, in the order column's terms."""
