@@ -61,7 +61,7 @@ def codegen(model: Path | str, out: Path | str, *, name: str | None = None, boar
     name: prefix of its functions, by default that of the file. Raises ModelError for a file that cannot be read or an
     operator that has no kernel, ConfigError for the board.
     """
-    from edgekd.pipeline.codegen import write_code
+    from edgekd.evaluate.code_folder import write_code
 
     return write_code(Path(model).expanduser(), name, board, Path(out).expanduser())
 
@@ -74,7 +74,7 @@ def emulate(
     arduino: with the flags of Arduino's core. compiler: gcc or zig, by default gcc where it is installed.
     Raises ToolMissing without a compiler, DoesNotFit when the image is larger than the board.
     """
-    from edgekd.pipeline.codegen import emulate as measure
+    from edgekd.pipeline.emulation import emulate as measure
 
     profile = "arduino" if arduino else "speed"
     return measure(Path(folder).expanduser(), board, profile=profile, compiler=compiler)  # type: ignore[arg-type]
@@ -93,8 +93,8 @@ def verify(
     windows: .npy or .npz file of windows [N, ...]; or `random` of them are drawn.
     Raises Disagreement where they differ.
     """
-    from edgekd.pipeline.codegen import require_equal
-    from edgekd.pipeline.codegen import verify as compare_engines
+    from edgekd.evaluate.code_parity import require_equal
+    from edgekd.evaluate.code_parity import verify as compare_engines
 
     file = Path(windows).expanduser() if windows is not None else None
     result = compare_engines(Path(folder).expanduser(), file, random, board, compiler=compiler)

@@ -162,7 +162,9 @@ def test_a_kernel_of_its_own_has_to_pay_too() -> None:
 
 def built(content: bytes, folder: Path) -> Any:
     """Code, and what it needs on the emulated board, proved equal to TFLite-Micro first."""
-    from edgekd.pipeline.codegen import emulate, verify, write_code
+    from edgekd.evaluate.code_folder import write_code
+    from edgekd.evaluate.code_parity import verify
+    from edgekd.pipeline.emulation import emulate
 
     (folder / "model.tflite").write_bytes(content)
     code = write_code(folder / "model.tflite", "model", "nano33ble", folder / "code")

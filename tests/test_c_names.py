@@ -149,7 +149,7 @@ def test_no_header_of_the_cross_compiler_is_a_model(tmp_path: Path) -> None:
 def test_what_does_not_compile_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from edgekd.codegen import c_graph
     from edgekd.contracts.errors import EdgekdError
-    from edgekd.pipeline.codegen import write_code
+    from edgekd.evaluate.code_folder import write_code
 
     monkeypatch.setattr(c_graph, "variable", lambda name: f"5_{name}")
     model = tmp_path / "model.tflite"

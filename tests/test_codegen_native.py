@@ -145,7 +145,9 @@ LIMITS = {"liquid_step_int8": (4800, 4000, 300), "autoencoder_int8": (480_000, 2
 @pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 @pytest.mark.parametrize("name", LIMITS)
 def test_models_made_elsewhere_stay_small_and_fast(name: str, tmp_path: Path) -> None:
-    from edgekd.pipeline.codegen import emulate, verify, write_code
+    from edgekd.evaluate.code_folder import write_code
+    from edgekd.evaluate.code_parity import verify
+    from edgekd.pipeline.emulation import emulate
 
     path = BENCH / f"{name}.tflite"
     if not path.exists():
@@ -171,7 +173,7 @@ def test_equal_files_give_equal_code() -> None:
 
 def test_dlnet_in_integers(tmp_path: Path) -> None:
     """An encoder, an Euler step and a decoder with LayerNorm in int8, some 80 operators."""
-    from edgekd.pipeline.codegen import verify, write_code
+    from edgekd.evaluate.code_parity import verify, write_code
 
     model = tmp_path / "dlnet.tflite"
     model.write_bytes(dlnet())
@@ -190,7 +192,7 @@ def test_dlnet_in_integers(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 def test_the_example_and_the_sketch_check_themselves(tmp_path: Path) -> None:
-    from edgekd.pipeline.codegen import write_code
+    from edgekd.evaluate.code_folder import write_code
 
     model = tmp_path / "model.tflite"
     model.write_bytes(MAKERS["MUL", "int8"](np.random.default_rng(0), "int8"))

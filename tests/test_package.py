@@ -91,7 +91,7 @@ FORBIDDEN = {
     "a framework below program": ("edgekd/codegen/write.py", "import torch", "no framework from program down"),
     "a framework in a contract": ("edgekd/run.py", "import onnx", "no framework from program down"),
     "a stage in a stage": ("edgekd/data/split.py", "import edgekd.compress.prune", "edgekd.data.split -> edgekd.compr"),
-    "the pipeline in a stage": ("edgekd/search/space.py", "import edgekd.pipeline.train", "edgekd.search.space -> edg"),
+    "the pipeline in a stage": ("edgekd/search/space.py", "import edgekd.pipeline.stages", "edgekd.search.space -> ed"),
     "a module in no layer": ("edgekd/new.py", "", "- edgekd.new"),
 }
 

@@ -19,7 +19,7 @@ def codegen(
     from edgekd.program.model_file import read_model_file
 
     read_model_file(model)  # what is wrong with the file is said before what takes seconds to import
-    from edgekd.pipeline.codegen import write_code
+    from edgekd.evaluate.code_folder import write_code
 
     code = write_code(model, name, board, out)
     kernels = len(code.sources) - 1
@@ -40,7 +40,7 @@ def emulate(
 ) -> None:
     """Run code on the emulated board: flash, RAM, stack, cycles, time, energy."""
     from edgekd.deploy.run_model import ms_on
-    from edgekd.pipeline.codegen import emulate as measure
+    from edgekd.pipeline.emulation import emulate as measure
     from edgekd.report import measurement_view
 
     measured = measure(folder, board, profile="arduino" if arduino else "speed", compiler=compiler)
@@ -63,8 +63,8 @@ def verify(
     json_: Json = False,
 ) -> None:
     """Prove that code computes what TFLite-Micro does, on this computer and on the emulated board."""
-    from edgekd.pipeline.codegen import require_equal
-    from edgekd.pipeline.codegen import verify as compare_engines
+    from edgekd.evaluate.code_parity import require_equal
+    from edgekd.evaluate.code_parity import verify as compare_engines
     from edgekd.report import measurement_view
 
     result = compare_engines(folder, windows, random, board, compiler=compiler)

@@ -29,7 +29,7 @@ from edgekd.search.study import StudyFile, Trial
 if TYPE_CHECKING:
     from edgekd.models.population import Population
 
-WORKER = "edgekd.pipeline.tasks:Worker"
+WORKER = "edgekd.evaluate.worker:Worker"
 DATABASE = "search/study.db"
 TEACHER, DLNET, RESULT = "teacher", "search/dlnet", "result.json"
 DATA = ("data",)
@@ -130,7 +130,7 @@ class Search:
     @property
     def teacher(self) -> "Population":
         """The trained teacher."""
-        from edgekd.pipeline.train import load_teacher
+        from edgekd.evaluate.training import load_teacher
 
         return load_teacher(self.config, self.prepared, self.run.folder / TEACHER)
 

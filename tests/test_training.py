@@ -10,8 +10,8 @@ from edgekd.contracts.batch import Batch, student_of
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import load_config
 from edgekd.data import prepared as prepare
-from edgekd.pipeline import train
-from edgekd.pipeline.train import Trainer
+from edgekd.evaluate import training
+from edgekd.evaluate.training import Trainer
 from edgekd.run import read_json
 from edgekd.search.batches import divide
 
@@ -29,8 +29,8 @@ def trainer(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
         (folder / name).mkdir()
     prepare.prepare(config, folder / "data")
     prepared = prepare.load_prepared(folder / "data")
-    train.train_teacher(config, prepared, folder / "teacher")
-    return Trainer(config, prepared, train.load_teacher(config, prepared, folder / "teacher"))
+    training.train_teacher(config, prepared, folder / "teacher")
+    return Trainer(config, prepared, training.load_teacher(config, prepared, folder / "teacher"))
 
 
 def widths(found: Sequence[Batch]) -> list[list[int]]:
@@ -77,7 +77,7 @@ def test_of_several_seeds_the_best_on_validation_stays(trainer: Trainer, tmp_pat
             students, _ = trainer._stage1([(student_of(one), seed)], 1)
             errors.append(float(trainer._stage2(students, [0], members, 1)[2]))
         assert chosen[one.name] == batch.seeds[errors.index(min(errors))]
-    found = train.load_batch(trainer.config, trainer.prepared, batch, tmp_path)
+    found = training.load_batch(trainer.config, trainer.prepared, batch, tmp_path)
     assert [int(live.sum()) for live in found.compressed.unit_mask] == [4, 2]
     assert [found.stage1.seeds[at] for at in found.stage1_of] == [chosen[one.name] for one in batch.candidates]
 

@@ -14,9 +14,8 @@ from edgekd.contracts.config import Config
 from edgekd.contracts.errors import DoesNotFit
 from edgekd.contracts.results import Refused
 from edgekd.data.prepared import load_prepared
-from edgekd.evaluate import parity
+from edgekd.evaluate import parity, training
 from edgekd.evaluate.candidates import export_candidate
-from edgekd.pipeline import train
 from edgekd.run import Files, write_files, write_json
 from edgekd.search.executor import Order
 
@@ -35,7 +34,7 @@ class Worker:
             write_files(Path(name), data)
             self.prepared = load_prepared(Path(name))
         self._teacher: Files = {}
-        self._trainer: train.Trainer | None = None
+        self._trainer: training.Trainer | None = None
         self._kinds: Mapping[str, Callable[..., None]] = {
             "teacher": self.teach,
             "batch": self.train,
@@ -61,7 +60,7 @@ class Worker:
             return {path.relative_to(out).as_posix(): path.read_bytes() for path in paths}
 
     @property
-    def trainer(self) -> train.Trainer:
+    def trainer(self) -> training.Trainer:
         """Of the teacher that came with the order, or with one before it."""
         if self._trainer is None:
             raise ValueError("the order has no teacher")
@@ -70,12 +69,12 @@ class Worker:
     def _learn_from(self, teacher: Files, folder: Path) -> None:
         """Keep the forecasts of a teacher, which are computed once."""
         if self._trainer is None or teacher != self._teacher:
-            loaded = train.load_teacher(self.config, self.prepared, folder)
-            self._teacher, self._trainer = teacher, train.Trainer(self.config, self.prepared, loaded)
+            loaded = training.load_teacher(self.config, self.prepared, folder)
+            self._teacher, self._trainer = teacher, training.Trainer(self.config, self.prepared, loaded)
 
     def teach(self, inputs: Path, out: Path) -> None:
         """Train the teacher."""
-        train.train_teacher(self.config, self.prepared, out)
+        training.train_teacher(self.config, self.prepared, out)
 
     def train(self, inputs: Path, out: Path, batch: Batch) -> None:
         """Train a batch of candidates."""
@@ -83,7 +82,7 @@ class Worker:
 
     def export(self, inputs: Path, out: Path, batch: Batch, member: int) -> None:
         """Export, score and measure one candidate of a trained batch; score.json says if it cannot be built."""
-        trained = train.load_batch(self.config, self.prepared, batch, inputs / batch.name)
+        trained = training.load_batch(self.config, self.prepared, batch, inputs / batch.name)
         try:
             export_candidate(self.config, self.prepared, trained, member, out)
         except DoesNotFit as error:
@@ -105,4 +104,4 @@ class Worker:
 
     def dlnet(self, inputs: Path, out: Path) -> None:
         """Train DLNet's teacher and student."""
-        write_json(out / RESULT, train.dlnet(self.config, self.prepared))
+        write_json(out / RESULT, training.dlnet(self.config, self.prepared))
