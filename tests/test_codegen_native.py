@@ -173,7 +173,8 @@ def test_equal_files_give_equal_code() -> None:
 
 def test_dlnet_in_integers(tmp_path: Path) -> None:
     """An encoder, an Euler step and a decoder with LayerNorm in int8, some 80 operators."""
-    from edgekd.evaluate.code_parity import verify, write_code
+    from edgekd.evaluate.code_folder import write_code
+    from edgekd.evaluate.code_parity import verify
 
     model = tmp_path / "dlnet.tflite"
     model.write_bytes(dlnet())
