@@ -10,7 +10,9 @@ import pytest
 import torch
 from model_folders import make_model_folder, preprocess, windows
 
+from edgekd.contracts.board import load_board
 from edgekd.contracts.errors import ModelError
+from edgekd.evaluate.firmware import run_native
 from edgekd.export.model import load_member, onnx_runner
 from edgekd.export.tflite import float_tflite, quantized_tflite
 from edgekd.models.fake_quant import FakeQuantizer
@@ -78,6 +80,25 @@ def test_what_the_sketch_carries_has_one_scale_for_each_fully_connected_matrix(b
         assert matrices
         assert all(len(one.quantization.scale) == 1 for one in matrices if one.quantization)
         assert {one.dtype for one in matrices} == {f"int{bits}"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits", "euler_steps"), [("cfc", 8, 1), ("cfc", 16, 1), ("liquid", 8, 1), ("liquid", 16, 2)]
+)
+def test_liquid_cells_are_equal_on_every_rung(kind: str, bits: int, euler_steps: int, tmp_path: Path) -> None:
+    """The reference, C on this computer and the emulated board; TFLite-Micro is compared above."""
+    folder = make_model_folder(tmp_path, kind, bits, euler_steps=euler_steps)
+    raw = windows(100, seed=3)
+    relative, level, _ = preprocess().transform(raw)
+    model = load_model(folder)
+    wanted = Forecaster(model, lambda content: lambda x: reference.run(read_tflite(content), x)).integers(
+        relative, level
+    )
+    by_engine = run_native(folder, raw, load_board("nano33ble"))
+    assert len(by_engine) == 2
+    for answers in by_engine.values():
+        assert np.array_equal(answers.integers, wanted[: len(answers.integers)])
+    assert len(np.unique(wanted)) > 20
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
