@@ -106,7 +106,9 @@ def test_what_was_measured_on_a_board_corrects_estimates_for_it(folder: Path, mo
     boards = folder / "runs" / "small" / "boards"
     boards.mkdir(exist_ok=True)
     for serial, board, ratio in (("A1B2", "nano33ble", 1.5), ("C3D4", "teensy40", 3.0), ("E5F6", "nano33ble", None)):
-        (boards / f"{serial}.json").write_text(json.dumps({"serial": serial, "board": board, "ratio": ratio}))
+        line = dict.fromkeys(("requests", "unanswered", "damaged", "resets", "reloads"), 0)
+        known = {"windows": 1, "equal": 1, "lost": 0, "line": line, "candidate": "gru4_w8a8_s00"}
+        (boards / f"{serial}.json").write_text(json.dumps(known | {"serial": serial, "board": board, "ratio": ratio}))
     try:
         for one in json.loads(inside("front", "runs/small", "--json")):
             assert one["ms_on"]["A1B2"] == pytest.approx(1.5 * one["ms"], rel=1e-3)
@@ -170,7 +172,7 @@ def test_flash_without_arduino_cli_and_without_a_board(folder: Path, tmp_path: P
 def test_flash_dry_run_and_a_sketch_that_is_not_there(folder: Path) -> None:
     done = edgekd(folder, "flash", "runs/small", "--dry-run")
     assert done.returncode == 0
-    assert "arduino-cli upload --profile nano33ble" in done.stdout
+    assert "arduino-cli upload --json --profile nano33ble" in done.stdout
     assert "- ArduinoBLE (1.3.7)" in inside("flash", str(folder / "runs/small"), "--sketch", "ble", "--dry-run")
     done = edgekd(folder, "flash", "runs/small", "--sketch", "other", "--dry-run")
     assert done.returncode == 2

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edgekd.cli.options import Board, CodeFolder, Compiler, Json, existing_file, path
+from edgekd.cli.options import Board, CodeFolder, Compiler, Json, existing, existing_file, path
 from edgekd.cli.output import print_result, say
 
 
@@ -72,4 +72,22 @@ def verify(
     require_equal(result)
 
 
-COMMANDS = (codegen, emulate, verify)
+def export(
+    source: Annotated[
+        Path, typer.Argument(parser=existing, help="finished run, or int8 .tflite file", metavar="RUN|FILE.tflite")
+    ],
+    as_: Annotated[str, typer.Option("--as", help="arduino, platformio, cmake, zephyr, esp-idf or plain")],
+    out: Annotated[Path, typer.Option(parser=path, help="folder for the package", metavar="DIR")],
+    model: Annotated[
+        str | None, typer.Option(help="candidate of the run, default: the chosen one; name of a .tflite's functions")
+    ] = None,
+    board: Annotated[str, typer.Option(help="which a .tflite is measured on")] = "nano33ble",
+) -> None:
+    """Write a model as a package for a build system: code, kernels, README, license, vectors and a self-test."""
+    from edgekd.pipeline.exporting import export_package
+
+    folder = export_package(source, as_, out, model=model, board=board)
+    say(f"wrote {folder}; its README.md says how to use and test it")
+
+
+COMMANDS = (codegen, emulate, verify, export)

@@ -39,6 +39,11 @@ def code_folder(text: str) -> Path:
     return _existing(text, "edgekd codegen makes such a folder, edgekd compress that of a run")
 
 
+def existing(text: str) -> Path:
+    """A run or a file that is there."""
+    return _existing(text, "a finished run, or a .tflite file")
+
+
 def _existing(text: str, hint: str) -> Path:
     place = path(text)
     if not place.exists():

@@ -407,8 +407,8 @@ def examples(code: Code, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArr
     values = {
         "name": code.name,
         "version": __version__,
-        "inputs": _stored("input", code.inputs, inputs),
-        "outputs": _stored("output", code.outputs, outputs),
+        "inputs": stored("input", code.inputs, inputs),
+        "outputs": stored("output", code.outputs, outputs),
     }
     vectors = {f"{code.name}_vectors.h": render("native_vectors.h.j2", **values)}
     sketch = dict(code.files) | vectors | carried(CONSOLE)
@@ -417,7 +417,7 @@ def examples(code: Code, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArr
     return vectors | program | {f"{code.name}_native/{file}": content for file, content in sketch.items()}
 
 
-def _stored(role: str, tensors: Sequence[Tensor], values: Sequence[NDArray[Any]]) -> list[TemplateValues]:
+def stored(role: str, tensors: Sequence[Tensor], values: Sequence[NDArray[Any]]) -> list[TemplateValues]:
     """Constant arrays of the examples."""
     return [
         {

@@ -201,14 +201,14 @@ def write_sketches(model_folder: Path, raw: F32, folder: Path) -> None:
         tflm.write_refusal(folder, micro, fault)
     else:
         arena = sum(map(arena_bytes, load_model(micro).graphs().values()))
-        tflm.write_sketch(folder, micro, arena_bytes=arena, vectors=_vectors(micro, windows))
-    model, vectors = load_model(model_folder), _vectors(model_folder, windows)
+        tflm.write_sketch(folder, micro, arena_bytes=arena, vectors=self_test_vectors(micro, windows))
+    model, vectors = load_model(model_folder), self_test_vectors(model_folder, windows)
     code = generate_model(model)
     for kind, sketch in (("native", native_sketch), ("stream", stream_sketch), ("ble", ble_sketch)):
         write_files(folder / f"{code.name}_{kind}", dict(code.files) | sketch(model, vectors))
 
 
-def _vectors(model_folder: Path, windows: F32) -> Vectors:
+def self_test_vectors(model_folder: Path, windows: F32) -> Vectors:
     """Raw windows [B, T, F] with what the twin makes of them."""
     forecasts = forecast_model(model_folder, Engine.TWIN, windows)
     assert forecasts.integers is not None
