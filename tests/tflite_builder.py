@@ -1,7 +1,7 @@
 """Builds tiny TFLite files, tensor by tensor, so that every operator can be held against TFLite-Micro on its own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import flatbuffers
@@ -23,7 +23,8 @@ OPTION_TABLES = {
     "SQUEEZE": "SqueezeOptions",
     "DEPTH_TO_SPACE": "DepthToSpaceOptions", "SPACE_TO_DEPTH": "SpaceToDepthOptions", "DIV": "DivOptions",
     "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions", "BATCH_MATMUL": "BatchMatMulOptions",
-    "MAXIMUM": "MaximumMinimumOptions", "MINIMUM": "MaximumMinimumOptions",
+    "CALL_ONCE": "CallOnceOptions", "VAR_HANDLE": "VarHandleOptions", "READ_VARIABLE": "ReadVariableOptions",
+    "ASSIGN_VARIABLE": "AssignVariableOptions", "MAXIMUM": "MaximumMinimumOptions", "MINIMUM": "MaximumMinimumOptions",
 }  # fmt: skip
 FIELDS = {
     "activation": "fusedActivationFunction", "weights_format": "weightsFormat", "keep_dims": "keepDims",
@@ -67,19 +68,51 @@ def constant(values: Any, dtype: str = "int32", scale: Any = None, **more: Any) 
 
 def build(tensors: Sequence[Spec], nodes: Sequence[Node], inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
     """The bytes of a file with these tensors and operators."""
+    return _file([(tensors, nodes, inputs, outputs)])
+
+
+def _file(graphs: Sequence[tuple[Sequence[Spec], Sequence[Node], Sequence[int], Sequence[int]]]) -> bytes:
     model = schema.ModelT()
     model.version = 3
     model.buffers = [schema.BufferT()]
-    graph = schema.SubGraphT()
-    graph.tensors = [_tensor(i, spec, model.buffers) for i, spec in enumerate(tensors)]
-    kinds = sorted({node.kind for node in nodes})
+    kinds = sorted({node.kind for _, nodes, _, _ in graphs for node in nodes})
     model.operatorCodes = [_code(kind) for kind in kinds]
-    graph.operators = [_operator(node, kinds) for node in nodes]
-    graph.inputs, graph.outputs = list(inputs), list(outputs)
-    model.subgraphs = [graph]
+    model.subgraphs = []
+    for tensors, nodes, inputs, outputs in graphs:
+        graph = schema.SubGraphT()
+        graph.tensors = [_tensor(i, spec, model.buffers) for i, spec in enumerate(tensors)]
+        graph.operators = [_operator(node, kinds) for node in nodes]
+        graph.inputs, graph.outputs = list(inputs), list(outputs)
+        model.subgraphs.append(graph)
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def stream(
+    tensors: Sequence[Spec], nodes: Sequence[Node], inputs: Sequence[int], outputs: Sequence[int], first: Sequence[Spec]
+) -> bytes:
+    """A file whose second graph sets variables 0, 1 ... to `first`, once.
+
+    Operands and results below 0 of READ_VARIABLE and ASSIGN_VARIABLE are handles: -1 is that of variable 0.
+    """
+    count = len(first)
+    handles = [Spec(shape=(), dtype="resource", name=f"handle{i}") for i in range(count)]
+
+    def tied(nodes: Sequence[Node], base: int) -> list[Node]:
+        made = [
+            Node(kind="VAR_HANDLE", inputs=[], outputs=[base + i], options={"sharedName": f"variable{i}"})
+            for i in range(count)
+        ]
+        for node in nodes:
+            made.append(replace(node, inputs=[base - 1 - i if i < 0 else i for i in node.inputs]))
+        return made
+
+    main = [Node(kind="CALL_ONCE", inputs=[], outputs=[], options={"initSubgraphIndex": 1})]
+    main += tied(nodes, len(tensors))
+    setting = [Node(kind="ASSIGN_VARIABLE", inputs=[-1 - i, i], outputs=[], options={}) for i in range(count)]
+    initial = ([*first, *handles], tied(setting, count), [], [])
+    return _file([([*tensors, *handles], main, inputs, outputs), initial])
 
 
 def single(kind: str, operands: Sequence[Spec], results: Sequence[Spec], **options: Any) -> bytes:

@@ -44,7 +44,7 @@ from edgekd.program.lowering.lower import lower
 from edgekd.program.lowering.names import TensorNames
 from edgekd.program.program import Program, Tensor
 
-WORKSPACE = "edgekd_workspace"
+WORKSPACE, STATE = "edgekd_workspace", "edgekd_state"
 LEAST_WORKSPACE = 4
 """Bytes: C has no empty types."""
 
@@ -86,7 +86,9 @@ class Code:
     memory: str
     """A source with variables for the arguments of the entry function, for images that are measured."""
     variables: tuple[str, ...]
-    """Their names: workspace, inputs, outputs."""
+    """Their names: workspace, state if there is one, inputs, outputs."""
+    state_bytes: int = 0
+    """Of what is kept from one run to the next; 0: nothing, and no `init`."""
 
     @property
     def sources(self) -> list[str]:
@@ -97,6 +99,16 @@ class Code:
     def entry(self) -> str:
         """The function that runs it: (workspace, inputs ..., outputs ...)."""
         return f"{self.name}_run"
+
+    @property
+    def init(self) -> str | None:
+        """The function that sets the state before the first run: (state)."""
+        return f"{self.name}_init" if self.state_bytes else None
+
+    @property
+    def entries(self) -> list[str]:
+        """Functions and variables that an image must keep."""
+        return [self.entry, *([self.init] if self.init else []), *self.variables]
 
 
 def generate(program: Program, name: str, *, padded: bool = False, grids: bool = True) -> Code:
@@ -157,6 +169,7 @@ class _Writer:
             size = sum(array.bytes for key, (_, array) in self._arrays.items() if key not in known)
             macs = step.macs if isinstance(step, KernelCall) else 0
             done = step.writes if not isinstance(step, KernelCall) or step.whole else []
+            done = [buffer for buffer in done if buffer.root.role != "state"]
             places = tuple(self._place(buffer) for buffer in done)
             layers.append(LayerInfo(name=self._title(step), function=function, macs=macs, bytes=size, writes=places))
         macs = sum(layer.macs for layer in layers)
@@ -176,10 +189,13 @@ class _Writer:
             layers=tuple(layers),
             memory=render("native_memory.c.j2", name=self._name, version=__version__, memory=self._memory()),
             variables=tuple(row["name"] for row in self._memory()),
+            state_bytes=sum(-(-variable.bytes // 4) * 4 for variable in self._graph.variables),
         )
 
     def _memory(self) -> list[dict[str, str]]:
         rows = [{"c_type": f"{self._name}_workspace", "name": WORKSPACE, "size": ""}]
+        if self._graph.variables:
+            rows.append({"c_type": f"{self._name}_state", "name": STATE, "size": ""})
         for role, buffers in (("input", self._graph.inputs), ("output", self._graph.outputs)):
             for position, buffer in enumerate(buffers):
                 size = -(-buffer.size // 4) * 4
@@ -194,6 +210,7 @@ class _Writer:
         return TensorLocation(tensor=_tensor(buffer), variable=f"edgekd_output_{position}", offset=start)
 
     def _values(self, calls: Sequence[str], macs: int) -> TemplateValues:
+        variables = self._variables()  # their first values are arrays, too
         arrays = [
             {"name": name, "c_type": array.c_type, "comment": array.comment, "size": array.values.size,
              "text": array_literal(array.values.astype(np.uint32) if array.c_type == "uint32_t" else array.values)}
@@ -216,12 +233,26 @@ class _Writer:
             "constant_bytes": sum(array.bytes for _, array in self._arrays.values()),
             "workspace_bytes": self._workspace,
             "values": [*map(self._value, self._graph.inputs), *map(self._value, self._graph.outputs)],
+            "variables": variables,
             "run_parameters": [
                 f"{self._name}_workspace *workspace",
+                *([f"{self._name}_state *state"] if self._graph.variables else []),
                 *(f"const {buffer.c_type} {variable(buffer.name)}[{buffer.size}]" for buffer in self._graph.inputs),
                 *(f"{buffer.c_type} {variable(buffer.name)}[{buffer.size}]" for buffer in self._graph.outputs),
             ],
         }
+
+    def _variables(self) -> list[dict[str, Any]]:
+        """Fields of the state, and what they are set to."""
+        return [
+            {
+                "field": buffer.name,
+                "c_type": buffer.c_type,
+                "size": buffer.size,
+                "initial": self._array(_initial(buffer)),
+            }
+            for buffer in self._graph.variables
+        ]
 
     def _firmware(self) -> list[str]:
         """Files of firmware/ that this code needs."""
@@ -245,6 +276,8 @@ class _Writer:
     def _pointer(self, source: Buffer | Array) -> str:
         if isinstance(source, Array):
             return self._array(source)
+        if source.role == "state":
+            return f"state->v_{source.name}"
         if source.role == "inner" or source.base is not None:
             self._used[source] = None
         return variable(source.name)
@@ -378,6 +411,13 @@ class _Writer:
         return rows
 
 
+def _initial(buffer: Buffer) -> Array:
+    data = _tensor(buffer).data
+    assert data is not None
+    values = data.reshape(-1)
+    return Array(name=f"{buffer.name}_initial", c_type=buffer.c_type, values=values, comment="before the first run")
+
+
 def _tensor(buffer: Buffer) -> Tensor:
     assert buffer.tensor is not None
     return buffer.tensor
@@ -409,6 +449,7 @@ def examples(code: Code, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArr
         "version": __version__,
         "inputs": stored("input", code.inputs, inputs),
         "outputs": stored("output", code.outputs, outputs),
+        "has_state": code.init is not None,
     }
     vectors = {f"{code.name}_vectors.h": render("native_vectors.h.j2", **values)}
     sketch = dict(code.files) | vectors | carried(CONSOLE)

@@ -23,7 +23,10 @@ READABLE = 4
 
 
 class HostGraph:
-    """The entry function of a graph in a library for this computer: (workspace, inputs ..., outputs ...)."""
+    """The entry function of a graph in a library for this computer: (workspace, inputs ..., outputs ...).
+
+    init: the function that sets the state, which then comes behind the workspace, before the first window of a batch.
+    """
 
     def __init__(
         self,
@@ -32,9 +35,12 @@ class HostGraph:
         workspace_bytes: int,
         inputs: Sequence[Tensor],
         outputs: Sequence[Tensor],
+        init: str | None = None,
+        state_bytes: int = 0,
     ) -> None:
-        self._library, self._entry = library, entry
+        self._library, self._entry, self._init = library, entry, init
         self._workspace = np.zeros(-(-workspace_bytes // 4), np.uint32)
+        self._state = [np.zeros(-(-state_bytes // 4), np.uint32)] if init else []
         self._inputs, self._outputs = inputs, outputs
 
     def __call__(self, batch: Sequence[Values]) -> list[Values]:
@@ -42,9 +48,11 @@ class HostGraph:
 
         def run_window(inputs: list[Values]) -> list[Values]:
             outputs = [np.zeros(tensor.shape, tensor.dtype) for tensor in self._outputs]
-            self._library.call(self._entry, self._workspace, *inputs, *outputs)
+            self._library.call(self._entry, self._workspace, *self._state, *inputs, *outputs)
             return outputs
 
+        if self._init:
+            self._library.call(self._init, *self._state)
         return _by_window(batch, self._inputs, self._outputs, run_window)
 
 
@@ -58,16 +66,19 @@ class BoardGraph:
         variables: Sequence[str],
         inputs: Sequence[Tensor],
         outputs: Sequence[Tensor],
+        init: str | None = None,
     ) -> None:
-        self._machine, self._entry, self._variables = machine, entry, variables
+        self._machine, self._entry, self._variables, self._init = machine, entry, variables, init
         self._inputs, self._outputs = inputs, outputs
 
     def __call__(self, batch: Sequence[Values]) -> list[Values]:
         """Run window by window: inputs [B, ...] -> outputs [B, ...]."""
         count = len(self._outputs)
+        if self._init:
+            self._machine.call(self._init, self._variables[1])
 
         def run_window(inputs: list[Values]) -> list[Values]:
-            for name, value in zip(self._variables[1:], inputs, strict=False):
+            for name, value in zip(self._variables[2 if self._init else 1 :], inputs, strict=False):
                 self._machine.write(name, value)
             self._machine.call(self._entry, *self._variables)
             raw = (self._machine.read(name) for name in self._variables[-count:])
@@ -80,12 +91,18 @@ class BoardGraph:
 
 
 def run_calls(
-    entry: str, variables: Sequence[str], batch: Sequence[Values], inputs: Sequence[Tensor]
+    entry: str,
+    variables: Sequence[str],
+    batch: Sequence[Values],
+    inputs: Sequence[Tensor],
+    init: str | None = None,
 ) -> list[ProfiledCall]:
-    """Calls that run a graph on every window of a batch [B, ...], for `measure`."""
+    """Calls that run a graph on every window of a batch [B, ...], for `measure`. init: as in HostGraph."""
     padded = [_readable(value, tensor) for value, tensor in zip(batch, inputs, strict=True)]
-    names = variables[1 : 1 + len(inputs)]
-    return [
+    first = 2 if init else 1
+    names = variables[first : first + len(inputs)]
+    start = [ProfiledCall(init, variables[1])] if init else []
+    return start + [
         ProfiledCall(
             entry, *variables, memory={name: values[row].tobytes() for name, values in zip(names, padded, strict=True)}
         )

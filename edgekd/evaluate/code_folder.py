@@ -43,7 +43,7 @@ class Generated:
             [self.folder],
             self.board,
             folder / "graph.elf",
-            entries=[self.code.entry, *self.code.variables],
+            entries=self.code.entries,
             profile=profile,
             compiler=find_compiler(self.board, compiler) if compiler else None,  # type: ignore[arg-type]
         )

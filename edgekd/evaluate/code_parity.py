@@ -53,7 +53,7 @@ def verify(
             pairs[pair.name] = pair
             if difference is None and not same.all():
                 difference = _difference(generated, pair.name, int(np.argmin(same)), expected, computed)
-                if engine != Engine.TFLM and image:
+                if engine != Engine.TFLM and image and not generated.program.variables:
                     layer = first_layer(generated, image, [x[difference.window][None] for x in inputs])
                     difference = difference.model_copy(update={"layer": layer})
     return Verification(windows=len(expected[0]), pairs=pairs, first_difference=difference)
@@ -92,7 +92,7 @@ def first_layer(generated: Generated, image: Image, window: Arrays) -> str | Non
 
     for function in dict.fromkeys(layer.function for layer in code.layers):
         machine.watch(function, enter)
-    BoardGraph(machine, code.entry, code.variables, code.inputs, code.outputs)(window)
+    BoardGraph(machine, code.entry, code.variables, code.inputs, code.outputs, code.init)(window)
     check()
     return next((layer.name for layer, right in zip(code.layers, done, strict=False) if not right), None)
 
@@ -103,11 +103,13 @@ def _engines(generated: Generated, build: Path, image: Image | None) -> dict[Eng
     library = HostLibrary(generated.sources, [generated.folder], build)
     engines: dict[Engine, Callable[[Arrays], Arrays]] = {
         Engine.TFLM: interpreters.TfliteMicro(generated.content).run,
-        Engine.HOST: HostGraph(library, code.entry, code.workspace_bytes, code.inputs, code.outputs),
+        Engine.HOST: HostGraph(
+            library, code.entry, code.workspace_bytes, code.inputs, code.outputs, code.init, code.state_bytes
+        ),
     }
     if image:
         machine = Machine(image, counting=False)
-        engines[Engine.BOARD] = BoardGraph(machine, code.entry, code.variables, code.inputs, code.outputs)
+        engines[Engine.BOARD] = BoardGraph(machine, code.entry, code.variables, code.inputs, code.outputs, code.init)
     return engines
 
 

@@ -34,7 +34,8 @@ def emulate(
         ]
         image = generated.image(build, profile=profile, compiler=compiler)
         batch = random_inputs(generated.program, MEASURED_WINDOWS)
-        calls = run_calls(generated.code.entry, generated.code.variables, batch, generated.code.inputs)
+        code = generated.code
+        calls = run_calls(code.entry, code.variables, batch, code.inputs, code.init)
         return measure(image, generated.code.entry, calls, layers=layers)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,13 @@ class TfliteMicro:
 
     def __init__(self, content: bytes, arena_size: int = LARGEST_ARENA) -> None:
         self._program = read_tflite(content)
-        self._interpreter = prepare_micro(content, arena_size)
+        self._prepare = partial(prepare_micro, content, arena_size)
+        self._interpreter = self._prepare()
 
     def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the graph over a batch, window by window: inputs [B, ...] -> outputs [B, ...]."""
+        if self._program.variables:
+            self._interpreter = self._prepare()  # a batch is a stream, from its start
         return _by_window(self._program, inputs, self._one)
 
     def _one(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:

@@ -20,8 +20,11 @@ class KernelContext:
     Constants are [1, *tensor.shape].
     """
 
-    def __init__(self, program: Program, op: Op, values: dict[int, Values], what: str) -> None:
+    def __init__(
+        self, program: Program, op: Op, values: dict[int, Values], what: str, variables: list[Values] | None = None
+    ) -> None:
         self.op, self.what = op, what
+        self.variables = [] if variables is None else variables
         self.outputs = [program.tensors[i] for i in op.outputs]
         self._inputs = [program.tensors[i] if i >= 0 else None for i in op.inputs]
         self._values = [values.get(i) if i >= 0 else None for i in op.inputs]

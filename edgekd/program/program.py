@@ -61,11 +61,24 @@ class Op:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variable:
+    """A value that is kept from one window to the next: its type, and what it is before the first."""
+
+    name: str
+    initial: NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Program:
-    """A graph in execution order. `inputs` and `outputs` index `tensors`; `sha256` is that of the file."""
+    """A graph in execution order. `inputs` and `outputs` index `tensors`; `sha256` is that of the file.
+
+    variables: read and written by operators whose option `variable` is an index of them; with any, windows are those
+    of one stream, in their order.
+    """
 
     tensors: tuple[Tensor, ...]
     ops: tuple[Op, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     sha256: str
+    variables: tuple[Variable, ...] = ()

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from edgekd.program.ops import OPERATORS
 from edgekd.program.program import Op, Options, Program, Quantization, Tensor
 from edgekd.program.schema import OPERATOR_NAMES, OTHER_TYPES, TYPES, VERSION, operator_name
 from edgekd.program.validate import checked
+from edgekd.program.variables import with_variables
 
 RECURRENT = frozenset(
     ("WHILE", "IF", "CALL", "RNN", "LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN")
-    + ("BIDIRECTIONAL_SEQUENCE_LSTM", "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
+    + ("BIDIRECTIONAL_SEQUENCE_LSTM",)
 )
 LARGEST_RANK = 8
 LARGEST_TENSOR_BYTES = 1 << 28  # of values that are computed, so that a short file cannot ask for much memory
@@ -33,17 +35,35 @@ def read_tflite(content: bytes) -> Program:
     subgraphs = model.tables(2, "subgraph")
     if not subgraphs:
         raise ModelError("the model has no subgraph")
-    graph = subgraphs[0]  # no operator that is supported calls another
+    graph = subgraphs[0]
     buffers = model.tables(4, "buffer")
     tensors = tuple(_tensor(table, buffers) for table in graph.tables(0, "tensor"))
     codes = [_operator_name(table) for table in model.tables(1, "operator code")]
     ops = tuple(_op(i, table, codes, tensors) for i, table in enumerate(graph.tables(3, "operator")))
+    others = partial(_other_graph, subgraphs, buffers, codes)
+    ops, variables = with_variables(tensors, ops, others)
     inputs, outputs = (_indices(graph, field, len(tensors), "graph") for field in (1, 2))
     program = Program(
-        tensors=tensors, ops=ops, inputs=inputs, outputs=outputs, sha256=hashlib.sha256(content).hexdigest()
+        tensors=tensors,
+        ops=ops,
+        inputs=inputs,
+        outputs=outputs,
+        sha256=hashlib.sha256(content).hexdigest(),
+        variables=variables,
     )
     _check_order(program)
     return checked(program)
+
+
+def _other_graph(
+    subgraphs: list[Table], buffers: list[Table], codes: list[str], index: int
+) -> tuple[tuple[Tensor, ...], tuple[Op, ...]]:
+    """Tensors and operators of a graph that an operator calls."""
+    if not 0 < index < len(subgraphs):
+        raise ModelError(f"subgraph {index} of {len(subgraphs)} is called")
+    tensors = tuple(_tensor(table, buffers) for table in subgraphs[index].tables(0, "tensor"))
+    tables = subgraphs[index].tables(3, "operator")
+    return tensors, tuple(_op(i, table, codes, tensors) for i, table in enumerate(tables))
 
 
 def _operator_name(code: Table) -> str:
@@ -117,6 +137,8 @@ def _constant(table: Table, buffers: list[Table], shape: tuple[int, ...], dtype:
     data = buffers[index].array(0, "uint8")
     if data is None or len(data) == 0:
         return None
+    if dtype == "resource":
+        raise ModelError(f"{what} is a handle, and has values")
     count = math.prod(shape)
     needed = (count + 1) // 2 if dtype == "int4" else count * np.dtype(dtype).itemsize
     if len(data) != needed:
@@ -171,6 +193,9 @@ def _options(kind: str, operator: Table, what: str) -> Options:
     if wanted and (table is None or number != wanted):
         raise ModelError(f"{what}: its options have number {number}, it must be {wanted}")
     for name, option in OPERATORS[kind].options.items():
+        if option.kind == "text":
+            values[name] = "" if table is None else table.text(option.number)
+            continue
         value = table.scalar(option.number, option.kind, option.default) if table else option.default
         if option.names is None:
             values[name] = value

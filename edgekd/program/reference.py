@@ -35,7 +35,12 @@ def run(program: Program, inputs: Sequence[Values]) -> list[Values]:
         )
     results = [program.tensors[i] for op in program.ops for i in op.outputs]
     size = max(1, CHUNK_ELEMENTS // max((math.prod(tensor.shape) for tensor in results), default=1))
-    parts = [_run(program, [value[at : at + size] for value in inputs]) for at in range(0, max(batch, 1), size)]
+    variables = [variable.initial[None] for variable in program.variables]
+    if variables:
+        size = 1  # each window finds what the one before it left
+    parts = [
+        _run(program, [value[at : at + size] for value in inputs], variables) for at in range(0, max(batch, 1), size)
+    ]
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
@@ -49,14 +54,14 @@ def first_in_float(program: Program) -> tuple[Op, str] | None:
     return None
 
 
-def _run(program: Program, inputs: Sequence[Values]) -> list[Values]:
+def _run(program: Program, inputs: Sequence[Values], variables: list[Values]) -> list[Values]:
     """Run over windows that are computed together."""
     windows = len(inputs[0])
     values: dict[int, Values] = {}
     for index, value in zip(program.inputs, inputs, strict=True):
         values[index] = value.reshape(windows, *program.tensors[index].shape)
     for op in program.ops:
-        results = OPERATORS[op.kind].reference(KernelContext(program, op, values, op.what))
+        results = OPERATORS[op.kind].reference(KernelContext(program, op, values, op.what, variables))
         for index, result in zip(op.outputs, results, strict=True):
             tensor = program.tensors[index]
             values[index] = result.astype(tensor.dtype, copy=False).reshape(-1, *tensor.shape)

@@ -4,11 +4,11 @@ Source: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler
 """
 
 VERSION = 3
-TYPES = {0: "float32", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8", 17: "int4"}
+TYPES = {0: "float32", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8", 13: "resource", 17: "int4"}
 """Types of tensors that edgekd reads."""
 OTHER_TYPES = {
     1: "float16", 5: "string", 8: "complex64", 10: "float64", 11: "complex128", 12: "uint64",
-    13: "resource", 14: "variant", 15: "uint32", 16: "uint16", 18: "bfloat16", 19: "int2", 20: "uint4",
+    14: "variant", 15: "uint32", 16: "uint16", 18: "bfloat16", 19: "int2", 20: "uint4",
 }  # fmt: skip
 ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}
 PADDINGS = {0: "SAME", 1: "VALID"}

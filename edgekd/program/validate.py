@@ -18,7 +18,7 @@ def checked(program: Program) -> Program:
         operands = tuple(tensors[i] if i >= 0 else None for i in op.inputs)
         operator = CheckedOp(op.what, op, operands, tuple(tensors[i] for i in op.outputs))
         OPERATORS[op.kind].rule(operator)
-        if operator.result.dtype in ("int8", "int16"):
+        if op.outputs and operator.result.dtype in ("int8", "int16"):
             activation_limits(operator.result, op.options.get("activation", "NONE"), operator.what)
         if _is_constant(op, operands):
             _compute(program, tensors, op)
@@ -28,8 +28,8 @@ def checked(program: Program) -> Program:
 
 
 def _is_constant(op: Op, operands: tuple[Tensor | None, ...]) -> bool:
-    if OPERATORS[op.kind].static:
-        return True
+    if OPERATORS[op.kind].static or OPERATORS[op.kind].has_state:
+        return OPERATORS[op.kind].static
     types = {tensor.dtype for tensor in operands if tensor}
     known = all(tensor is None or tensor.data is not None for tensor in operands)
     return known and bool(operands) and ("float32" not in types or OPERATORS[op.kind].float32)

@@ -16,7 +16,7 @@ from edgekd.program.lowering.ir import ALIGNMENT, Array, Buffer, ElementwiseOp, 
 from edgekd.program.lowering.names import TensorNames
 from edgekd.program.lowering.regions import Region, copy_of, decompose
 from edgekd.program.model_file import TO_INTEGERS
-from edgekd.program.program import Op, Program, Tensor
+from edgekd.program.program import Op, Program, Tensor, Variable
 
 TYPES = ("uint8", "int8", "int16", "int32", "float32")
 LANES = {1: 4, 2: 2, 4: 1}
@@ -71,6 +71,9 @@ class GraphBuilder:
         self._program, self._padded = program, padded
         self._names = TensorNames()
         self._buffers: dict[int, Buffer] = {}
+        self.variables = [self._variable(variable) for variable in program.variables]
+        self._versions = list(self.variables)
+        self._readers: list[list[Buffer]] = [[] for _ in self.variables]
         self.inputs = [self.buffer(index, "input") for index in program.inputs]
         self._outputs = [self._output(index) for index in program.outputs]
 
@@ -158,6 +161,28 @@ class GraphBuilder:
         """Add a call of a kernel."""
         self.nodes.append(Node(needs=call.reads, makes=[call.out], calls=[call]))
 
+    def read_variable(self, op: Op) -> None:
+        """Add a copy of a variable, as it is before it is set."""
+        index, out = op.options["variable"], self.buffer(op.outputs[0])
+        call = self._copy_of(self.variables[index], out)
+        self._readers[index].append(out)
+        self.nodes.append(Node(needs=[self._versions[index]], makes=[out], calls=[call]))
+
+    def assign_variable(self, op: Op) -> None:
+        """Set a variable, after all that read it before."""
+        index, variable = op.options["variable"], self.variables[op.options["variable"]]
+        source = self.source(op.inputs[0])
+        call = self._copy_of(source or self.constant(self._tensor(op.inputs[0])), variable)
+        needs = [self._versions[index], *self._readers[index], *([source] if source else [])]
+        self._versions[index] = replace(variable, name=self.name(variable.name))
+        self._readers[index] = []
+        self.nodes.append(Node(needs=needs, makes=[self._versions[index]], calls=[call]))
+
+    def _variable(self, variable: Variable) -> Buffer:
+        initial = variable.initial
+        tensor = Tensor(name=variable.name, shape=initial.shape, dtype=str(initial.dtype), data=initial)
+        return self._new(tensor, "state")
+
     def by_image(self, call: KernelCall) -> None:
         """Add a call of a kernel for one image, for every image [N, H, W, C] of its first operand and of its result."""
         x, out = call.sources[0], call.out
@@ -179,16 +204,11 @@ class GraphBuilder:
 
     def copy(self, source: Buffer | Array, out: Buffer) -> None:
         """Add a copy of a whole buffer or constant."""
-        self.call(
-            KernelCall(
-                kernel="edgekd_copy",
-                function="edgekd_copy",
-                op="COPY",
-                sources=[source],
-                out=out,
-                numbers=(out.bytes,),
-            )
-        )
+        self.call(self._copy_of(source, out))
+
+    def _copy_of(self, source: Buffer | Array, out: Buffer) -> KernelCall:
+        name = "edgekd_copy"
+        return KernelCall(kernel=name, function=name, op="COPY", sources=[source], out=out, numbers=(out.bytes,))
 
     def elementwise(self, op: OpToLower, form: Form) -> None:
         """Add an elementwise operator, in its cheapest form."""

@@ -35,7 +35,7 @@ class Buffer:
     dtype: str
     shape: tuple[int, ...]
     role: str = "inner"
-    """inner, input or output of the graph. Inner ones live in the workspace."""
+    """inner, input or output of the graph, or state. Inner ones live in the workspace."""
     tensor: Tensor | None = None
     base: "Buffer | None" = None
     offset: int = 0
@@ -286,3 +286,5 @@ class Graph:
     inputs: list[Buffer]
     outputs: list[Buffer]
     steps: list[Step]
+    variables: list[Buffer]
+    """Kept from one run to the next; `tensor.data` is what they are at first."""

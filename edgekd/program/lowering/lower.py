@@ -38,14 +38,14 @@ def _lower(program: Program, padded: bool, sparse: bool) -> Graph:
         to_lower = OpToLower(op=op, what=op.what, tensors=tensors, outputs=results, reference=operator.reference)
         operator.lower(builder, to_lower)
     outputs = builder.finish()
-    return Graph(inputs=builder.inputs, outputs=outputs, steps=_arrange(builder.nodes))
+    return Graph(inputs=builder.inputs, outputs=outputs, steps=_arrange(builder.nodes), variables=builder.variables)
 
 
 def _needed(program: Program) -> list[Op]:
-    """Operators that an output depends on."""
+    """Operators that an output or a variable depends on."""
     wanted, needed = set(program.outputs), []
     for op in reversed(program.ops):
-        if not wanted.isdisjoint(op.outputs):
+        if not wanted.isdisjoint(op.outputs) or op.kind == "ASSIGN_VARIABLE":
             wanted.update(op.inputs)
             needed.append(op)
     return needed[::-1]

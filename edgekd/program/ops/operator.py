@@ -14,7 +14,10 @@ from edgekd.program.schema import ACTIVATIONS, OPERATOR_NAMES, PADDINGS
 
 @dataclass(frozen=True)
 class Option:
-    """One field of an operator's options table. names: the values that are supported, by number; None: any number."""
+    """One field of an operator's options table. names: the values that are supported, by number; None: any number.
+
+    kind: as `flatbuffer.Table` reads it, or `text`.
+    """
 
     number: int
     kind: str = "int32"
