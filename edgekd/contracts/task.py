@@ -69,7 +69,7 @@ class RemainingSection(TaskSection):
     """The number of samples until a column falls below `until`, in the unit of the table, and stays below."""
 
     remaining: Text
-    until: float
+    until: Annotated[float, Field(ge=-1e18, le=1e18)]
 
 
 TASKS: dict[str, type[BaseModel]] = {
