@@ -9,6 +9,7 @@ import torch
 from edgekd.contracts.batch import Batch, student_of
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import load_config
+from edgekd.contracts.declarations import distillation_losses
 from edgekd.data import prepared as prepare
 from edgekd.evaluate import training
 from edgekd.evaluate.training import Trainer
@@ -99,6 +100,13 @@ def test_a_patch_of_another_length_has_the_memory_of_the_same_samples(trainer: T
     assert changes.shape[2] == pairs.shape[1]
     assert trainer.examples("train", 10).relative.shape[1] == 5
     (error,) = trainer._stage1([(named("gru4_w8a8_s00_p10_mem")[0], 0)], 1)[1]
+    assert 0 < float(error) < 10
+
+
+@pytest.mark.parametrize("code", [loss.code for loss in distillation_losses().values() if "forecast" in loss.tasks])
+def test_every_loss_trains_students_whose_patch_is_not_the_teachers(trainer: Trainer, code: str) -> None:
+    members = [(candidate, 0) for candidate in named(f"cfc4_w8a8_s00_p10_{code}")]
+    (error,) = trainer._stage1(members, 1)[1]
     assert 0 < float(error) < 10
 
 

@@ -1,4 +1,4 @@
-"""Pruned and quantized students: take units away, let the rest recover, then train on the export's integer grid."""
+"""Prune students, fine-tune them in float, then train them on the integer grid of the export."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

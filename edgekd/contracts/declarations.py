@@ -72,21 +72,21 @@ def distillation_losses() -> dict[str, LossSpec]:
 
 def _declared(folder: Path, declaration: type[Declaration]) -> dict[str, Declaration]:
     """The declarations of one class in the modules of a folder. ValueError when one is not named like its module."""
-    found: dict[str, Declaration] = {}
+    declarations: dict[str, Declaration] = {}
     for path in sorted(folder.glob("*.py")):
         for call in _calls(path, declaration.__name__):
             arguments: dict[str, Any] = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
             declared = declaration(**arguments)
             if declared.name != path.stem:
                 raise ValueError(f"{path.name} declares '{declared.name}', which belongs in {declared.name}.py")
-            found[declared.name] = declared
-    return found
+            declarations[declared.name] = declared
+    return declarations
 
 
 def _calls(path: Path, function: str) -> list[ast.Call]:
     """The calls of `function` whose results a module assigns at its top level."""
     statements = ast.parse(path.read_text(encoding="utf-8")).body
-    values = [one.value for one in statements if isinstance(one, ast.Assign | ast.AnnAssign)]
+    values = [statement.value for statement in statements if isinstance(statement, ast.Assign | ast.AnnAssign)]
     return [
         value
         for value in values

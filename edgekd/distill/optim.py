@@ -84,22 +84,22 @@ class Optimizer:
         self.momentum.mul_(MOMENTUM).add_(grad, alpha=1 - MOMENTUM)
         ahead = grad.lerp(self.momentum, MOMENTUM)
         moved = moved.clone()
-        for one in self.matrices:
-            matrix = ahead[:, one.start : one.stop].reshape(len(ahead), one.rows, -1)
-            moved[:, one.start : one.stop] = orthogonalized(matrix).flatten(1)
+        for place in self.matrices:
+            matrix = ahead[:, place.start : place.stop].reshape(len(ahead), place.rows, -1)
+            moved[:, place.start : place.stop] = orthogonalized(matrix).flatten(1)
         return moved
 
 
 def hidden_matrices(population: Population) -> list[Matrix]:
     """The matrices of a population that Muon moves: not those of the head, and none of a single row or column."""
-    found, at = [], 0
+    matrices, at = [], 0
     for name, parameter in population.named_parameters():
         size = parameter[0].numel()
         rows = parameter.shape[1] if parameter.dim() > 2 else 1
         if min(rows, size // rows) > 1 and name not in ("down_weight", "out_weight"):
-            found.append(Matrix(at, at + size, rows))
+            matrices.append(Matrix(at, at + size, rows))
         at += size
-    return found
+    return matrices
 
 
 def orthogonalized(matrix: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ def onnx_runner(path: Path) -> Runner:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    names = [one.name for one in session.get_inputs()]
+    names = [operand.name for operand in session.get_inputs()]
 
     def run(inputs: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         rows = [
@@ -109,6 +109,6 @@ def onnx_runner(path: Path) -> Runner:
 def _by_value(model: onnx.ModelProto, population: Population, ranges: Ranges) -> Ranges:
     """Ranges by the values of a graph: those trained under another name, and TFLite's fixed ones, filled in."""
     known = ranges | FIXED_OUTPUT_RANGES
-    values = [one.name for one in model.graph.input] + [node.output[0] for node in model.graph.node]
+    values = [operand.name for operand in model.graph.input] + [node.output[0] for node in model.graph.node]
     named = {value: trained_name(value, population.graph_ranges) for value in values}
     return {value: known[name] for value, name in named.items() if name in known}

@@ -69,7 +69,7 @@ def _node(node: onnx.NodeProto, operands: list[Any]) -> Any:
         return tf.add(product, bias[0], name=name) if bias else product
     if node.op_type == "Conv":  # values of three axes are held as [1, 1, places, channels]
         x, weight, bias = operands
-        stride = next(list(one.ints) for one in node.attribute if one.name == "strides")[0]
+        stride = next(list(given.ints) for given in node.attribute if given.name == "strides")[0]
         product = tf.nn.conv2d(x, weight.transpose(2, 1, 0)[None], [1, stride], "VALID", name=name + ".product")
         return tf.nn.bias_add(product, bias, name=name)
     if node.op_type == "Transpose":

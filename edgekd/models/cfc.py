@@ -1,4 +1,4 @@
-"""Liquid cell in closed form (CfC, Hasani et al. 2022, arXiv 2106.13898, eq. 10 with one layer): bounded in [-1, 1].
+"""Liquid cell in closed form (CfC, Hasani et al. 2022, arXiv 2106.13898): bounded in [-1, 1].
 
 h' = fast + t * (slow - fast),  fast = tanh(Wf z),  slow = tanh(Ws z),  t = sigmoid(Wt z),  z = [input, h], with a bias
 in each. The solution of the liquid equation over one patch is a mix of two targets, so there are no Euler steps, and a

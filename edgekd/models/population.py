@@ -131,13 +131,13 @@ class Population(nn.Module):
     def places(self, name: str, value: Tensor, index: int) -> dict[int, Tensor]:
         """By axis of a parameter (P not counted), the places that member `index` has; other axes it has whole."""
         keep = torch.nonzero(self.unit_mask[index]).flatten()
-        found = {}
+        places = {}
         for axis in self.axes(name):
             before = value.shape[axis] - self.unit_mask.shape[1]  # a matrix over [inputs, units] keeps its inputs
-            found[axis] = torch.cat([torch.arange(before, device=keep.device), before + keep])
+            places[axis] = torch.cat([torch.arange(before, device=keep.device), before + keep])
         if name in self.rank_axes:
-            found[self.rank_axes[name]] = torch.arange(self.ranks[index], device=keep.device)
-        return found
+            places[self.rank_axes[name]] = torch.arange(self.ranks[index], device=keep.device)
+        return places
 
     def graphs(self, index: int) -> dict[str, onnx.ModelProto]:
         """The ONNX graphs of one member, without its pruned units: `cell` (recurrent kinds) and `head`."""

@@ -42,14 +42,14 @@ class Layer:
 
 def layers(patches: int) -> list[Layer]:
     """The convolutions that lead from N patches to one place."""
-    found: list[Layer] = []
+    stack: list[Layer] = []
     places = patches
-    while places > 1 or not found:
+    while places > 1 or not stack:
         kernel = min(places, 4 if places % 2 == 0 else 3)
         after = (places - kernel) // STRIDE + 1
-        found.append(Layer(f"conv{len(found)}", kernel, places, after))
+        stack.append(Layer(f"conv{len(stack)}", kernel, places, after))
         places = after
-    return found
+    return stack
 
 
 class Tcn(Population):
