@@ -95,6 +95,7 @@ def _of_file(path: Path, name: str | None, board: str) -> Exported:
         "name": code.name,
         "inputs": stored("input", code.inputs, [value[0] for value in window]),
         "outputs": stored("output", code.outputs, outputs),
+        "has_state": code.init is not None,
     }
     files = dict(code.files) | {vectors: render("native_vectors.h.j2", **values)}
     files |= _self_test(code.name, "export_graph_self_test.c.j2", values)
