@@ -250,7 +250,7 @@ class Distill(Section):
 
     stage1: LossName | None = None
     stage2: LossName | None = None
-    temperature: Annotated[float, Field(ge=1, le=20)] = 2.0
+    temperature: Annotated[float, Field(ge=1, le=20)] = 1.0
     """Of soft_labels and other losses of classes: the higher, the more the wrong classes count."""
 
 
