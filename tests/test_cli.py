@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import re
@@ -8,11 +9,14 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import small_run
+from operator_cases import MAKERS
 
 from edgekd.cli.options import length_of_time
-from edgekd.contracts.errors import ConfigError
+from edgekd.contracts.errors import ConfigError, DataError
+from edgekd.program.reader import read_tflite
 
 EDGEKD = [sys.executable, "-m", "edgekd"]
 
@@ -229,3 +233,47 @@ def test_other_signals_stop_as_ctrl_c_does(number: signal.Signals) -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 130
     assert "finished pieces are kept" in result.stderr
+
+
+@pytest.mark.parametrize("name", [".", "..", "/", ""])
+def test_init_wants_the_name_of_a_file(name: str, tmp_path: Path) -> None:
+    result = edgekd("init", name, cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_compiler_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.tflite").write_bytes(MAKERS["ADD", "int8"](np.random.default_rng(0), "int8"))
+    assert edgekd("codegen", "model.tflite", "--out", "code", cwd=tmp_path).returncode == 0
+    result = edgekd("emulate", "code", "--compiler", "tcc", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (2, "edgekd: unknown compiler 'tcc'\n  hint: gcc or zig\n")
+
+
+def damaged_windows() -> dict[str, bytes]:
+    """Files that are not windows, or not any more."""
+    array, several, objects = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.save(array, np.zeros((3, 4), np.int8))
+    np.savez(several, a=np.zeros((3, 4), np.int8))
+    np.savez(objects, a=np.array([{}], dtype=object))
+    header = array.getvalue()
+    return {
+        "empty": b"",
+        "text": b"1,2,3\n",
+        "cut array": header[:-5],
+        "cut header": header[:20],
+        "cut archive": several.getvalue()[:-30],
+        "objects": objects.getvalue(),
+        "huge": header.replace(b"(3, 4)", b"(9999999999999, 4)").replace(b" " * 12, b"", 1),
+        "damaged archive": several.getvalue()[:60] + b"\xff" * 40 + several.getvalue()[100:],
+    }
+
+
+@pytest.mark.parametrize("name", damaged_windows())
+def test_windows_that_cannot_be_read(name: str, tmp_path: Path) -> None:
+    from edgekd.program.graph_inputs import load_windows
+
+    program = read_tflite(MAKERS["ADD", "int8"](np.random.default_rng(0), "int8"))
+    (tmp_path / "windows").write_bytes(damaged_windows()[name])
+    with pytest.raises(DataError) as caught:
+        load_windows(tmp_path / "windows", program)
+    assert "unsafe" not in str(caught.value)

@@ -46,6 +46,8 @@ def init(
     from edgekd.contracts.examples import TASKS, example
     from edgekd.run import write_atomic
 
+    if file.name in ("", ".."):
+        raise ConfigError(f"{file} is no name of a file", hint="edgekd init battery.yaml")
     file = file if file.suffix in (".yaml", ".yml") else file.with_name(f"{file.name}.yaml")
     if file.exists():
         raise ConfigError(f"{file} exists and is left as it is", hint="choose another name, or remove it")

@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from edgekd.contracts.board import Board, resource
 from edgekd.contracts.errors import ConfigError, DoesNotFit, EdgekdError, ToolMissing
@@ -121,7 +121,9 @@ def find_compiler(board: Board, prefer: Kind | None = None) -> Compiler:
     """Return the preferred compiler, or the first one installed: GCC, then zig. ToolMissing when there is none."""
     if not board.emulated:
         raise ConfigError(f"board '{board.name}' is not emulated", hint="use edgekd.emulate.host.HostLibrary")
-    for kind in (prefer,) if prefer else ("gcc", "zig"):
+    if prefer not in (None, *get_args(Kind)):
+        raise ConfigError(f"unknown compiler '{prefer}'", hint="gcc or zig")
+    for kind in (prefer,) if prefer else get_args(Kind):
         compiler = _installed(kind)
         if compiler:
             return compiler

@@ -1,5 +1,7 @@
 """Windows for the inputs of a graph: read from a file, or random over all that the graph takes."""
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,10 @@ from edgekd.program.program import Program, Tensor
 
 Arrays = list[NDArray[Any]]
 """One array [N, ...] per input, or per output, of a graph."""
+_UNREADABLE = (
+    ValueError, EOFError, KeyError, TypeError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
+"""What NumPy raises for damaged files of arrays."""
 
 
 def load_windows(path: Path, program: Program) -> Arrays:
@@ -19,11 +25,7 @@ def load_windows(path: Path, program: Program) -> Arrays:
 
     DataError unless shapes [N, ...] and types fit the graph's inputs.
     """
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as .npy or .npz: {error}") from None
-    arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[name] for name in loaded.files]
+    arrays = _arrays(path)
     tensors = [program.tensors[index] for index in program.inputs]
     if len(arrays) != len(tensors):
         raise DataError(
@@ -31,6 +33,20 @@ def load_windows(path: Path, program: Program) -> Arrays:
             hint=f"save them in this order: {', '.join(tensor.name for tensor in tensors)}",
         )
     return [_window_array(path, array, tensor) for array, tensor in zip(arrays, tensors, strict=True)]
+
+
+def _arrays(path: Path) -> Arrays:
+    """All arrays of a .npy or .npz file, which are read here, so that damage is found here."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        return [loaded] if isinstance(loaded, np.ndarray) else [loaded[name] for name in loaded.files]
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
+    except _UNREADABLE:
+        raise DataError(
+            f"{path} holds no arrays of numbers that can be read as .npy or .npz",
+            hint="numpy.save(FILE, windows) writes one, numpy.savez for several inputs",
+        ) from None
 
 
 def random_inputs(program: Program, count: int, seed: int = 0) -> Arrays:
