@@ -123,7 +123,8 @@ REFUSED = {
         "sparsity: [0.0, 0.5]", "blocks: [0.0]", "18:12: compress.blocks: unknown key, did you mean 'block_sparsity'?",
     ),
     "a loss of another task": (
-        "stage1: output_l1", "stage1: soft_labels", "17:10: distill: stage1: 'soft_labels' is not for forecast; influence, memkd,",
+        "stage1: output_l1", "stage1: soft_labels",
+        "17:10: distill: stage1: 'soft_labels' is not for forecast; influence, memkd,",
     ),
     "British spelling": (
         "hidden: [4, 8, 16, 32]}", "optimiser: muon}",
