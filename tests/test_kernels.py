@@ -131,7 +131,7 @@ def test_no_compiler_has_a_warning(command: list[str], tmp_path: Path) -> None:
     headers = tmp_path / "headers.cpp"
     whole = [path for path in tmp_path.glob("edgekd_*.h") if not path.name.endswith("_body.h")]
     headers.write_text("".join(f'#include "{path.name}"\n' for path in whole))
-    files = [headers] if "-xc++" in command else sources
+    files = [headers, *sources] if "-xc++" in command else sources
     for start in range(0, len(files), 20):
         some = files[start : start + 20]
         call = [*command, "-O1", *WARNINGS, f"-I{tmp_path}", "-fsyntax-only" if "-xc++" in command else "-c"]
