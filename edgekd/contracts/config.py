@@ -222,6 +222,41 @@ class Data(Section):
         return level
 
 
+Amounts = dict[Text, Annotated[float, Field(gt=0, le=1e9)]]
+"""How much, by input column."""
+
+
+class Augment(Section):
+    """Changed copies of training windows, off unless something is given. Amounts are in the columns' units.
+
+    offset: of a whole window, up to so much either way; scale: of a whole window, a share; jitter: standard deviation
+    of noise of each sample; mirror: columns whose sign changes together, for half of the copies; rotate: triples of
+    columns that are turned together by up to `rotate_degrees`.
+    """
+
+    copies: Annotated[int, Field(ge=0, le=16)] = 1
+    offset: Amounts = {}
+    scale: Amounts = {}
+    jitter: Amounts = {}
+    mirror: list[Annotated[list[Text], Field(min_length=1)]] = []
+    rotate: list[Annotated[list[Text], Field(min_length=3, max_length=3)]] = []
+    rotate_degrees: Annotated[float, Field(gt=0, le=180)] = 15.0
+
+    @property
+    def columns(self) -> set[str]:
+        """All columns that are named."""
+        return {
+            *self.offset,
+            *self.scale,
+            *self.jitter,
+            *(axis for axes in (*self.mirror, *self.rotate) for axis in axes),
+        }
+
+    @property
+    def changes_anything(self) -> bool:
+        return bool(self.columns)
+
+
 class Teacher(Section):
     """Members are trained together; their mean is the soft target."""
 
@@ -343,6 +378,7 @@ class Config(Section):
     board: str = "nano33ble"
     data: Data
     task: Task
+    augment: Augment = Augment()
     teacher: Teacher = Teacher()
     students: Students = Students()
     distill: Distill = Distill()
@@ -368,6 +404,16 @@ class Config(Section):
         if task.kind in ("classify", "remaining") and data.divide_by != 1:
             raise ValueError(f"{task.kind}: its answer is no value of a column; remove data.divide_by")
         return task
+
+    @field_validator("augment")
+    @classmethod
+    @reads("data")
+    def _changes_inputs(cls, augment: Augment, info: ValidationInfo) -> Augment:
+        inputs = info.data["data"].inputs
+        strange = sorted(augment.columns - set(inputs))
+        if strange:
+            raise ValueError(f"'{strange[0]}' is none of data.inputs: {', '.join(inputs)}")
+        return augment
 
     @field_validator("distill")
     @classmethod

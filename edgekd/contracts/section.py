@@ -42,6 +42,6 @@ class Section(BaseModel):
     @field_validator("*")
     @classmethod
     def _no_repeats(cls, value: Any) -> Any:
-        if isinstance(value, list) and len(set(value)) < len(value):
+        if isinstance(value, list) and len(set(map(repr, value))) < len(value):
             raise ValueError("has an entry twice")
         return value

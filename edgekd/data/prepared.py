@@ -14,6 +14,7 @@ from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
 from edgekd.contracts.errors import DataError
 from edgekd.contracts.results import DataSummary, Json
+from edgekd.data.augment import augmented
 from edgekd.data.baselines import Baseline, fit_baselines, load_baselines, save_baselines
 from edgekd.data.describe import describe
 from edgekd.data.preprocess import Preprocess
@@ -58,6 +59,8 @@ def prepare(config: Config, folder: Path) -> None:
     table = read_table(config.data, task_of(config.task), config.base_dir)
     split = split_groups(table, config.data.split, config.search.seed)
     windows = cut_split(table, split, config.data)
+    columns = tuple(config.data.inputs)
+    windows["train"] = augmented(windows["train"], columns, config.augment, config.search.seed)
     preprocess = Preprocess.fit(windows["train"], config.data, table.task)
     for part, one in windows.items():
         arrays = {name: getattr(one, name) for name in _ARRAYS}

@@ -44,7 +44,9 @@ class Search:
         """
         self.run, self.config, self.until = run, config, until
         self.table_sha256 = table_sha256(config)
-        sections = {"data": config.data.model_dump(), "task": config.task.model_dump()}
+        sections = {"data": config.data.model_dump(), "task": config.task.model_dump()} | {
+            "augment": config.augment.model_dump()
+        }
         key = {**sections, "table": self.table_sha256, "seed": config.search.seed}
         self.prepared = load_prepared(run.piece("data", key, partial(prepare, config)))
         self.space = grid(_choices(config), config.task.output_loss)
