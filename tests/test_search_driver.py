@@ -12,7 +12,7 @@ from small_run import Log
 
 from edgekd.contracts.errors import DoesNotFit, EdgekdError
 from edgekd.run import Run
-from edgekd.search.driver import Driver, Task
+from edgekd.search.driver import Driver, Job
 from edgekd.search.executor import Executor, InProcess, LocalPool
 
 pytestmark = pytest.mark.heavy
@@ -25,11 +25,11 @@ def executor(folder: Path, processes: int) -> Executor:
     return InProcess(WORK, data) if processes == 1 else LocalPool(WORK, data, processes)
 
 
-def task(name: int, kind: str = "slow", **more: object) -> Task:
-    return Task(piece=f"p{name}", kind=kind, key=[name], arguments=(name,), **more)  # type: ignore[arg-type]
+def task(name: int, kind: str = "slow", **more: object) -> Job:
+    return Job(piece=f"p{name}", kind=kind, key=[name], arguments=(name,), **more)  # type: ignore[arg-type]
 
 
-def drive(folder: Path, tasks: list[Task], processes: int = 2) -> Log:
+def drive(folder: Path, tasks: list[Job], processes: int = 2) -> Log:
     log, workers = Log(), executor(folder.with_name(f"{folder.name}-workers"), processes)
     try:
         with Run(folder, log) as run:
@@ -43,7 +43,7 @@ def pieces(folder: Path) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in folder.glob("*/x")}
 
 
-def chained() -> list[Task]:
+def chained() -> list[Job]:
     """Six tasks, each followed by one that needs it."""
     return [task(n, followed_by=(task(10 + n, needs=(f"p{n}",)),)) for n in range(6)]
 

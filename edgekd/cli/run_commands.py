@@ -153,9 +153,10 @@ def search(
 
         candidates_on_front = stages.explore(config, folder, progress, **options)
     points = [
-        FrontPoint(name=name, val=result.val, measured=result.measured) for name, result in candidates_on_front.items()
+        FrontPoint(name=candidate.name, val=result.val, measured=result.measured)
+        for candidate, result in candidates_on_front.items()
     ]
-    rows = [{"name": name, **result.to_dict()} for name, result in candidates_on_front.items()]
+    rows = [{"name": candidate.name, **result.to_dict()} for candidate, result in candidates_on_front.items()]
     print_result(rows, json_, lambda: say(front_table(points)))
     if not json_:
         say(f"next: edgekd compress {file}, which verifies, chooses and reports")

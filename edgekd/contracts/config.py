@@ -343,6 +343,11 @@ class Search(Section):
     refine_seeds: Annotated[int, Field(ge=1, le=32)] = 3
     ablate: Annotated[int, Field(ge=0, le=64)] = 2
 
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of what is trained several times."""
+        return [self.seed + more for more in range(self.refine_seeds)]
+
     @field_validator("objectives")
     @classmethod
     def _error_first(cls, values: list[str]) -> list[str]:

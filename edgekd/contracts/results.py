@@ -5,7 +5,7 @@ All are frozen and strict: an unknown key or a wrong type in a file is an error 
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -269,8 +269,6 @@ class Refused(Result):
 
 Outcome = CandidateResult | Refused
 """What becomes of a candidate."""
-Scores = Mapping[str, Outcome]
-"""Outcomes by the name of the candidate."""
 
 
 def read_outcome(path: Path) -> Outcome:

@@ -3,10 +3,9 @@
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,16 +44,15 @@ from edgekd.data.windows import Windows
 from edgekd.distill.trainer import forecast as forecast_all
 from edgekd.evaluate.candidates import STAGE1, read_result
 from edgekd.evaluate.examples import examples_of
+from edgekd.evaluate.findings import Evidence, Findings
 from edgekd.evaluate.runtimes import forecast, forecast_model, load_preprocess, population_runtime
 from edgekd.evaluate.scores import bare_score, score, score_model
 from edgekd.evaluate.selection import board_limits, built, meets_limits
+from edgekd.evaluate.training import load_teacher
 from edgekd.export.model import load_member
 from edgekd.models.population import Population
 from edgekd.program.package import TFLM
 from edgekd.tasks import Task
-
-if TYPE_CHECKING:
-    from edgekd.pipeline.search import Search
 
 F32 = NDArray[np.float32]
 PACKAGES = (
@@ -71,11 +69,14 @@ SHOWN_WINDOWS = 4  # forecasts drawn per group
 MOST_ANSWERS, MOST_HARDEST = 300, 8
 
 
-def assemble(search: "Search", chosen: Candidate) -> Report:
+def assemble(findings: Findings) -> Report:
     """Everything a run found. Test windows are scored here and nowhere else: what is chosen was chosen before."""
-    run, config, prepared, teacher = search.run, search.config, search.prepared, search.teacher
-    windows, scores, on_front = prepared.windows, search.scores(), set(search.front())
-    firmware, parity = run.folder / "firmware" / chosen.name, search.parities()
+    config, prepared, chosen = findings.config, findings.prepared, findings.chosen
+    folder, scores = findings.folder, findings.explored.scores
+    teacher = load_teacher(config, prepared, findings.teacher)
+    forecasts = {part: _mean_forecast(teacher, prepared, part) for part in ("val", "test")}
+    teacher_scores = {part: score(forecasts[part], prepared.windows[part]) for part in ("val", "test")}
+    parity = {candidate.name: pairs for candidate, pairs in findings.evidence.parities.items()}
     return Report(
         edgekd=__version__,
         name=config.name,
@@ -83,8 +84,8 @@ def assemble(search: "Search", chosen: Candidate) -> Report:
         simulated=config.data.table in BUILT_IN,
         config=config.model_dump(mode="json"),
         versions=versions(),
-        hashes={"table": search.table_sha256}
-        | hashes(run.folder, [*_files(run.folder / "models" / chosen.name), *_files(firmware)]),
+        hashes={"table": findings.table_sha256}
+        | hashes(folder, [*_files(folder / "models" / chosen.name), *_files(folder / "firmware" / chosen.name)]),
         target=config.task.column,
         task=task_summary(prepared.preprocess.task),
         unit=prepared.preprocess.target_unit,
@@ -97,29 +98,33 @@ def assemble(search: "Search", chosen: Candidate) -> Report:
             kind=config.teacher.kind,
             hidden=config.teacher.hidden,
             members=config.teacher.members,
-            val=score(_mean_forecast(teacher, prepared, "val"), windows["val"]),
-            test=score(_mean_forecast(teacher, prepared, "test"), windows["test"]),
+            val=teacher_scores["val"],
+            test=teacher_scores["test"],
         ),
-        candidates=[_reported(search, name, result, on_front) for name, result in built(scores).items()],
+        candidates=[_reported(findings, candidate, result) for candidate, result in built(scores).items()],
         excluded=[
-            ExcludedCandidate(name=name, reason=outcome.refused)
-            for name, outcome in scores.items()
+            ExcludedCandidate(name=candidate.name, reason=outcome.refused)
+            for candidate, outcome in scores.items()
             if isinstance(outcome, Refused)
         ],
-        comparisons=_comparisons(search),
-        ablations=_ablations(search),
-        chosen=_chosen(search, chosen),
+        comparisons=_comparisons(prepared.preprocess.task, findings.evidence),
+        ablations=[
+            Ablation(name=candidate.name, errors=dict(errors))
+            for candidate, errors in findings.evidence.ablations.items()
+        ],
+        chosen=_chosen(findings, teacher_scores["test"].error),
         parity=_parity_totals(parity),
         parity_by_candidate=parity,
         budget=BudgetLimits(**config.budget.model_dump()),
         limits=board_limits(config),
-        seconds=run.seconds(),
+        seconds=dict(findings.seconds),
     )
 
 
-def _chosen(search: "Search", chosen: Candidate) -> ChosenResult:
+def _chosen(findings: Findings, teacher_test_error: float) -> ChosenResult:
     """The chosen candidate on the test groups, and what each step before it would have scored there."""
-    prepared, folder = search.prepared, search.run.folder / "models" / chosen.name
+    prepared, chosen = findings.prepared, findings.chosen
+    folder = findings.folder / "models" / chosen.name
     test = prepared.windows["test"]
     result = read_result(folder)
     forecasts = {part: forecast_model(folder, Engine.TWIN, prepared.windows[part].raw).real for part in ("val", "test")}
@@ -134,7 +139,7 @@ def _chosen(search: "Search", chosen: Candidate) -> ChosenResult:
         measured=result.measured,
         val=score(forecasts["val"], prepared.windows["val"]),
         test=score(forecasts["test"], test),
-        teacher_test_error=score(_mean_forecast(search.teacher, prepared, "test"), test).error,
+        teacher_test_error=teacher_test_error,
         stage1_test_error=score(forecast(stage1, load_preprocess(folder), test.raw).real, test).error,
         float_test_error=score_model(folder, Engine.TORCH, test).error,
         by_horizon=ErrorByHorizon(
@@ -148,29 +153,21 @@ def _chosen(search: "Search", chosen: Candidate) -> ChosenResult:
     )
 
 
-def _comparisons(search: "Search") -> list[ComparedNetwork]:
+def _comparisons(task: Task, evidence: Evidence) -> list[ComparedNetwork]:
     """Validation errors of networks that are not candidates, all in float."""
-    task = search.prepared.preprocess.task
     rows = [
         ComparedNetwork(name=f"DLNet {name}", val=bare_score(task, error), note="its layers, losses and rate")
-        for name, error in search.dlnet().items()
+        for name, error in evidence.dlnet.items()
     ]
     without = [
         ComparedNetwork(
-            name=f"{name} without recurrence",
+            name=f"{candidate.name} without recurrence",
             val=bare_score(task, error),
             note="stage 1, its gates do not see its state",
         )
-        for name, error in search.without_recurrence().items()
+        for candidate, error in evidence.without_recurrence.items()
     ]
     return without + rows
-
-
-def _ablations(search: "Search") -> list[Ablation]:
-    """What distillation and stage 2 are worth: by candidate, mean and extremes over seeds of the validation error on
-    the integer grid, simulated in float.
-    """
-    return [Ablation(name=name, errors=errors) for name, errors in search.ablations().items()]
 
 
 def _mean_forecast(teacher: Population, prepared: Prepared, part: str) -> F32:
@@ -183,15 +180,15 @@ def _mean_forecast(teacher: Population, prepared: Prepared, part: str) -> F32:
     return forecast(run, prepared.preprocess, prepared.windows[part].raw).real
 
 
-def _reported(search: "Search", name: str, result: CandidateResult, on_front: Collection[str]) -> ReportedCandidate:
+def _reported(findings: Findings, candidate: Candidate, result: CandidateResult) -> ReportedCandidate:
     """A candidate as the report has it. Points of the front, and what their TFLite-Micro sketch carries, are scored on
     test: nothing is chosen by them any more.
     """
-    candidate = Candidate.parse(name)
+    explored, windows = findings.explored, findings.prepared.windows
     parameters = {key: value for key, value in asdict(candidate).items() if key != "finetuned" and value is not None}
     test = tflm = None
-    if name in on_front:
-        folder, windows = search.run.folder / "models" / name, search.prepared.windows
+    if candidate in explored.front:
+        folder = findings.folder / "models" / candidate.name
         sketch = folder / TFLM
         test = score_model(folder, Engine.TWIN, windows["test"])
         tflm = Tested(
@@ -200,7 +197,7 @@ def _reported(search: "Search", name: str, result: CandidateResult, on_front: Co
     return ReportedCandidate(
         **{key: getattr(result, key) for key in CandidateResult.model_fields if key != "float_"},
         float=result.float_,
-        name=name,
+        name=candidate.name,
         kind=candidate.kind,
         hidden=candidate.hidden,
         sparsity=candidate.sparsity,
@@ -209,12 +206,12 @@ def _reported(search: "Search", name: str, result: CandidateResult, on_front: Co
         weight_bits=candidate.weight_bits,
         activation_bits=candidate.activation_bits,
         finetuned=candidate.finetuned,
-        on_front=name in on_front,
-        meets_budget=meets_limits(search.config, result),
+        on_front=candidate in explored.front,
+        meets_budget=meets_limits(findings.config, result),
         test=test,
         tflm=tflm,
-        generation=search.generation(name),
-        seconds=search.seconds(name),
+        generation=explored.generations[candidate],
+        seconds=explored.seconds[candidate],
         parameters=parameters,
     )
 

@@ -1,23 +1,25 @@
 """What candidates are weighed by: objectives and limits, the Pareto front, and the one that is chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edgekd.contracts.board import load_board
 from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.config import Config
+from edgekd.contracts.declarations import model_kinds
 from edgekd.contracts.errors import DoesNotFit
-from edgekd.contracts.results import BoardLimits, CandidateResult, Outcome, Refused, Scores
+from edgekd.contracts.results import BoardLimits, CandidateResult, Outcome, Refused
 from edgekd.pareto import dominated_share, front
 
 REFUSED = 1e9
 """Every objective of a candidate that cannot be built."""
+Scores = Mapping[Candidate, Outcome]
 Costs = tuple[int, int, float]
 """Flash and RAM in bytes, latency in ms."""
 
 
-def built(scores: Scores) -> dict[str, CandidateResult]:
+def built(scores: Scores) -> dict[Candidate, CandidateResult]:
     """The candidates that could be built for the board, in the same order."""
-    return {name: outcome for name, outcome in scores.items() if isinstance(outcome, CandidateResult)}
+    return {candidate: outcome for candidate, outcome in scores.items() if isinstance(outcome, CandidateResult)}
 
 
 def objectives(config: Config, outcome: Outcome) -> tuple[float, ...]:
@@ -38,11 +40,26 @@ def over_limits(config: Config, outcome: Outcome) -> tuple[float, ...]:
     return tuple(cost / limit - 1 for cost, limit in zip(_costs(outcome), limits, strict=True))
 
 
-def front_of(config: Config, scores: Scores) -> list[str]:
-    """Names of the candidates that no other one dominates, the most accurate first."""
-    candidates = built(scores)
-    names = list(candidates)
-    return [names[index] for index in front([objectives(config, result) for result in candidates.values()])]
+def front_of(config: Config, scores: Scores) -> list[Candidate]:
+    """The candidates that no other one dominates, the most accurate first."""
+    results = built(scores)
+    candidates = list(results)
+    return [candidates[index] for index in front([objectives(config, result) for result in results.values()])]
+
+
+def spread_over_front(config: Config, scores: Scores, count: int) -> list[Candidate]:
+    """At most `count` points of the front of what was not refined, spread along it from the most accurate."""
+    points = front_of(config, {point: outcome for point, outcome in scores.items() if not point.finetuned})
+    count = min(count, len(points))
+    places = {round(at * (len(points) - 1) / max(1, count - 1)) for at in range(count)}
+    return [points[at] for at in sorted(places)]
+
+
+def best_recurrent(scores: Scores) -> Candidate | None:
+    """The most accurate candidate, on validation, that has a state; None when there is none."""
+    results = built(scores)
+    recurrent = [candidate for candidate in results if model_kinds()[candidate.kind].recurrent]
+    return min(recurrent, key=lambda candidate: results[candidate].val.error, default=None)
 
 
 def volume(config: Config, scores: Scores, reference: Sequence[float]) -> float:
@@ -61,18 +78,18 @@ def meets_limits(config: Config, outcome: Outcome) -> bool:
 
 def choose(config: Config, scores: Scores) -> Candidate:
     """The most accurate candidate, on validation, that meets the budget and fits the board. DoesNotFit when none."""
-    candidates = built(scores)
-    fitting = [name for name, result in candidates.items() if meets_limits(config, result)]
+    results = built(scores)
+    fitting = [candidate for candidate, result in results.items() if meets_limits(config, result)]
     if fitting:
-        return Candidate.parse(min(fitting, key=lambda name: candidates[name].val.error))
+        return min(fitting, key=lambda candidate: results[candidate].val.error)
     reasons = [outcome.refused for outcome in scores.values() if isinstance(outcome, Refused)]
-    if not candidates:
+    if not results:
         raise DoesNotFit(f"no candidate can be built: {reasons[0]}", hint="try smaller students.hidden")
-    smallest = min(candidates, key=lambda name: _costs(candidates[name]))
+    smallest = min(results, key=lambda candidate: _costs(results[candidate]))
     needs = "{} bytes of flash, {} of RAM and {:.3g} ms"
     raise DoesNotFit(
-        f"no candidate meets the budget of {needs.format(*limits_of(config))}: the smallest, {smallest}, needs "
-        f"{needs.format(*_costs(candidates[smallest]))}",
+        f"no candidate meets the budget of {needs.format(*limits_of(config))}: the smallest, {smallest.name}, needs "
+        f"{needs.format(*_costs(results[smallest]))}",
         hint="raise what is too small in `budget`, or try smaller students.hidden",
     )
 

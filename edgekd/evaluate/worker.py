@@ -16,11 +16,9 @@ from edgekd.contracts.results import Refused
 from edgekd.data.prepared import load_prepared
 from edgekd.evaluate import parity, training
 from edgekd.evaluate.candidates import export_candidate
+from edgekd.evaluate.jobs import RESULT, TEACHER
 from edgekd.run import Files, write_files, write_json
 from edgekd.search.executor import Order
-
-RESULT = "result.json"
-TEACHER = "teacher"
 
 
 class Worker:
@@ -91,8 +89,8 @@ class Worker:
 
     def check_parity(self, inputs: Path, out: Path, model: str) -> None:
         """Compare all engines on one model."""
-        found = parity.compare(inputs / model, self.prepared, load_board(self.config.board))
-        write_json(out / RESULT, {name: pair.to_dict() for name, pair in found.items()})
+        pairs = parity.compare(inputs / model, self.prepared, load_board(self.config.board))
+        write_json(out / RESULT, {name: pair.to_dict() for name, pair in pairs.items()})
 
     def ablate(self, inputs: Path, out: Path, batch: Batch) -> None:
         """Train a batch without distillation and without stage 2."""

@@ -4,13 +4,17 @@ It is written from the pieces of the run, which alone are believed: what was edi
 """
 
 import contextlib
+import hashlib
+import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgekd import __version__
 from edgekd.contracts.candidate import Candidate
+from edgekd.contracts.config import Config
 from edgekd.contracts.errors import EdgekdError
 from edgekd.run import Progress
 from edgekd.search.sampler import Objectives, parameters
@@ -25,6 +29,15 @@ class Trial:
     candidate: Candidate
     objectives: Objectives
     result: Mapping[str, Any]
+
+
+def study_name(config: Config, table_sha256: str) -> str:
+    """The name of the run, and a hash of everything that the result of a trial depends on."""
+    parts = config.model_dump(mode="json", exclude={"budget"})
+    for name in ("candidates", "refine", "ablate"):
+        del parts["search"][name]
+    text = json.dumps([__version__, parts, table_sha256], sort_keys=True)
+    return f"{config.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 class StudyFile:
