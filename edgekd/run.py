@@ -226,12 +226,12 @@ class Pieces:
     def check(self) -> list[str]:
         """Everything in the folder that is not as it was made, or that stands for what is not there any more."""
         entries = self.manifest()
-        found = [change for name in sorted(entries) for change in self.changes(name)]
+        changes = [change for name in sorted(entries) for change in self.changes(name)]
         for name, entry in sorted(entries.items()):
             for other, digest in entry["made_from"].items():
                 if other not in entries or self.digest(other) != digest:
-                    found.append(f"{name} was made from another {other}")
-        return found
+                    changes.append(f"{name} was made from another {other}")
+        return changes
 
     def _sha256(self, path: Path) -> str:
         about = path.stat()
@@ -348,5 +348,5 @@ def _error_number(error: Exception) -> int | None:
     """Number of a failed system call; safetensors, written in Rust, has it in the text only."""
     if isinstance(error, OSError):
         return error.errno
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found[1]) if found else None
+    match = re.search(r"\(os error (\d+)\)", str(error))
+    return int(match[1]) if match else None

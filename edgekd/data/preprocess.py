@@ -19,7 +19,7 @@ from edgekd.data.windows import Windows
 from edgekd.tasks import Task, task_from_json
 
 CLEAN_WIDTH = 5
-# A spike is this many times further from its neighbours' median than the noisiest per cent of ordinary samples.
+# A spike is this many times further from its neighbors' median than the noisiest per cent of ordinary samples.
 SPIKE_FACTOR = 10.0
 SPIKE_QUANTILE = 0.99
 
@@ -210,7 +210,7 @@ def _spike_limit(v: F32) -> F32:
 
     A factor times what is usual: a high quantile, so that a few spikes (below one per cent) do not move it and the ends
     of a window on a steep knee, where the median lags, stay far below it; or, for readings of coarse resolution that
-    mostly equal their neighbours, the usual distance of those that do not.
+    mostly equal their neighbors, the usual distance of those that do not.
     """
     limits = []
     away = np.abs(v - _median5(v))

@@ -91,9 +91,9 @@ def _check_values(wanted: Mapping[str, str], counts: Mapping[str | None, int], c
     for part, value in wanted.items():
         if value not in values:
             near = difflib.get_close_matches(value, values, 1)
-            found = ", ".join(f"'{name}' ({count} groups)" for name, count in counts.items())
+            held = ", ".join(f"'{name}' ({count} groups)" for name, count in counts.items())
             hint = f"did you mean '{near[0]}'?" if near else f"set split.{part} to one of these values"
-            raise DataError(f"split.{part}: no group has '{value}' in column '{column}'; it holds {found}", hint=hint)
+            raise DataError(f"split.{part}: no group has '{value}' in column '{column}'; it holds {held}", hint=hint)
     if len(set(wanted.values())) < len(wanted):
         pairs = ", ".join(f"{part}: {value}" for part, value in wanted.items())
         raise DataError(

@@ -129,11 +129,11 @@ class Device:
         before, after = self._state, _advance(self._state, chunk)
         for _ in range(TRANSFERS):
             reply = self.link.try_request("sample " + ";".join(_text(row) for row in chunk))
-            found = (reply or self.link.request("state")).state()
-            if found == after:
+            state = (reply or self.link.request("state")).state()
+            if state == after:
                 self._state = after
                 return True
-            if found not in (before, (-1, "")):
+            if state not in (before, (-1, "")):
                 return False
         raise self._hopeless()
 
@@ -166,14 +166,14 @@ class Device:
 
     def _values(self, word: str) -> list[str] | None:
         """All values of one kind; None when they are of other samples."""
-        found: list[str] = []
+        lines: list[str] = []
         for first in range(0, self.about.outputs, VALUES_PER_LINE):
             reply = self.link.request(f"{word} {first}")
             values = reply.values.get("values", "").split(",")
             if reply.state() != self._state or len(values) != min(VALUES_PER_LINE, self.about.outputs - first):
                 return None
-            found += values
-        return found
+            lines += values
+        return lines
 
     def _hopeless(self) -> BoardUnreachable:
         return BoardUnreachable(

@@ -78,8 +78,8 @@ def open_monitor(run: Path | None, port: str | None) -> Iterator[tuple[Link, Mon
         link = open_link(port)
         board = MonitoredBoard(title=port)
     else:
-        found = find_port(choose(run).board, list_ports(), [load_board(name) for name in board_names()], port)
-        link = open_link(found.device)
+        serial_port = find_port(choose(run).board, list_ports(), [load_board(name) for name in board_names()], port)
+        link = open_link(serial_port.device)
         board = _describe_board(link, run)
     try:
         yield link, board

@@ -33,18 +33,18 @@ class Chosen:
     def sketch(self, kind: str) -> Path:
         """Folder of the native, stream, ble or tflm sketch. ConfigError when there is none."""
         firmware = self.run / "firmware" / self.candidate
-        found = sorted(firmware.glob(f"*_{kind}/*_{kind}.ino"))
-        if not found and not firmware.is_dir():
+        sketches = sorted(firmware.glob(f"*_{kind}/*_{kind}.ino"))
+        if not sketches and not firmware.is_dir():
             raise ConfigError(
                 f"the run has no firmware of '{self.candidate}'",
                 hint=f"edgekd front {self.run} --export {self.candidate}",
             )
-        if not found:
+        if not sketches:
             known = ", ".join(sorted(path.stem.rpartition("_")[2] for path in firmware.glob("*/*.ino"))) or "none"
             reasons = [path.read_text(encoding="utf-8") for path in firmware.glob(f"*_{kind}/README.txt")]
             reason = f": {' '.join(reasons[0].split())}" if reasons else ""
             raise ConfigError(f"{firmware} has no {kind} sketch{reason}", hint=f"sketches there: {known}")
-        return found[0].parent
+        return sketches[0].parent
 
 
 def choose(run: Path, board: str | None = None, model: str | None = None) -> Chosen:

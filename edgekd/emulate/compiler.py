@@ -33,7 +33,7 @@ COMMON_FLAGS = ("-ffp-contract=off", "-ffunction-sections", "-fdata-sections")
 
 PROFILES: Mapping[Profile, tuple[str, ...]] = {
     "speed": ("-O2",),
-    # What Arduino's mbed core passes (with its GCC 7; the optimiser here is the installed one's).
+    # What Arduino's mbed core passes (with its GCC 7; the optimizer here is the installed one's).
     "arduino": ("-Os", "-funsigned-char"),
 }
 

@@ -4,8 +4,8 @@
     image = compile_image([..., Path("state.c")], include, board, out, entries=entries)
     calls = [ProfiledCall("battery_init", "state"), *(ProfiledCall("battery_push", "state", x) for x in window),
              ProfiledCall("battery_predict", "state", forecast)]
-    found = measure(image, "battery_predict", calls)
-    found.flash_bytes, found.ms, found.functions["battery_push"].cycles
+    cost = measure(image, "battery_predict", calls)
+    cost.flash_bytes, cost.ms, cost.functions["battery_push"].cycles
 
 Memory that the caller of the model owns belongs into a variable of the image ("state" above), so that it is counted.
 """

@@ -258,9 +258,11 @@ def by_horizon(forecasts: F32, windows: Windows) -> list[float | None]:
 def by_group(forecasts: F32, windows: Windows) -> dict[str, GroupError]:
     """Error and number of windows of each group."""
     counts = np.bincount(windows.group, minlength=len(windows.groups))
-    found = mae_by_group(forecasts, windows)
+    errors = mae_by_group(forecasts, windows)
     return {
-        name: GroupError(error=found[name], windows=int(n)) for name, n in zip(windows.groups, counts, strict=True) if n
+        name: GroupError(error=errors[name], windows=int(n))
+        for name, n in zip(windows.groups, counts, strict=True)
+        if n
     }
 
 
@@ -329,13 +331,13 @@ def hardest_windows(answers: F32, windows: Windows) -> list[HardWindow]:
 
 def versions() -> dict[str, str]:
     """edgekd, Python and the packages that shape the numbers."""
-    found = {"edgekd": __version__, "python": platform.python_version()}
+    installed = {"edgekd": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            installed[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            installed[name] = "not installed"
+    return installed
 
 
 def hashes(root: Path, files: Sequence[Path]) -> dict[str, str]:

@@ -135,11 +135,11 @@ def stream(
 def _series(chosen: Chosen, table: Path, group: str) -> Series:
     data, task = inputs_only(chosen.config.data, table)
     series = read_table(data, task, Path()).series
-    ours = [piece for piece in series if piece.name == group]
-    if not ours:
+    parts = [part for part in series if part.name == group]
+    if not parts:
         known = ", ".join(sorted({piece.name for piece in series})[:8])
         raise DataError(f"{table} has no series '{group}'", hint=f"it has {known}")
-    return max(ours, key=lambda one: len(one.order))
+    return max(parts, key=lambda part: len(part.order))
 
 
 @contextmanager
@@ -149,11 +149,11 @@ def _device(runs: Sequence[Path], port: str | None) -> Iterator[tuple[Device, st
     boards = [choose(run).board for run in runs]
     if not boards:
         raise ConfigError("there is no finished run below runs/", hint="name one, as in --run runs/battery")
-    found = find_port(boards[0], list_ports(), known, port)
-    link = open_link(found.device)
+    serial_port = find_port(boards[0], list_ports(), known, port)
+    link = open_link(serial_port.device)
     try:
         device = Device(link)
-        serial = found.serial or (VIRTUAL if "/pts/" in found.device else Path(found.device).name)
+        serial = serial_port.serial or (VIRTUAL if "/pts/" in serial_port.device else Path(serial_port.device).name)
         yield device, serial, chosen_on(device, runs)
     finally:
         link.close()
@@ -176,13 +176,13 @@ def _sketch(chosen: Chosen, kind: str = "native") -> Iterator[Sketch]:
 
 def _predicted_cycles(chosen: Chosen, raw: Any) -> float:
     """Mean cycles of a prediction on the emulated board, the same code as on the real one."""
-    found = []
+    cycles: list[int] = []
     with _sketch(chosen) as sketch:
         sketch.setup()
         for window in raw[:PREDICTED_WINDOWS]:
             sketch.send("reset\n")
             for sample in window:
                 sketch.send("sample " + ",".join(f"{value:.9g}" for value in sample) + "\n")
-            said = sketch.send("predict\n")
-            found.append(int(said.partition(" cycles=")[2].split(" ")[0]))
-    return round(float(np.mean(found)), 1)
+            answer = sketch.send("predict\n")
+            cycles.append(int(answer.partition(" cycles=")[2].split(" ")[0]))
+    return round(float(np.mean(cycles)), 1)

@@ -1,6 +1,6 @@
 """A deployed model: the graphs of one folder, run step by step over windows on any engine, from features to forecasts.
 
-The firmware does exactly this: quantise the inputs of a step, run the cell, feed the state back, run the head on the
+The firmware does exactly this: quantize the inputs of a step, run the cell, feed the state back, run the head on the
 last state, give the output back as a real number. Features and physical units are the preprocessing's business.
 """
 

@@ -35,7 +35,7 @@ class ScoreRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """A labelled bar; `share` in per cent of the longest."""
+    """A labeled bar; `share` in per cent of the longest."""
 
     label: str
     value: str

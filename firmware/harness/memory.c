@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The four functions every freestanding C compiler may call. Nothing else of a C library is linked.
- * The empty asm keeps the compiler from recognising a loop as a call of the very function it is in.
+ * The empty asm keeps the compiler from recognizing a loop as a call of the very function it is in.
  */
 #include <stddef.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Start-up for the emulated board: vector table, memory initialisation, FPU, constructors, main().
+ * Start-up for the emulated board: vector table, memory initialization, FPU, constructors, main().
  * The emulator stops at the first instruction of main() and calls the image's functions from there; returning from
  * main(), and every exception, stops at a breakpoint. The symbols come from image.ld.
  */
@@ -26,7 +26,7 @@ void Fault_Handler(void) {
 
 void Reset_Handler(void) {
     const uint32_t *load = edgekd_data_load;
-    /* `volatile` keeps the compiler from calling memcpy and memset before memory is initialised. */
+    /* `volatile` keeps the compiler from calling memcpy and memset before memory is initialized. */
     for (volatile uint32_t *word = edgekd_data_start; word < edgekd_data_end; word++) {
         *word = *load++;
     }

@@ -41,7 +41,7 @@ void edgekd_fully_connected_s4(const edgekd_fully_connected *layer, const void *
 void edgekd_fully_connected_s16(const edgekd_fully_connected *layer, const void *x, void *y);
 void edgekd_fully_connected_s16_s64acc(const edgekd_fully_connected *layer, const void *x, void *y);
 
-/* Rows of weights of which only blocks of four neighbours are stored that are not all zero. */
+/* Rows of weights of which only blocks of four neighbors are stored that are not all zero. */
 typedef struct {
     const uint32_t *packed_weights; /* of each row: bias, four weights per block, scale */
     const uint8_t *columns; /* of each row: number of blocks, at least 1; the word of x where each begins; a shift */

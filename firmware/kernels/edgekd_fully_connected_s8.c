@@ -3,7 +3,7 @@
 #include "edgekd_math.h"
 
 /*
- * Two rows in one accumulator: a 16-bit half of a weight word is 256 * odd + even, with weights of two neighbouring
+ * Two rows in one accumulator: a 16-bit half of a weight word is 256 * odd + even, with weights of two neighboring
  * rows. Then
  *     pair = sum x * (256 * odd + even),  even = sum x * even,  and (pair - even) / 256 is the sum of the odd row,
  * exactly. So four weights cost one load, one unpacking and two multiplications. `pair` may wrap on its way.

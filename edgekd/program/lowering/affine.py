@@ -17,7 +17,7 @@ F64 = NDArray[np.float64]
 X8 = np.arange(-128, 128, dtype=np.int64)
 """Every int8 input."""
 LARGEST_SHIFT = 24
-NEIGHBOURS = 12
+NEIGHBORS = 12
 NEAR = 2.0**-8
 """Distance to a stair, in steps of the output, below which an input constrains the binary search; on each side of the
 stairs, the nearest inputs do in any case."""
@@ -58,7 +58,7 @@ def binary(stairs: I64, low: int, high: int, slopes: tuple[float, float], start:
     near = (-distance <= max(NEAR, -distance[distance < 0].max(initial=-1.0))) & (distance < 0)
     near |= (distance <= max(NEAR, distance[distance >= 0].min(initial=1.0))) & (distance >= 0)
     a, b, y = (np.broadcast_to(values, near.shape)[near] for values in (X8[:, None], X8[None, :], stairs))
-    steps = np.arange(-NEIGHBOURS, NEIGHBOURS + 1)
+    steps = np.arange(-NEIGHBORS, NEIGHBORS + 1)
     first, second = (int(round(slope * 2**shift)) + steps for slope in slopes)
     best: tuple[int, int, int, I64] | None = None
     for factor in first:

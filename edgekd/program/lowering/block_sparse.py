@@ -1,6 +1,6 @@
 """Rows of weights without their blocks of zeros: the streams of edgekd_block_sparse_*, and whether they pay.
 
-A block is four neighbours in a row, as edgekd.compress.prune holds them at zero. One that stays costs a byte more than
+A block is four neighbors in a row, as edgekd.compress.prune holds them at zero. One that stays costs a byte more than
 in a dense layer and about twice the cycles, for x is unpacked for one row instead of four. A layer is sparse where it
 takes no more flash, and its flash times its cycles, as estimated below, is less; a model, where that makes its layers
 and their kernels together smaller. Layers of few rows gain, too, for a dense one is padded to four.

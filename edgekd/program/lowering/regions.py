@@ -139,7 +139,7 @@ def _strides(shape: Sequence[int]) -> list[int]:
 
 
 def _joined(axes: list[tuple[int, int, int]]) -> tuple[tuple[int, int, int], ...]:
-    """Axes of more than one element, neighbours that run on in x and in y as one."""
+    """Axes of more than one element, neighbors that run on in x and in y as one."""
     joined: list[tuple[int, int, int]] = []
     for size, x, y in axes:
         if size == 1:

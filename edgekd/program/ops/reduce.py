@@ -124,7 +124,7 @@ def _axes(op: OpToLower, title: str) -> dict[str, Member]:
 
 
 def _joined(axes: Sequence[Axis]) -> list[Axis]:
-    """Axes of more than one element, neighbours that run on as one."""
+    """Axes of more than one element, neighbors that run on as one."""
     joined: list[Axis] = []
     for size, stride in axes:
         if size == 1:

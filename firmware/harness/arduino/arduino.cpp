@@ -20,7 +20,7 @@ volatile Device &device() { return *reinterpret_cast<volatile Device *>(0x500010
 
 extern "C" {
 
-/* Compilers recognise loops that count characters. The empty asm keeps them from doing so here. */
+/* Compilers recognize loops that count characters. The empty asm keeps them from doing so here. */
 size_t strlen(const char *text) {
     size_t length = 0;
     while (text[length] != '\0') {
