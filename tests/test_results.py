@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from edgekd import __version__
 from edgekd.cli import app
 from edgekd.contracts.errors import DataError
-from edgekd.contracts.results import CandidateResult, Report, TrialResult, read_report, report_path
+from edgekd.contracts.results import CandidateResult, Refused, Report, read_outcome, read_report, report_path
 
 CONTENTS = {
     "empty": "{}",
@@ -72,15 +72,18 @@ def test_a_report_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert read_report(tmp_path).to_json() == report.to_json()
 
 
-def test_a_result_of_the_search_is_read_back_as_it_was() -> None:
+def test_a_result_of_the_search_is_read_back_as_it_was(tmp_path: Path) -> None:
     candidate = Report.parse(example()).candidates[0]
     result = CandidateResult(float=candidate.float_, **{
         name: getattr(candidate, name) for name in CandidateResult.model_fields if name != "float_"
     })  # fmt: skip
-    trial = TrialResult(generation=0, outcome=result)
-    assert TrialResult.parse(json.loads(json.dumps(trial.to_dict()))) == trial
-    with pytest.raises(DataError, match="this result of the search cannot be used"):
-        TrialResult.parse({"generation": 0, "outcome": {"refused": 1}})
+    path = tmp_path / "score.json"
+    for outcome in (result, Refused(refused="too large")):
+        path.write_text(outcome.to_json())
+        assert read_outcome(path) == outcome
+    path.write_text('{"refused": 1}')
+    with pytest.raises(DataError, match=r"score\.json"):
+        read_outcome(path)
 
 
 def test_every_score_has_one_error_that_is_made_small() -> None:
