@@ -17,7 +17,7 @@ from edgekd.codegen.exports import KINDS
 from edgekd.contracts.board import load_board, resource
 from edgekd.contracts.errors import ConfigError
 from edgekd.emulate.compiler import compile_image
-from edgekd.pipeline.exporting import export_package
+from edgekd.evaluate.exporting import export_package
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-O2", "-ffp-contract=off")

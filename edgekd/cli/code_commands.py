@@ -84,7 +84,7 @@ def export(
     board: Annotated[str, typer.Option(help="which a .tflite is measured on")] = "nano33ble",
 ) -> None:
     """Write a model as a package for a build system: code, kernels, README, license, vectors and a self-test."""
-    from edgekd.pipeline.exporting import export_package
+    from edgekd.evaluate.exporting import export_package
 
     folder = export_package(source, as_, out, model=model, board=board)
     say(f"wrote {folder}; its README.md says how to use and test it")

@@ -9,7 +9,11 @@ from edgekd.codegen.c_graph import Code, examples, generate
 from edgekd.codegen.c_names import model_name
 from edgekd.contracts.board import Board, load_board
 from edgekd.contracts.errors import DataError, EdgekdError, ToolMissing
+from edgekd.contracts.results import Measurement
 from edgekd.emulate.compiler import Image, Profile, check_syntax, compile_image, find_compiler
+from edgekd.emulate.graph_harness import run_calls
+from edgekd.emulate.measure import Layer, measure
+from edgekd.evaluate.firmware import MEASURED_WINDOWS
 from edgekd.program import reference
 from edgekd.program.graph_inputs import random_inputs
 from edgekd.program.model_file import read_model_file
@@ -47,6 +51,19 @@ class Generated:
             profile=profile,
             compiler=find_compiler(self.board, compiler) if compiler else None,  # type: ignore[arg-type]
         )
+
+    def measure(self, build: Path, *, profile: Profile = "speed", compiler: str | None = None) -> Measurement:
+        """Build it in the folder `build` and measure random windows on the emulated board: the most expensive counts.
+
+        Raises ToolMissing without a compiler, DoesNotFit when the image is larger than the board.
+        """
+        code = self.code
+        layers = [
+            Layer(name=layer.name, function=layer.function, macs=layer.macs, bytes=layer.bytes) for layer in code.layers
+        ]
+        windows = random_inputs(self.program, MEASURED_WINDOWS)
+        calls = run_calls(code.entry, code.variables, windows, code.inputs, code.init)
+        return measure(self.image(build, profile=profile, compiler=compiler), code.entry, calls, layers=layers)
 
 
 def write_code(model: Path, name: str | None, board: str, out: Path) -> Code:

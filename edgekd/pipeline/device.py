@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from edgekd.contracts.board import Board, board_names, load_board
 from edgekd.contracts.engines import Engine
-from edgekd.contracts.errors import ConfigError, DataError
+from edgekd.contracts.errors import ConfigError
 from edgekd.contracts.results import BoardValidation, Replay
 from edgekd.data.prepared import load_prepared
-from edgekd.data.table import Series, read_table
+from edgekd.data.unseen import own_unit, read_group
 from edgekd.data.windows import evenly_spaced
 from edgekd.deploy.device import Device
 from edgekd.deploy.link import open_link
@@ -27,7 +27,6 @@ from edgekd.emulate.compiler import Profile, find_compiler
 from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.emulate.virtual import VirtualBoard
 from edgekd.evaluate.runtimes import forecast_model
-from edgekd.pipeline.predict import inputs_only, own_unit
 from edgekd.run import Progress, write_atomic
 
 F32 = NDArray[np.float32]
@@ -123,23 +122,13 @@ def stream(
     runs: those of which the board may carry a model.
     """
     with _device(runs, port) as (device, _, chosen):
-        series = _series(chosen, table, group)
+        series = read_group(chosen.config.data, table, group)
         window = chosen.config.data.window
         device.reset()
         for n, (order, sample) in enumerate(zip(series.order, series.inputs.astype(np.float32), strict=True), start=1):
             device.push(sample[None])
             if n >= window and (n - window) % every == 0:
                 yield int(order), own_unit(device.read().forecast, chosen.config.data.divide_by).tolist()
-
-
-def _series(chosen: Chosen, table: Path, group: str) -> Series:
-    data, task = inputs_only(chosen.config.data, table)
-    series = read_table(data, task, Path()).series
-    parts = [part for part in series if part.name == group]
-    if not parts:
-        known = ", ".join(sorted({piece.name for piece in series})[:8])
-        raise DataError(f"{table} has no series '{group}'", hint=f"it has {known}")
-    return max(parts, key=lambda part: len(part.order))
 
 
 @contextmanager

@@ -8,11 +8,8 @@ import numpy as np
 from edgekd.contracts.board import load_board
 from edgekd.contracts.results import Measurement, read_report
 from edgekd.emulate.compiler import Profile, find_compiler
-from edgekd.emulate.graph_harness import run_calls
-from edgekd.emulate.measure import Layer, measure
 from edgekd.evaluate.code_folder import load_code
-from edgekd.evaluate.firmware import MEASURED_WINDOWS, measure_firmware, temporary_firmware
-from edgekd.program.graph_inputs import random_inputs
+from edgekd.evaluate.firmware import measure_firmware, temporary_firmware
 from edgekd.run import MANIFEST
 
 
@@ -27,16 +24,7 @@ def emulate(
         build = Path(name)
         if (folder / MANIFEST).exists():
             return _emulate_run(folder, board, build, profile=profile, compiler=compiler)
-        generated = load_code(folder, board)
-        layers = [
-            Layer(name=layer.name, function=layer.function, macs=layer.macs, bytes=layer.bytes)
-            for layer in generated.code.layers
-        ]
-        image = generated.image(build, profile=profile, compiler=compiler)
-        batch = random_inputs(generated.program, MEASURED_WINDOWS)
-        code = generated.code
-        calls = run_calls(code.entry, code.variables, batch, code.inputs, code.init)
-        return measure(image, generated.code.entry, calls, layers=layers)
+        return load_code(folder, board).measure(build, profile=profile, compiler=compiler)
 
 
 def _emulate_run(

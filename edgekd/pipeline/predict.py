@@ -4,22 +4,18 @@ import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from edgekd.contracts.board import load_board
-from edgekd.contracts.config import Data, FractionSplit
 from edgekd.contracts.engines import NATIVE, Engine
 from edgekd.contracts.errors import ConfigError
 from edgekd.contracts.results import read_report
-from edgekd.data.table import Series, read_table
+from edgekd.data.unseen import own_unit, read_inputs, windows_to_the_end
 from edgekd.evaluate.firmware import run_native
 from edgekd.evaluate.runtimes import forecast, load_preprocess, load_runtime
 from edgekd.run import Pieces
-from edgekd.tasks import Estimate, Task
 
 F32 = NDArray[np.float32]
 
@@ -41,25 +37,20 @@ def predict(run: Path, table: Path, engine_name: str, candidate: str | None) -> 
     task = load_preprocess(folder).task
     run_model = _forecaster(folder, engine_name, report.board)
     config = report.resolved_config()
-    data, reading_task = inputs_only(config.data, table)
+    data = config.data
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["series", data.order, *task.summary_names(), *task.answer_names()])
-    for series in read_table(data, reading_task, Path()).series:
-        last, raw = _windows(series, data.window, data.stride)
+    for series in read_inputs(data, table):
+        last, raw = windows_to_the_end(series, data.window, data.stride)
         if len(raw) == 0:
             continue
         answers = run_model(raw)
-        rows = own_unit(answers, config.data.divide_by)
+        rows = own_unit(answers, data.divide_by)
         for order, summary, row in zip(last, task.summaries(answers), rows, strict=True):
             values = (f"{value:.9g}" for value in row)
             writer.writerow([series.name, series.position(int(order)), *summary, *values])
     return out.getvalue()
-
-
-def own_unit(forecasts: F32, divide_by: float) -> NDArray[np.float64]:
-    """Forecasts as models make them, in units of `divide_by`, in the unit of the target's column."""
-    return forecasts.astype(np.float64) * divide_by
 
 
 def _forecaster(folder: Path, name: str, board: str) -> Callable[[F32], F32]:
@@ -74,25 +65,3 @@ def _forecaster(folder: Path, name: str, board: str) -> Callable[[F32], F32]:
         return lambda raw: run_native(folder, raw, target)[engine].real
     runtime, preprocess = load_runtime(folder, engine), load_preprocess(folder)
     return lambda raw: forecast(runtime, preprocess, raw).real
-
-
-def inputs_only(data: Data, table: Path) -> tuple[Data, Task]:
-    """The same columns of another table, where target, flags and split may be absent; its task asks for an input."""
-    answer = Estimate(column=data.inputs[0])
-    return data.model_copy(
-        update={
-            "table": str(table),
-            "group": data.series,
-            "ignore": None,
-            "slices": [],
-            "divide_by": 1.0,
-            "split": FractionSplit(),
-        }
-    ), answer
-
-
-def _windows(series: Series, window: int, stride: int) -> tuple[Any, Any]:
-    """Order of the last samples, and raw windows float32 [B, T, F]."""
-    starts = np.arange(len(series.order) - window, -1, -stride)[::-1]
-    raw = sliding_window_view(series.inputs, window, axis=0)[starts].transpose(0, 2, 1)
-    return series.order[starts + window - 1], np.ascontiguousarray(raw)

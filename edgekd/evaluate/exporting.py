@@ -16,9 +16,8 @@ from edgekd.contracts.results import Measurement, Parity, read_report
 from edgekd.data.prepared import load_prepared
 from edgekd.data.windows import evenly_spaced
 from edgekd.deploy.run_model import choose
-from edgekd.evaluate.code_folder import write_code
+from edgekd.evaluate.code_folder import load_code, write_code
 from edgekd.evaluate.firmware import SELF_TEST_WINDOWS, self_test_vectors
-from edgekd.pipeline.emulation import emulate
 from edgekd.program import reference
 from edgekd.program.graph_inputs import random_inputs
 from edgekd.program.model_file import read_model_file
@@ -127,8 +126,9 @@ def _self_test(name: str, template: str, values: Mapping[str, object]) -> dict[s
 
 def _measured(path: Path, name: str, board: str) -> Measurement:
     with tempfile.TemporaryDirectory(prefix="edgekd-") as folder:
-        write_code(path, name, board, Path(folder))
-        return emulate(Path(folder), board)
+        code = Path(folder) / "code"
+        write_code(path, name, board, code)
+        return load_code(code, board).measure(Path(folder))
 
 
 def _costs(measured: Measurement | None) -> Costs | None:
