@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol, Self
@@ -39,6 +40,23 @@ class Progress(Protocol):
     def kept(self, what: str) -> None: ...
     def made(self, what: str, seconds: float) -> None: ...
     def note(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeFrom:
+    """What a piece depends on: digest of its key, and digests of the pieces it was made from, by name."""
+
+    key: str
+    made_from: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PieceRecord(MadeFrom):
+    """A finished piece in the manifest. files: SHA-256 by path; seconds it took; at: when, in seconds since 1970."""
+
+    files: Mapping[str, str]
+    seconds: float
+    at: float
 
 
 class Run:
@@ -99,7 +117,7 @@ class Run:
         changes = self._pieces.changes(name)
         if changes:
             self.progress.note(f"{changes[0]} since it was made: {name} is made again")
-        if changes or any(entry[word] != made_from[word] for word in made_from):
+        if changes or (entry.key, entry.made_from) != (made_from.key, made_from.made_from):
             return False
         self._used.add(name)
         return True
@@ -117,21 +135,21 @@ class Run:
     def seconds(self) -> dict[str, float]:
         """How long each piece asked for so far took, in the run that made it."""
         entries = self._pieces.manifest()
-        return {name: entry["seconds"] for name, entry in sorted(entries.items()) if name in self._used}
+        return {name: entry.seconds for name, entry in sorted(entries.items()) if name in self._used}
 
     def finished_at(self, name: str) -> float:
         """When a piece was done, in seconds since 1970."""
-        return float(self._pieces.manifest()[name]["at"])
+        return self._pieces.manifest()[name].at
 
-    def _made_from(self, name: str, key: Any, needs: tuple[str, ...]) -> dict[str, Any]:
-        """What a piece depends on, as the manifest says it: digests of its key and of the needed pieces."""
+    def _made_from(self, name: str, key: Any, needs: tuple[str, ...]) -> MadeFrom:
+        """What a piece depends on, now."""
         self._pieces.require(*needs)
         text = json.dumps([__version__, name, key], sort_keys=True, allow_nan=False)
         digests = {other: self._pieces.digest(other) for other in needs}
-        return {"key": hashlib.sha256(text.encode()).hexdigest(), "made_from": digests}
+        return MadeFrom(key=hashlib.sha256(text.encode()).hexdigest(), made_from=digests)
 
     def _install(
-        self, name: str, made_from: dict[str, Any], build: Callable[[Path], None], seconds: Callable[[], float]
+        self, name: str, made_from: MadeFrom, build: Callable[[Path], None], seconds: Callable[[], float]
     ) -> None:
         """Build a piece under another name, and give it its own when all is on the disk."""
         final = self.folder / name
@@ -148,8 +166,14 @@ class Run:
             unfinished.rename(final)
             _sync_one(final.parent)
             _remove(old)
-            took = {"seconds": round(seconds(), 3), "at": round(time.time(), 3)}
-            self._pieces.record(name, {**made_from, **took, "files": self._pieces.files(name)})
+            record = PieceRecord(
+                key=made_from.key,
+                made_from=made_from.made_from,
+                files=self._pieces.files(name),
+                seconds=round(seconds(), 3),
+                at=round(time.time(), 3),
+            )
+            self._pieces.record(name, record)
         self._used.add(name)
 
 
@@ -162,10 +186,10 @@ class Pieces:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._hashes: dict[Path, tuple[int, int, str]] = {}
-        self._entries: dict[str, Any] = {}
+        self._entries: dict[str, PieceRecord] = {}
         self._read = (-1, -1)
 
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, PieceRecord]:
         """What manifest.json says of each piece. DataError when it is damaged or was edited."""
         path = self.folder / MANIFEST
         try:
@@ -180,16 +204,21 @@ class Pieces:
             raise DataError(f"{path} is damaged, or of another edgekd: it does not hold the pieces of a run", hint=hint)
         if content.get("sha256") != _digest(content["pieces"]):
             raise DataError(f"{path} is damaged: it was changed since it was written", hint=hint)
-        self._entries, self._read = content["pieces"], (about.st_size, about.st_mtime_ns)
+        try:
+            self._entries = {name: PieceRecord(**entry) for name, entry in content["pieces"].items()}
+        except TypeError as error:
+            raise DataError(f"{path} is damaged, or of another edgekd: {error}", hint=hint) from None
+        self._read = (about.st_size, about.st_mtime_ns)
         return self._entries
 
-    def record(self, name: str, entry: dict[str, Any] | None) -> None:
+    def record(self, name: str, entry: PieceRecord | None) -> None:
         """Write down a finished piece, or that there is none of this name."""
         entries = {other: known for other, known in self.manifest().items() if other != name}
         if entry is None and len(entries) == len(self.manifest()):
             return
         entries |= {name: entry} if entry else {}
-        write_json(self.folder / MANIFEST, {"pieces": entries, "sha256": _digest(entries)})
+        pieces = {other: asdict(known) for other, known in entries.items()}
+        write_json(self.folder / MANIFEST, {"pieces": pieces, "sha256": _digest(pieces)})
 
     def files(self, name: str) -> dict[str, str]:
         """SHA-256 of every file of a piece that is there, by its path below the piece."""
@@ -200,14 +229,14 @@ class Pieces:
 
     def digest(self, name: str) -> str:
         """One digest of all recorded files of a piece: what a piece made from it depends on."""
-        return _digest(self.manifest()[name]["files"])
+        return _digest(self.manifest()[name].files)
 
     def changes(self, name: str) -> list[str]:
         """What is not as it was when the piece was made, as sentences; none when nothing was changed."""
         entry = self.manifest().get(name)
         if entry is None:
             return [f"{name} is not finished"]
-        recorded, there = entry["files"], self.files(name)
+        recorded, there = entry.files, self.files(name)
         words = {file: "was removed" for file in recorded.keys() - there.keys()}
         words |= {file: "was added" for file in there.keys() - recorded.keys()}
         words |= {file: "was changed" for file in there.keys() & recorded.keys() if there[file] != recorded[file]}
@@ -228,7 +257,7 @@ class Pieces:
         entries = self.manifest()
         changes = [change for name in sorted(entries) for change in self.changes(name)]
         for name, entry in sorted(entries.items()):
-            for other, digest in entry["made_from"].items():
+            for other, digest in entry.made_from.items():
                 if other not in entries or self.digest(other) != digest:
                     changes.append(f"{name} was made from another {other}")
         return changes

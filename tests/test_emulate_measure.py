@@ -11,7 +11,7 @@ from edgekd.contracts.board import load_board
 from edgekd.contracts.errors import EdgekdError
 from edgekd.emulate.compiler import Image, compile_image, empty_flash_bytes, find_compiler
 from edgekd.emulate.machine import Machine
-from edgekd.emulate.measure import OWN, Layer, ProfiledCall, measure, microjoules, milliseconds
+from edgekd.emulate.measure import OWN, ProfiledCall, ProfiledLayer, measure, microjoules, milliseconds
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
@@ -97,9 +97,9 @@ def test_every_function_that_was_called_has_its_figures(image):
 
 def test_layers_are_the_call_sites_in_order_and_sum_up(image):
     layers = [
-        Layer(name="cell", function="dense", macs=16, bytes=16),
-        Layer(name="head", function="dense", macs=32, bytes=32),
-        Layer(name="never", function="softmax", macs=5),
+        ProfiledLayer(name="cell", function="dense", macs=16, bytes=16),
+        ProfiledLayer(name="head", function="dense", macs=32, bytes=32),
+        ProfiledLayer(name="never", function="softmax", macs=5),
     ]
     found = measure(image, "model_predict", calls(20), layers=layers)
     assert [(one.name, one.function, one.calls, one.macs, one.bytes) for one in found.layers] == [

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgekd.contracts.errors import ModelError
 from edgekd.export.tflite import float_tflite, quantized_tflite
-from edgekd.models.onnx_graph import GraphBuilder
+from edgekd.models.onnx_graph import OnnxGraphBuilder
 from edgekd.program import reference
 from edgekd.program.interpreters import TfliteMicro
 from edgekd.program.program import Program
@@ -25,7 +25,7 @@ BINARY, UNARY = ("Add", "Sub", "Mul"), ("Sigmoid", "Tanh")
 
 
 def operator(op: str, bits: int, ranges: dict[str, tuple[float, float]], length: int = 16) -> bytes:
-    graph = GraphBuilder("one")
+    graph = OnnxGraphBuilder("one")
     operands = ["a", "b"] if op in BINARY else ["a"]
     graph.add(op, operands, "y")
     model = graph.model({name: length for name in operands}, {"y": length})
@@ -104,7 +104,7 @@ def test_fully_connected(
     rng = np.random.default_rng(seed)
     inputs, outputs = shape
     weight = (rng.normal(size=(outputs, inputs)) * size * 10.0 ** rng.uniform(-2, 0, (outputs, 1))).astype(np.float32)
-    graph = GraphBuilder("one")
+    graph = OnnxGraphBuilder("one")
     name = graph.dense("x", weight, rng.normal(size=outputs).astype(np.float32), "dense" if relu else "y")
     if relu:
         graph.add("Relu", [name], "y")
@@ -138,7 +138,7 @@ def test_wrong_inputs_are_named() -> None:
 
 
 def test_a_float_model_is_refused() -> None:
-    graph = GraphBuilder("one")
+    graph = OnnxGraphBuilder("one")
     graph.add("Add", ["a", "b"], "y")
     program = read_tflite(float_tflite(graph.model({"a": 4, "b": 4}, {"y": 4})))
     x = np.zeros((3, 4), np.float32)

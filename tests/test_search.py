@@ -80,7 +80,7 @@ def searched(points: list[Candidate], wanted: int, seed: int, size: int = 8) -> 
     study, names = Sampler(points, size, seed), []
     while len(names) < wanted and (ours := study.ask([], wanted - len(names))):
         assert len(ours) <= size
-        study.tell({one.name: measured(one) for one in ours})
+        study.tell({candidate: measured(candidate) for candidate in ours})
         names += [one.name for one in ours]
     return names
 

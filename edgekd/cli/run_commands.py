@@ -4,7 +4,7 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -118,10 +118,10 @@ def compress(
     config = limit_search(file, candidates, time)
     folder = out or Path("runs") / config.name
     with show(quiet) as progress:
-        options = _load(progress, workers, time)
+        processes, seconds = _load(progress, workers, time)
         from edgekd.pipeline import stages
 
-        result = stages.compress(config, folder, progress, **options)
+        result = stages.compress(config, folder, progress, seconds=seconds, workers=processes)
     print_result(result.to_dict(), json_, lambda: _show_report(result, folder))
 
 
@@ -148,10 +148,10 @@ def search(
     if resume and not started:
         raise ConfigError(f"{folder} holds no search to go on with", hint="leave out --resume, or name its --out")
     with show(quiet) as progress:
-        options = _load(progress, workers, time)
+        processes, seconds = _load(progress, workers, time)
         from edgekd.pipeline import stages
 
-        candidates_on_front = stages.explore(config, folder, progress, **options)
+        candidates_on_front = stages.explore(config, folder, progress, seconds=seconds, workers=processes)
     points = [
         FrontPoint(name=candidate.name, val=result.val, measured=result.measured)
         for candidate, result in candidates_on_front.items()
@@ -162,14 +162,14 @@ def search(
         say(f"next: edgekd compress {file}, which verifies, chooses and reports")
 
 
-def _load(progress: "Progress", workers: int | None, seconds: float | None) -> dict[str, Any]:
-    """Load what a search needs, and return its options."""
+def _load(progress: "Progress", workers: int | None, seconds: float | None) -> tuple[int, float]:
+    """Load what a search needs, and return how many workers it has and for how many seconds."""
     progress.start("loading", 1)
     from edgekd.pipeline import stages  # noqa: F401
     from edgekd.search.executor import most_processes
 
     progress.finish()
-    return {"workers": workers or most_processes(), "seconds": math.inf if seconds is None else seconds}
+    return workers or most_processes(), math.inf if seconds is None else seconds
 
 
 def front(

@@ -8,7 +8,7 @@
     machine.profile("model_run", x, y).calls             # cycles of every function that model_run calls, in order
 
 What is not modelled: peripherals (except those that `map_device` adds, and the page of the system control block, as
-plain memory), interrupts, caches (but see `Run.cycles_high`), and the Cortex-M0+'s fault on unaligned access.
+plain memory), interrupts, caches (but see `CallTotals.cycles_high`), and the Cortex-M0+'s fault on unaligned access.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from edgekd.contracts.errors import EdgekdError, ToolMissing
 from edgekd.emulate.compiler import Image, Symbol
-from edgekd.emulate.trace import BlockTable, Profile, Run, profile, run_cost
+from edgekd.emulate.trace import BlockTable, CallTotals, Profile, profile, run_cost
 
 Argument = int | float | str | NDArray[np.generic]
 
@@ -70,7 +70,7 @@ class Machine:
         self._traced_instructions = 0
         self._bad_access = ""
         self._stack_bytes = 0
-        self._last: Run | None = None
+        self._last: CallTotals | None = None
         self._ram = _memory(self.board.ram_bytes)
         self._scratch = _memory(SCRATCH_BYTES)
         self._uc = self._map_memory()
@@ -178,7 +178,7 @@ class Machine:
         self._uc.hook_add(code, lambda *_: action(), begin=address, end=address)
 
     @property
-    def last(self) -> Run:
+    def last(self) -> CallTotals:
         """Cost of the last call that returned."""
         self._check_counting()
         if self._last is None:

@@ -20,7 +20,7 @@ from edgekd.contracts.errors import EdgekdError
 from edgekd.contracts.results import FunctionCost, LayerCost, Measurement
 from edgekd.emulate.compiler import Image, empty_flash_bytes
 from edgekd.emulate.machine import Argument, Machine
-from edgekd.emulate.trace import CallCost, Profile, Run
+from edgekd.emulate.trace import CallCost, CallTotals, Profile
 
 OWN = "(own)"
 """Name of the row with what is around the layers: loops, callees that the compiler put in line, the entry itself."""
@@ -44,7 +44,7 @@ class ProfiledCall:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layer:
+class ProfiledLayer:
     """What is known of a layer before it runs: `function` is called for it, once per call site, in this order."""
 
     name: str
@@ -56,7 +56,12 @@ class Layer:
 
 
 def measure(
-    image: Image, entry: str, calls: Iterable[ProfiledCall], *, inside: Sequence[str] = (), layers: Sequence[Layer] = ()
+    image: Image,
+    entry: str,
+    calls: Iterable[ProfiledCall],
+    *,
+    inside: Sequence[str] = (),
+    layers: Sequence[ProfiledLayer] = (),
 ) -> Measurement:
     """Make `calls` in order on a board that was just reset, and report the most expensive call of `entry`.
 
@@ -64,7 +69,7 @@ def measure(
     are written in place, so results can be compared. EdgekdError for faults, and when `entry` is never called.
     """
     machine = Machine(image)
-    runs: dict[str, list[Run]] = {}
+    runs: dict[str, list[CallTotals]] = {}
     profiles: list[Profile] = []
     for call in calls:
         for variable, content in call.memory.items():
@@ -111,7 +116,7 @@ def microjoules(board: Board, cycles: float) -> float:
     return milliseconds(board, cycles) * board.active_current_ma * board.supply_v
 
 
-def _function_run(board: Board, runs: list[Run]) -> FunctionCost:
+def _function_run(board: Board, runs: list[CallTotals]) -> FunctionCost:
     most_expensive = max(runs, key=lambda run: run.cycles)
     return FunctionCost(
         calls=len(runs),
@@ -127,7 +132,7 @@ def _function_run(board: Board, runs: list[Run]) -> FunctionCost:
     )
 
 
-def _layers(profiles: Sequence[Profile], known: Sequence[Layer], entry: str) -> tuple[LayerCost, ...]:
+def _layers(profiles: Sequence[Profile], known: Sequence[ProfiledLayer], entry: str) -> tuple[LayerCost, ...]:
     """The calls by call site in the order of execution, then what is around them; together they are the whole run."""
     left = list(known)
     rows = [_layer(call, left) for profile in profiles for call in profile.calls]
@@ -147,10 +152,10 @@ def _layers(profiles: Sequence[Profile], known: Sequence[Layer], entry: str) -> 
     return (*rows, own)
 
 
-def _layer(call: CallCost, left: list[Layer]) -> LayerCost:
+def _layer(call: CallCost, left: list[ProfiledLayer]) -> LayerCost:
     """Take the first layer that is still `left` for this function; other calls (memcpy) go by their own name."""
     index = next((i for i, layer in enumerate(left) if layer.function == call.name), None)
-    layer = Layer(name=call.name, function=call.name) if index is None else left.pop(index)
+    layer = ProfiledLayer(name=call.name, function=call.name) if index is None else left.pop(index)
     macs = layer.macs * call.calls
     return LayerCost(
         name=layer.name,

@@ -16,7 +16,7 @@ Addresses = NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
-class Run:
+class CallTotals:
     """What one call cost. `cycles` by the timing table (timing.py) with zero-wait flash.
 
     `cycles_high` adds to the table's high figures an upper bound for flash wait states: every line of code fetched from
@@ -32,7 +32,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class FunctionCost:
+class FunctionShare:
     """Share of one function in a run, without what it calls."""
 
     name: str
@@ -56,14 +56,14 @@ class CallCost:
 class Profile:
     """Where the cycles of one call went: `own` + `calls` + `outside` = `run`, and so do all `functions`."""
 
-    run: Run
-    own: FunctionCost
+    run: CallTotals
+    own: FunctionShare
     """The profiled function itself, without what it calls."""
     calls: tuple[CallCost, ...]
     """What the profiled function calls, in the order of first execution."""
-    outside: FunctionCost
+    outside: FunctionShare
     """Code around the profiled function, when it is not the one that was called."""
-    functions: tuple[FunctionCost, ...]
+    functions: tuple[FunctionShare, ...]
     """Every function that ran, most cycles first."""
 
 
@@ -136,7 +136,7 @@ class BlockTable:
         return np.cumsum(change)
 
     def wait_cycles(self, rows: NDArray[np.intp]) -> int:
-        """Upper bound for flash wait states; the model is in `Run`."""
+        """Upper bound for flash wait states; the model is in `CallTotals`."""
         board = self.board
         counts = np.bincount(rows, minlength=len(self._sizes))
         lines: set[int] = set()
@@ -155,14 +155,14 @@ class BlockTable:
         return board.flash_wait_states * (fetches + loads)
 
 
-def run_cost(table: BlockTable, trace: Addresses, sizes: dict[int, int], stack_bytes: int) -> Run:
+def run_cost(table: BlockTable, trace: Addresses, sizes: dict[int, int], stack_bytes: int) -> CallTotals:
     """Cost of the call that left this trace."""
     rows = table.rows(trace, sizes)
     low, usual, high = table.cycles(rows, table.taken(trace, rows)).sum(axis=0).tolist()
-    return Run(int(table.instructions(rows).sum()), low, usual, high + table.wait_cycles(rows), stack_bytes)
+    return CallTotals(int(table.instructions(rows).sum()), low, usual, high + table.wait_cycles(rows), stack_bytes)
 
 
-def profile(table: BlockTable, trace: Addresses, sizes: dict[int, int], inside: Symbol, run: Run) -> Profile:
+def profile(table: BlockTable, trace: Addresses, sizes: dict[int, int], inside: Symbol, run: CallTotals) -> Profile:
     """Tell apart the calls that function `inside` makes; exact for tail calls and for any number of executions."""
     rows = table.rows(trace, sizes)
     taken = table.taken(trace, rows)
@@ -170,9 +170,9 @@ def profile(table: BlockTable, trace: Addresses, sizes: dict[int, int], inside: 
     owner = _owners(trace, table.depth(trace, rows, taken), inside)
     return Profile(
         run=run,
-        own=FunctionCost(inside.name, *map(int, costs[:, owner == _OWN].sum(axis=1))),
+        own=FunctionShare(inside.name, *map(int, costs[:, owner == _OWN].sum(axis=1))),
         calls=_calls(table.image, trace, table.ends(trace, rows), owner, costs),
-        outside=FunctionCost("", *map(int, costs[:, owner == _OUTSIDE].sum(axis=1))),
+        outside=FunctionShare("", *map(int, costs[:, owner == _OUTSIDE].sum(axis=1))),
         functions=_functions(table.image, trace, costs),
     )
 
@@ -217,7 +217,7 @@ def _calls(
     return tuple(CallCost(name, address, *sums) for (address, name), sums in sites.items())
 
 
-def _functions(image: Image, trace: Addresses, costs: NDArray[np.int64]) -> tuple[FunctionCost, ...]:
+def _functions(image: Image, trace: Addresses, costs: NDArray[np.int64]) -> tuple[FunctionShare, ...]:
     unique, inverse = np.unique(trace, return_inverse=True)
     totals: dict[str, list[int]] = {}
     instructions, cycles = (np.bincount(inverse, row) for row in costs)
@@ -225,7 +225,7 @@ def _functions(image: Image, trace: Addresses, costs: NDArray[np.int64]) -> tupl
         total = totals.setdefault(_name(image, address), [0, 0])
         total[0] += int(ran)
         total[1] += int(took)
-    functions = (FunctionCost(name, *total) for name, total in totals.items())
+    functions = (FunctionShare(name, *total) for name, total in totals.items())
     return tuple(sorted(functions, key=lambda cost: (-cost.cycles, cost.name)))
 
 

@@ -12,7 +12,7 @@ from edgekd.contracts.errors import DataError, EdgekdError, ToolMissing
 from edgekd.contracts.results import Measurement
 from edgekd.emulate.compiler import Image, Profile, check_syntax, compile_image, find_compiler
 from edgekd.emulate.graph_harness import run_calls
-from edgekd.emulate.measure import Layer, measure
+from edgekd.emulate.measure import ProfiledLayer, measure
 from edgekd.evaluate.firmware import MEASURED_WINDOWS
 from edgekd.program import reference
 from edgekd.program.graph_inputs import random_inputs
@@ -59,7 +59,8 @@ class Generated:
         """
         code = self.code
         layers = [
-            Layer(name=layer.name, function=layer.function, macs=layer.macs, bytes=layer.bytes) for layer in code.layers
+            ProfiledLayer(name=layer.name, function=layer.function, macs=layer.macs, bytes=layer.bytes)
+            for layer in code.layers
         ]
         windows = random_inputs(self.program, MEASURED_WINDOWS)
         calls = run_calls(code.entry, code.variables, windows, code.inputs, code.init)

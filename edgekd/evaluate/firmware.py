@@ -22,7 +22,7 @@ from edgekd.data.windows import evenly_spaced
 from edgekd.emulate.compiler import Compiler, Image, Profile, compile_image
 from edgekd.emulate.host import HostLibrary
 from edgekd.emulate.machine import Machine
-from edgekd.emulate.measure import Layer, ProfiledCall, measure
+from edgekd.emulate.measure import ProfiledCall, ProfiledLayer, measure
 from edgekd.evaluate.runtimes import Forecasts, forecast_model
 from edgekd.program.arena import arena_bytes
 from edgekd.program.package import TFLM, Deployed, load_model
@@ -175,7 +175,7 @@ def measure_firmware(native: Firmware, image: Image, library: HostLibrary, raw: 
     ]
     predict = native.entry("predict")
     layers = [
-        Layer(name=f"{graph}: {one.name}", function=one.function, macs=one.macs, bytes=one.bytes)
+        ProfiledLayer(name=f"{graph}: {one.name}", function=one.function, macs=one.macs, bytes=one.bytes)
         for graph, code in native.code.graphs.items()
         for one in code.layers
     ]

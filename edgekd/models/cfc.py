@@ -17,7 +17,7 @@ from torch import Tensor
 from edgekd.contracts.declarations import ModelKind
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.gates import gate_constants, gate_graph, gate_inputs, spread_time_constants
-from edgekd.models.onnx_graph import GraphBuilder
+from edgekd.models.onnx_graph import OnnxGraphBuilder
 from edgekd.models.population import Params, Population, uniform
 
 KIND = ModelKind(
@@ -68,7 +68,7 @@ class Cfc(Population):
         return states
 
     def cell_graph(self, params: Params) -> onnx.ModelProto:
-        graph, units = GraphBuilder("cell"), len(params["time_bias"])
+        graph, units = OnnxGraphBuilder("cell"), len(params["time_bias"])
         operands = gate_constants(graph, GATES, params)
         fast, slow, time = gate_graph(graph, "h", GATES, operands, units, "")
         graph.add("Tanh", [fast], "cell.fast")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from edgekd.models.fake_quant import FakeQuantizer
-from edgekd.models.onnx_graph import GraphBuilder
+from edgekd.models.onnx_graph import OnnxGraphBuilder
 from edgekd.models.population import Params, Population, steps
 
 SHORTEST = 1.05
@@ -34,7 +34,7 @@ def gate_inputs(
 
 
 def gate_graph(
-    graph: GraphBuilder, state: str, gates: Sequence[str], operands: tuple[str, str], units: int, number: str
+    graph: OnnxGraphBuilder, state: str, gates: Sequence[str], operands: tuple[str, str], units: int, number: str
 ) -> list[str]:
     """Add the product of all gates with [x, state] to a graph, as views of one value: their names."""
     joined = graph.add("Concat", ["x", state], f"cell.joined{number}", axis=1)
@@ -45,7 +45,7 @@ def gate_graph(
     ]
 
 
-def gate_constants(graph: GraphBuilder, gates: Sequence[str], params: Params) -> tuple[str, str]:
+def gate_constants(graph: OnnxGraphBuilder, gates: Sequence[str], params: Params) -> tuple[str, str]:
     """Add the weights and biases of all gates to a graph: their names."""
     weight = graph.constant("cell.pre.weight", torch.cat([params[f"{gate}_weight"] for gate in gates]))
     bias = graph.constant("cell.pre.bias", torch.cat([params[f"{gate}_bias"] for gate in gates]))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from edgekd.contracts.declarations import ModelKind
 from edgekd.models.fake_quant import FakeQuantizer
-from edgekd.models.onnx_graph import GraphBuilder
+from edgekd.models.onnx_graph import OnnxGraphBuilder
 from edgekd.models.population import Params, Population, steps, uniform
 
 KIND = ModelKind(
@@ -68,7 +68,7 @@ class Gru(Population):
 
     def cell_graph(self, params: Params) -> onnx.ModelProto:
         """X [1, I], h [1, H] -> next [1, H]."""
-        graph, units = GraphBuilder("cell"), len(params["new_bias"])
+        graph, units = OnnxGraphBuilder("cell"), len(params["new_bias"])
         z = graph.add("Concat", ["x", "h"], "cell.joined", axis=1)
         graph.dense(z, params["update_weight"], params["update_bias"], "cell.update")
         graph.add("Sigmoid", ["cell.update"], "cell.update_gate")

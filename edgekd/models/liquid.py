@@ -17,7 +17,7 @@ from torch import Tensor
 from edgekd.contracts.declarations import ModelKind
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.gates import gate_constants, gate_graph, gate_inputs, spread_time_constants
-from edgekd.models.onnx_graph import STEP, GraphBuilder
+from edgekd.models.onnx_graph import STEP, OnnxGraphBuilder
 from edgekd.models.population import Params, Population, uniform
 
 KIND = ModelKind(
@@ -73,7 +73,7 @@ class Liquid(Population):
         """X [1, I], h [1, H] -> next [1, H]. Euler steps after the first have their number at the end of their names;
         the weights are shared.
         """
-        graph, units, last = GraphBuilder("cell"), len(params["limit"]), self.shape.euler_steps - 1
+        graph, units, last = OnnxGraphBuilder("cell"), len(params["limit"]), self.shape.euler_steps - 1
         operands = gate_constants(graph, GATES, params)
         limit = graph.constant("limit", step_limit(params, self.shape.euler_steps)[None])
         h = "h"

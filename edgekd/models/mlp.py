@@ -6,7 +6,7 @@ from torch import Tensor
 
 from edgekd.contracts.declarations import ModelKind
 from edgekd.models.fake_quant import FakeQuantizer
-from edgekd.models.onnx_graph import GraphBuilder, readout
+from edgekd.models.onnx_graph import OnnxGraphBuilder, readout
 from edgekd.models.population import Params, Population, linear, uniform
 
 KIND = ModelKind(
@@ -40,7 +40,7 @@ class Mlp(Population):
 
     def head_graph(self, params: Params) -> onnx.ModelProto:
         """Input [1, I] -> y [1, O]: the hidden layer and the head in one graph."""
-        graph = GraphBuilder("head")
+        graph = OnnxGraphBuilder("head")
         graph.dense("input", params["hidden_weight"], params["hidden_bias"], "hidden")
         state = graph.add("Relu", ["hidden"], "state")
         y = readout(graph, state, params)

@@ -14,7 +14,7 @@ OPSET = 17
 Values = Tensor | NDArray[np.float32]
 
 
-class GraphBuilder:
+class OnnxGraphBuilder:
     """Nodes and constants in order; `add` names the one output of a node."""
 
     def __init__(self, name: str) -> None:
@@ -80,12 +80,12 @@ def trained_name(value: str, ranges: Mapping[str, str]) -> str:
 
 def state_head(params: Mapping[str, Tensor], units: int) -> onnx.ModelProto:
     """H [1, H] -> y [1, O], through R values when the head is low-rank."""
-    graph = GraphBuilder("head")
+    graph = OnnxGraphBuilder("head")
     y = readout(graph, "h", params)
     return graph.model({"h": units}, {y: len(params["out_bias"])})
 
 
-def readout(graph: GraphBuilder, h: str, params: Mapping[str, Tensor]) -> str:
+def readout(graph: OnnxGraphBuilder, h: str, params: Mapping[str, Tensor]) -> str:
     """Add the head of every kind to a graph: the name of the state [1, H] -> that of the output."""
     if "down_weight" in params:
         h = graph.dense(h, params["down_weight"], None, "head.code")

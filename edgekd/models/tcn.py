@@ -13,7 +13,7 @@ from torch import Tensor
 
 from edgekd.contracts.declarations import ModelKind
 from edgekd.models.fake_quant import FakeQuantizer
-from edgekd.models.onnx_graph import GraphBuilder, readout
+from edgekd.models.onnx_graph import OnnxGraphBuilder, readout
 from edgekd.models.population import Params, Population, linear, uniform
 
 KIND = ModelKind(
@@ -31,7 +31,7 @@ DEEPEST = 12
 
 
 @dataclass(frozen=True)
-class Layer:
+class Convolution:
     """A convolution: `kernel` places wide, from `inputs` places to `outputs`."""
 
     name: str
@@ -40,14 +40,14 @@ class Layer:
     outputs: int
 
 
-def layers(patches: int) -> list[Layer]:
+def layers(patches: int) -> list[Convolution]:
     """The convolutions that lead from N patches to one place."""
-    stack: list[Layer] = []
+    stack: list[Convolution] = []
     places = patches
     while places > 1 or not stack:
         kernel = min(places, 4 if places % 2 == 0 else 3)
         after = (places - kernel) // STRIDE + 1
-        stack.append(Layer(f"conv{len(stack)}", kernel, places, after))
+        stack.append(Convolution(f"conv{len(stack)}", kernel, places, after))
         places = after
     return stack
 
@@ -91,7 +91,7 @@ class Tcn(Population):
 
     def head_graph(self, params: Params) -> onnx.ModelProto:
         """Input [1, N * F + F] -> y [1, O]: the convolutions and the head in one graph."""
-        graph, units = GraphBuilder("head"), len(params["conv0_bias"])
+        graph, units = OnnxGraphBuilder("head"), len(params["conv0_bias"])
         patches, columns = self.shape.patches, self.shape.columns
         length = patches * columns
         starts = [
@@ -123,7 +123,7 @@ class Tcn(Population):
         return places.get(name, 1)
 
 
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor, layer: Layer) -> Tensor:
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor, layer: Convolution) -> Tensor:
     """X [P, B, places, C], weight [P, O, kernel * C], bias [P, O] -> [P, B, places', O]."""
     reach = STRIDE * (layer.outputs - 1) + 1
     seen = torch.cat([x[:, :, place : place + reach : STRIDE] for place in range(layer.kernel)], dim=3)

@@ -77,7 +77,7 @@ class _Exploration:
             self._learn(jobs, number)
             sampler.tell(
                 {
-                    candidate.name: (
+                    candidate: (
                         objectives(self.config, self.scores[candidate]),
                         over_limits(self.config, self.scores[candidate]),
                     )

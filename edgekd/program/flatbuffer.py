@@ -17,7 +17,7 @@ _FORMATS = {"int8": "<b", "uint8": "<B", "bool": "<?", "int32": "<i", "uint32": 
 
 
 @dataclass(frozen=True)
-class Table:
+class FlatbufferTable:
     """One table of a flatbuffer. Fields are read by their number in the schema; an absent one gives the default."""
 
     content: bytes
@@ -32,18 +32,18 @@ class Table:
     def integer(self, field: int, kind: str = "int32", default: int = 0) -> int:
         return int(self.scalar(field, kind, default))
 
-    def table(self, field: int, what: str) -> "Table | None":
+    def table(self, field: int, what: str) -> "FlatbufferTable | None":
         """A table the field points to, or None."""
         at = self._field(field)
-        return None if at is None else Table(self.content, self._follow(at), what)
+        return None if at is None else FlatbufferTable(self.content, self._follow(at), what)
 
-    def tables(self, field: int, what: str) -> list["Table"]:
+    def tables(self, field: int, what: str) -> list["FlatbufferTable"]:
         """A vector of tables."""
         at = self._field(field)
         if at is None:
             return []
         start, count = self._vector(at, 4)
-        return [Table(self.content, self._follow(start + 4 * i), f"{what} {i}") for i in range(count)]
+        return [FlatbufferTable(self.content, self._follow(start + 4 * i), f"{what} {i}") for i in range(count)]
 
     def array(self, field: int, dtype: str) -> NDArray[Any] | None:
         """A vector of numbers, not copied; None when absent."""
@@ -84,9 +84,9 @@ class Table:
         return start + 4, count
 
 
-def root(content: bytes, what: str) -> Table:
+def root(content: bytes, what: str) -> FlatbufferTable:
     """The root table of a file."""
-    return Table(content, int(_unpack(content, 0, "<I", what)), what)
+    return FlatbufferTable(content, int(_unpack(content, 0, "<I", what)), what)
 
 
 def _unpack(content: bytes, at: int, form: str, what: str) -> int | float | bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgekd.contracts.errors import ModelError
-from edgekd.program.flatbuffer import Table, root
+from edgekd.program.flatbuffer import FlatbufferTable, root
 from edgekd.program.model_file import require_tflite
 from edgekd.program.ops import OPERATORS
 from edgekd.program.program import Op, Options, Program, Quantization, Tensor
@@ -56,7 +56,7 @@ def read_tflite(content: bytes) -> Program:
 
 
 def _other_graph(
-    subgraphs: list[Table], buffers: list[Table], codes: list[str], index: int
+    subgraphs: list[FlatbufferTable], buffers: list[FlatbufferTable], codes: list[str], index: int
 ) -> tuple[tuple[Tensor, ...], tuple[Op, ...]]:
     """Tensors and operators of a graph that an operator calls."""
     if not 0 < index < len(subgraphs):
@@ -66,14 +66,14 @@ def _other_graph(
     return tensors, tuple(_op(i, table, codes, tensors) for i, table in enumerate(tables))
 
 
-def _operator_name(code: Table) -> str:
+def _operator_name(code: FlatbufferTable) -> str:
     """The operator's name, or a description of one that is not supported; only those in use are refused."""
     number = max(code.integer(0, "int8"), code.integer(3, "int32"))
     custom = code.text(1)
     return operator_name(number, custom if OPERATOR_NAMES[number : number + 1] == ("CUSTOM",) else "")
 
 
-def _tensor(table: Table, buffers: list[Table]) -> Tensor:
+def _tensor(table: FlatbufferTable, buffers: list[FlatbufferTable]) -> Tensor:
     name = table.text(3)
     what = f"{table.what} '{name}'"
     number = table.integer(1, "int8")
@@ -96,7 +96,7 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
     )
 
 
-def _shape(table: Table, what: str) -> tuple[int, ...]:
+def _shape(table: FlatbufferTable, what: str) -> tuple[int, ...]:
     raw = table.array(0, "int32")
     shape = () if raw is None else tuple(int(size) for size in raw)
     if shape[:1] == (-1,):
@@ -108,7 +108,7 @@ def _shape(table: Table, what: str) -> tuple[int, ...]:
     return shape
 
 
-def _quantization(table: Table, shape: tuple[int, ...], what: str) -> Quantization | None:
+def _quantization(table: FlatbufferTable, shape: tuple[int, ...], what: str) -> Quantization | None:
     params = table.table(4, what)
     scale = None if params is None else params.array(2, "float32")
     if params is None or scale is None or len(scale) == 0:
@@ -127,7 +127,9 @@ def _quantization(table: Table, shape: tuple[int, ...], what: str) -> Quantizati
     return Quantization(scale=scale.astype(np.float32), zero_point=zero_point, axis=axis)
 
 
-def _constant(table: Table, buffers: list[Table], shape: tuple[int, ...], dtype: str, what: str) -> NDArray[Any] | None:
+def _constant(
+    table: FlatbufferTable, buffers: list[FlatbufferTable], shape: tuple[int, ...], dtype: str, what: str
+) -> NDArray[Any] | None:
     """The values of a constant; None for a value that is computed (it names an empty buffer)."""
     index = table.integer(2, "uint32")
     if index >= len(buffers):
@@ -156,7 +158,7 @@ def _nibbles(data: NDArray[Any], count: int) -> NDArray[np.int8]:
     return np.where(pairs > 7, pairs - 16, pairs).astype(np.int8)
 
 
-def _op(index: int, table: Table, codes: list[str], tensors: tuple[Tensor, ...]) -> Op:
+def _op(index: int, table: FlatbufferTable, codes: list[str], tensors: tuple[Tensor, ...]) -> Op:
     code = table.integer(0, "uint32")
     if code >= len(codes):
         raise ModelError(f"operator {index} names operator code {code} of {len(codes)}")
@@ -186,7 +188,7 @@ def _way_out(kind: str) -> str:
     return f"supported: {', '.join(OPERATORS)}"
 
 
-def _options(kind: str, operator: Table, what: str) -> Options:
+def _options(kind: str, operator: FlatbufferTable, what: str) -> Options:
     values: Options = {}
     wanted = OPERATORS[kind].options_table
     number, table = operator.integer(3, "uint8"), operator.table(4, f"{what} options")
@@ -208,7 +210,7 @@ def _options(kind: str, operator: Table, what: str) -> Options:
     return values
 
 
-def _indices(table: Table, field: int, count: int, what: str, *, optional: bool = False) -> tuple[int, ...]:
+def _indices(table: FlatbufferTable, field: int, count: int, what: str, *, optional: bool = False) -> tuple[int, ...]:
     raw = table.array(field, "int32")
     indices = () if raw is None else tuple(int(i) for i in raw)
     lowest = -1 if optional else 0

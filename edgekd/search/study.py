@@ -10,7 +10,9 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pydantic import JsonValue
 
 from edgekd import __version__
 from edgekd.contracts.candidate import Candidate
@@ -18,6 +20,10 @@ from edgekd.contracts.config import Config
 from edgekd.contracts.errors import EdgekdError
 from edgekd.run import Progress
 from edgekd.search.sampler import Objectives, parameters
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
 
 NAME, RESULT = "name", "result"
 
@@ -28,7 +34,7 @@ class Trial:
 
     candidate: Candidate
     objectives: Objectives
-    result: Mapping[str, Any]
+    result: Mapping[str, JsonValue]
 
 
 def study_name(config: Config, table_sha256: str) -> str:
@@ -62,7 +68,7 @@ class StudyFile:
                 path.unlink()
             self._add(list(self._told.values()))
 
-    def _held(self) -> dict[str, Any]:
+    def _held(self) -> "dict[str, FrozenTrial]":
         """Trials of the file by name; none when there is no file."""
         if not self._path.exists():
             return {}
@@ -85,7 +91,7 @@ class StudyFile:
             for trial in trials
         )
 
-    def _study(self) -> Any:
+    def _study(self) -> "Study":
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -99,7 +105,7 @@ class StudyFile:
             )
 
 
-def _same(held: Any, trial: Trial) -> bool:
+def _same(held: "FrozenTrial", trial: Trial) -> bool:
     """Whether a trial of the file says what is known."""
     return bool(
         held.values == list(trial.objectives)

@@ -17,7 +17,7 @@ from edgekd.contracts.errors import DataError
 from edgekd.data.table.magnitude import unreasonable
 from edgekd.data.table.parse import Columns, Texts, sequence_text
 from edgekd.data.table.read import SAMPLES, read_file
-from edgekd.data.table.series import Name, Notes, Problem, Rows, Series, series_of
+from edgekd.data.table.series import Notes, Problem, Rows, Series, SeriesName, series_of
 from edgekd.tasks import Task
 
 __all__ = ["BUILT_IN", "SAMPLE", "Problem", "Series", "Table", "read_table", "table_path", "target_scale", "unit_of"]
@@ -196,7 +196,7 @@ def _by_code(code: NDArray[np.int32]) -> list[NDArray[np.int64]]:
     return np.split(order, np.flatnonzero(np.diff(code[order])) + 1)
 
 
-def _name(parsed: _Parsed, member: NDArray[np.int64], data: Data) -> Name:
+def _name(parsed: _Parsed, member: NDArray[np.int64], data: Data) -> SeriesName:
     series = parsed.series[member[0]]
     for what, texts, column in (("group", parsed.group, data.group), ("split", parsed.split, "split")):
         if texts is None:
@@ -214,7 +214,7 @@ def _name(parsed: _Parsed, member: NDArray[np.int64], data: Data) -> Name:
                 else f"rows of one value of '{data.series}' need one value of '{column}'",
             )
     split = None if parsed.split is None else parsed.split[member[0]]
-    return Name(series=series, group=parsed.group[member[0]], split=split)
+    return SeriesName(series=series, group=parsed.group[member[0]], split=split)
 
 
 def _too_short(parsed: _Parsed, members: list[NDArray[np.int64]], data: Data, file: str) -> DataError:

@@ -107,7 +107,7 @@ class Rows:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Name:
+class SeriesName:
     """What a series is called, and where it belongs."""
 
     series: str
@@ -115,7 +115,7 @@ class Name:
     split: str | None
 
 
-def series_of(rows: Rows, name: Name, data: Data, task: Task, every: float | None, notes: Notes) -> list[Series]:
+def series_of(rows: Rows, name: SeriesName, data: Data, task: Task, every: float | None, notes: Notes) -> list[Series]:
     """Sort, put on the grid, label, cut at gaps longer than `max_gap`; what is too short for a window is left out."""
     rows = _sorted(rows, name.series, data, notes)
     order, origin, step = _grid(rows, every)
