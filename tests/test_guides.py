@@ -34,6 +34,12 @@ def test_codegen(tmp_path: Path) -> None:
     assert "detector_run" in names and any(name.startswith("detector_quantize_") for name in names)
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="cc is not installed")
+def test_export(finished_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished_run / "out", tmp_path / "runs" / "battery")
+    assert "PASS" in run_blocks("export", tmp_path)
+
+
 @pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 def test_board(finished_run: Path, tmp_path: Path) -> None:
     shutil.copytree(finished_run / "out", tmp_path / "runs" / "battery")
