@@ -89,7 +89,7 @@ def test_validate_has_a_virtual_board_of_its_own(folder: Path) -> None:
 def test_a_virtual_board_needs_no_framework_and_little_memory(folder: Path) -> None:
     code = (
         "import re, sys; from pathlib import Path; from edgekd.deploy.run_model import choose;"
-        "from edgekd.pipeline.device import virtual_board;"
+        "from edgekd.pipeline.on_board import virtual_board;"
         "board = virtual_board(choose(Path('runs/small'))); board.__enter__();"
         "loaded = {'torch', 'tensorflow', 'pandas', 'optuna', 'onnx', 'onnxruntime', 'matplotlib'} & set(sys.modules);"
         "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1], *loaded)"

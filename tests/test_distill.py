@@ -6,7 +6,7 @@ from torch import Tensor
 
 from edgekd.contracts.declarations import distillation_losses
 from edgekd.distill.examples import Examples
-from edgekd.distill.losses.base import LossStep, TrainingStep, hard_loss, masked_l1, masked_mse
+from edgekd.distill.losses.loss_step import LossStep, TrainingStep, hard_loss, masked_l1, masked_mse
 from edgekd.distill.losses.memkd import Changes, memkd, relative_change, step_pairs
 from edgekd.distill.losses.output_cosine import output_cosine
 from edgekd.distill.losses.soft_labels import soft_labels

@@ -11,7 +11,7 @@ from edgekd.contracts.errors import ConfigError
 from edgekd.distill import losses
 from edgekd.distill.examples import Examples
 from edgekd.distill.losses import influence, prototype, saliency, subspace
-from edgekd.distill.losses.base import LossStep, TeacherView
+from edgekd.distill.losses.loss_step import LossStep, TeacherView
 from edgekd.distill.losses.negative import negative
 from edgekd.distill.trainer import Distillation, Recipe, evaluate, fit, forecast, supervised
 from edgekd.models.fake_quant import FakeQuantizer

@@ -20,9 +20,9 @@ from edgekd.emulate.machine import Machine
 from edgekd.tasks import TASKS, task_from_json, task_of
 from edgekd.tasks.classify import Classify
 from edgekd.tasks.estimate import Estimate
+from edgekd.tasks.float_softmax import exponential, softmax
 from edgekd.tasks.forecast import Forecast
 from edgekd.tasks.remaining import Remaining
-from edgekd.tasks.softmax import exponential, softmax
 
 F32 = np.float32
 FIRMWARE = resource("firmware")

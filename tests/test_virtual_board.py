@@ -22,8 +22,8 @@ from edgekd.contracts.board import load_board
 from edgekd.contracts.errors import BoardUnreachable
 from edgekd.deploy.device import Device
 from edgekd.deploy.link import open_link
+from edgekd.deploy.replay import validate
 from edgekd.deploy.run_model import chosen_on
-from edgekd.deploy.validate import validate
 from edgekd.emulate.compiler import Image
 from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.emulate.virtual import VirtualBoard

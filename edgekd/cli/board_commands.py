@@ -66,7 +66,7 @@ def _serve_virtual_board(
     folder: Path, chosen: "Chosen", sketch: str, noise: float, reset_every_s: float | None
 ) -> None:
     """Serve until Ctrl-C or SIGTERM, or until the process that started this one is gone."""
-    from edgekd.pipeline.device import virtual_board
+    from edgekd.pipeline.on_board import virtual_board
 
     parent = os.getppid()
     with virtual_board(chosen, sketch, noise=noise, reset_every_s=reset_every_s or math.inf) as virtual:
@@ -86,7 +86,7 @@ def validate(
 ) -> None:
     """Replay test windows on a board: equal to the last bit, or the first difference; and its cycles."""
     from edgekd.contracts.errors import BoardUnreachable, Disagreement
-    from edgekd.pipeline.device import validate_run
+    from edgekd.pipeline.on_board import validate_run
     from edgekd.progress import show
 
     with show(quiet) as progress:
@@ -166,7 +166,7 @@ def stream(
     every: Annotated[int, typer.Option(help="forecast after every so many samples", min=1)] = 1,
 ) -> None:
     """Feed a recorded group to a board sample by sample; prints each forecast as CSV."""
-    from edgekd.pipeline.device import stream as feed
+    from edgekd.pipeline.on_board import stream as feed
 
     runs = [run] if run else sorted(report.parent.parent for report in Path("runs").glob("*/report/report.json"))
     for order, values in feed(runs, table, group, port, every):

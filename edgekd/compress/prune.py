@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from edgekd.distill.examples import Examples
-from edgekd.distill.losses.base import hard_loss
+from edgekd.distill.losses.loss_step import hard_loss
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.population import Population
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from edgekd.contracts.errors import ConfigError
 from edgekd.distill.examples import Examples
-from edgekd.distill.losses.base import hard_loss_by_window
+from edgekd.distill.losses.loss_step import hard_loss_by_window
 from edgekd.distill.trainer import forecast
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.population import Population

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from edgekd.distill.examples import Examples
 from edgekd.distill.losses import function_of, spec_of
-from edgekd.distill.losses.base import LossStep, TrainingStep, hard_loss, mean_per_member, mixing
+from edgekd.distill.losses.loss_step import LossStep, TrainingStep, hard_loss, mean_per_member, mixing
 from edgekd.distill.optim import Optimizer
 from edgekd.models.fake_quant import FakeQuantizer
 from edgekd.models.population import Population

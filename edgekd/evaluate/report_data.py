@@ -43,12 +43,12 @@ from edgekd.data.table import BUILT_IN
 from edgekd.data.windows import Windows
 from edgekd.distill.trainer import forecast as forecast_all
 from edgekd.evaluate.candidates import STAGE1, read_result
-from edgekd.evaluate.examples import examples_of
 from edgekd.evaluate.findings import Evidence, Findings
 from edgekd.evaluate.runtimes import forecast, forecast_model, load_preprocess, population_runtime
 from edgekd.evaluate.scores import bare_score, score, score_model
 from edgekd.evaluate.selection import board_limits, built, meets_limits
 from edgekd.evaluate.training import load_teacher
+from edgekd.evaluate.training_examples import examples_of
 from edgekd.export.model import load_member
 from edgekd.models.population import Population
 from edgekd.program.package import TFLM

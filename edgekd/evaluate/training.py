@@ -19,10 +19,10 @@ from edgekd.data.prepared import Prepared
 from edgekd.data.preprocess import Preprocess
 from edgekd.distill import losses
 from edgekd.distill.examples import Examples
-from edgekd.distill.losses.base import TeacherView, TrainingStep, masked_mse
+from edgekd.distill.losses.loss_step import TeacherView, TrainingStep, masked_mse
 from edgekd.distill.trainer import Distillation, Recipe, fit, forecast, supervised
 from edgekd.evaluate.candidates import TrainedBatch
-from edgekd.evaluate.examples import examples_of
+from edgekd.evaluate.training_examples import examples_of
 from edgekd.export.model import member_ranges
 from edgekd.models.dlnet import Dlnet
 from edgekd.models.fake_quant import FakeQuantizer

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgekd.contracts.declarations import HardLoss
 from edgekd.tasks.base import F32, Answer, Labels, Task
-from edgekd.tasks.softmax import softmax
+from edgekd.tasks.float_softmax import softmax
 
 
 @dataclass(frozen=True, kw_only=True)

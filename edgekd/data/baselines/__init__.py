@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.data.baselines.base import Baseline, Fitting
+from edgekd.data.baselines.baseline import Baseline, Fitting
 from edgekd.data.baselines.linear import Extrapolation, Line, Mean, Parabola, Persistence, Ridge
 from edgekd.data.baselines.statistics import Forest, Logistic, Majority, NearestMean, Quadratic
 from edgekd.data.preprocess import Preprocess

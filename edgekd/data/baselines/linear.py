@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.data.baselines.base import Baseline, Fitting, best_of
+from edgekd.data.baselines.baseline import Baseline, Fitting, best_of
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.windows import Windows
 from edgekd.tasks.remaining import Remaining

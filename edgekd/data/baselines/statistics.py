@@ -6,10 +6,10 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.data.baselines.base import Baseline, Fitting, best_of
+from edgekd.data.baselines.baseline import Baseline, Fitting, best_of
 from edgekd.data.preprocess import Preprocess
 from edgekd.data.windows import Windows
-from edgekd.tasks.softmax import softmax
+from edgekd.tasks.float_softmax import softmax
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

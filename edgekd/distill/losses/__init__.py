@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from edgekd.contracts.declarations import LossSpec, distillation_losses
-from edgekd.distill.losses.base import LossStep, TeacherView
+from edgekd.distill.losses.loss_step import LossStep, TeacherView
 
 
 def spec_of(name: str) -> LossSpec:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from edgekd.contracts.declarations import LossSpec
 from edgekd.distill.examples import Examples
-from edgekd.distill.losses.base import EPS, LossStep, TeacherView
+from edgekd.distill.losses.loss_step import EPS, LossStep, TeacherView
 
 LOSS = LossSpec(
     name="influence",

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
 from edgekd.contracts.declarations import LossSpec
-from edgekd.distill.losses.base import EPS, LossStep, TeacherView
+from edgekd.distill.losses.loss_step import EPS, LossStep, TeacherView
 from edgekd.models.fake_quant import FakeQuantizer
 
 LOSS = LossSpec(

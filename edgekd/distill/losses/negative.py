@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edgekd.contracts.declarations import LossSpec
 from edgekd.contracts.errors import ConfigError
-from edgekd.distill.losses.base import LossStep, TeacherView
+from edgekd.distill.losses.loss_step import LossStep, TeacherView
 
 LOSS = LossSpec(name="negative", code="nkd", hard="cross_entropy", tasks=("classify",))
 WRONG_CLASSES = 1.5

@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from edgekd.contracts.declarations import LossSpec
-from edgekd.distill.losses.base import EPS, LossStep
+from edgekd.distill.losses.loss_step import EPS, LossStep
 
 LOSS = LossSpec(name="output_cosine", code="cos", hard="mse")
 

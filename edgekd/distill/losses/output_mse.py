@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from edgekd.contracts.declarations import LossSpec
-from edgekd.distill.losses.base import LossStep
+from edgekd.distill.losses.loss_step import LossStep
 
 LOSS = LossSpec(name="output_mse", code="mse", hard="mse")
 

@@ -17,7 +17,7 @@ from torch.nn.functional import smooth_l1_loss
 
 from edgekd.contracts.declarations import LossSpec
 from edgekd.distill.examples import Examples
-from edgekd.distill.losses.base import EPS, LossStep, TeacherView
+from edgekd.distill.losses.loss_step import EPS, LossStep, TeacherView
 from edgekd.distill.losses.soft_labels import softened_divergence
 from edgekd.models.fake_quant import FakeQuantizer
 

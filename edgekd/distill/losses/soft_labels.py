@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from edgekd.contracts.declarations import LossSpec
-from edgekd.distill.losses.base import LossStep
+from edgekd.distill.losses.loss_step import LossStep
 
 LOSS = LossSpec(name="soft_labels", code="soft", hard="cross_entropy", tasks=("classify",))
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from edgekd.contracts.declarations import LossSpec
-from edgekd.distill.losses.base import EPS, LossStep, TeacherView
+from edgekd.distill.losses.loss_step import EPS, LossStep, TeacherView
 from edgekd.models.fake_quant import FakeQuantizer
 
 LOSS = LossSpec(name="subspace", code="sub", hard=None, tasks=("forecast", "estimate", "remaining", "classify"))

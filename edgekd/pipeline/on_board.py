@@ -21,8 +21,8 @@ from edgekd.data.windows import evenly_spaced
 from edgekd.deploy.device import Device
 from edgekd.deploy.link import open_link
 from edgekd.deploy.ports import find_port, list_ports
+from edgekd.deploy.replay import validate
 from edgekd.deploy.run_model import VIRTUAL, Chosen, choose, chosen_on
-from edgekd.deploy.validate import validate
 from edgekd.emulate.compiler import Profile, find_compiler
 from edgekd.emulate.sketch import Sketch, compile_sketch
 from edgekd.emulate.virtual import VirtualBoard
