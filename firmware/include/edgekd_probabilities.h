@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Softmax in float32 without libm: the operations of edgekd/tasks/float_softmax.py in the same order, each rounded once, so
- * that results are equal to those of training's code to the last bit, whatever the compiler's options.
+ * Softmax in float32 without libm: the operations of edgekd/tasks/float_softmax.py in the same order, each rounded once,
+ * so that results are equal to those of training's code to the last bit, whatever the compiler's options.
  */
 #ifndef EDGEKD_PROBABILITIES_H
 #define EDGEKD_PROBABILITIES_H
