@@ -212,3 +212,62 @@ def test_the_example_and_the_sketch_check_themselves(tmp_path: Path) -> None:
     vectors.write_text(text[:start] + text[start:].replace(",", " ^ 1,", 1))
     subprocess.run(["gcc", "-std=c99", *sources, "-o", program], check=True)
     assert subprocess.run([program], check=False).returncode == 1
+
+
+def dilated(rng: np.random.Generator, *, sequence: bool, depthwise: bool) -> bytes:
+    """A dilated convolution of an image [7, 9] or a sequence [9], as converters write it; padded behind, cropped."""
+    block, kernel, channels = 2, 3, 4
+    spatial = [9] if sequence else [7, 9]
+    pads = [[2, 2 + (-(n + 4)) % block] for n in spatial]
+    crops = [[0, (-(n + 4)) % block] for n in spatial]
+    parts = [(n + sum(pad)) // block for n, pad in zip(spatial, pads, strict=True)]
+    made = [n - kernel + 1 for n in parts]
+    images, quant = block ** len(spatial), {"scale": 0.05, "zero_point": 3}
+    result = [n * block - sum(crop) for n, crop in zip(made, crops, strict=True)]
+    height = [1] if sequence else []
+    size = (
+        (1, *(height or [kernel]), kernel, channels)
+        if depthwise
+        else (channels, *(height or [kernel]), kernel, channels)
+    )
+    weights = constant(rng.integers(-127, 128, size), "int8", np.full(channels, 0.01), axis=3 if depthwise else 0)
+    tensors = [
+        Spec(shape=(1, *spatial, channels), **quant),
+        constant([block] * len(spatial)),
+        constant(pads),
+        Spec(shape=(images, *parts, channels), **quant),
+        constant(1),
+        Spec(shape=(images, *height, *parts, channels), **quant),
+        weights,
+        Spec(shape=(images, *height, *made, channels), **quant),
+        Spec(shape=(images, *made, channels), **quant),
+        constant(crops),
+        Spec(shape=(1, *result, channels), **quant),
+    ]
+    options = {"padding": "VALID", "stride_h": 1, "stride_w": 1, "dilation_h": 1, "dilation_w": 1}
+    kind = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
+    if depthwise:
+        options["depth_multiplier"] = 1
+    nodes = [Node(kind="SPACE_TO_BATCH_ND", inputs=[0, 1, 2], outputs=[3], options={})]
+    if sequence:
+        nodes.append(Node(kind="EXPAND_DIMS", inputs=[3, 4], outputs=[5], options={}))
+    nodes.append(Node(kind=kind, inputs=[5 if sequence else 3, 6], outputs=[7], options=options))
+    if sequence:
+        nodes.append(Node(kind="RESHAPE", inputs=[7], outputs=[8], options={}))
+    nodes.append(Node(kind="BATCH_TO_SPACE_ND", inputs=[8 if sequence else 7, 1, 9], outputs=[10], options={}))
+    return build(tensors, nodes, [0], [10])
+
+
+@pytest.mark.parametrize("sequence", [False, True])
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_a_dilated_convolution_in_three_operators_is_one(sequence: bool, depthwise: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    program = read_tflite(dilated(rng, sequence=sequence, depthwise=depthwise))
+    inputs = random_inputs(program, WINDOWS, rng)
+    code = generate(program, "graph")
+    assert len([layer for layer in code.layers if layer.macs]) == 1
+    assert len(code.layers) == (2 if sequence else 1)  # a view that is an output is copied
+    write_files(tmp_path, code.files)
+    library = HostLibrary([tmp_path / name for name in code.sources], [tmp_path], tmp_path, flags=STRICT)
+    run = HostGraph(library, code.entry, code.workspace_bytes, code.inputs, code.outputs)
+    assert_equal(code, run(inputs), reference.run(program, inputs))

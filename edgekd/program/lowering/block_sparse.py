@@ -57,7 +57,7 @@ class Sparse:
 
 
 def blocks_of(rows: PackedWeights, name: str) -> Sparse | None:
-    """PackedWeights as blocks; None if no block-sparse kernel computes them exactly. name: of its arrays."""
+    """Rows as blocks; None if no block-sparse kernel computes them exactly. name: of its arrays."""
     kernel, step, fields = KINDS[rows.x_type]
     starts = _starts(rows.w.shape[1], step)
     places = starts // step

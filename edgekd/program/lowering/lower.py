@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from edgekd.contracts.errors import ModelError
 from edgekd.program.lowering import block_sparse
 from edgekd.program.lowering.builder import GraphBuilder, Node, OpToLower
+from edgekd.program.lowering.dilations import with_dilations
 from edgekd.program.lowering.ir import Buffer, FusedLoop, Graph, Step
 from edgekd.program.lowering.islands import in_integers
 from edgekd.program.model_file import TO_INTEGERS
@@ -23,7 +24,7 @@ def lower(programs: Sequence[Program], *, padded: bool = False) -> list[Graph]:
 
 
 def _lower(program: Program, padded: bool, sparse: bool) -> Graph:
-    program = in_integers(program)
+    program = with_dilations(in_integers(program))
     builder = GraphBuilder(program, padded=padded, sparse=sparse)
     in_float = first_in_float(program)
     if in_float:

@@ -10,7 +10,7 @@ from edgekd.program.lowering.ir import Array, Kernel, Member, Struct, Word
 from edgekd.program.requantize import I64
 
 ROWS = 4
-"""PackedWeights, and inputs, that the kernels take together."""
+"""Rows, and inputs, that the kernels take together."""
 ODD_ROW_LIMIT = 1 << 23
 """A sum of an odd row is what is left of 32 bits above the 8 of the even row."""
 LARGEST_16_BIT_FACTOR_SHIFT = -2

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -126,7 +127,7 @@ class _Shape:
     image: tuple[int, int, int]
     kernel: tuple[int, int]
     out: tuple[int, int]
-    options: dict[str, int | str]
+    options: dict[str, Any]
     groups: int = 1
 
     @classmethod
@@ -161,9 +162,11 @@ class _Shape:
 
 
 def padding_before(
-    options: dict[str, int | str], axis: int, image: Sequence[int], out: Sequence[int], kernel: Sequence[int]
+    options: dict[str, Any], axis: int, image: Sequence[int], out: Sequence[int], kernel: Sequence[int]
 ) -> int:
-    """PackedWeights (axis 0) or columns (1) that SAME puts before an image."""
+    """Rows (axis 0) or columns (1) that are put before an image: those of SAME, or of `lowering.dilations`."""
+    if "pads" in options:
+        return int(options["pads"][axis])
     side = "hw"[axis]
     reach = (kernel[axis] - 1) * int(options.get(f"dilation_{side}", 1)) + 1
     needed = (out[axis] - 1) * int(options.get(f"stride_{side}", 1)) + reach
