@@ -66,6 +66,19 @@ def test_cycles_are_those_of_the_prediction(tmp_path: Path) -> None:
 
 
 @gcc
+def test_the_core_sleeps_between_samples(tmp_path: Path) -> None:
+    sketch = make(tmp_path, counting=True)
+    sketch.setup()
+    assert sketch.ms < 50  # nobody is waited for
+    sketch.send("1,30\n" * WINDOW)
+    begun, awake = sketch.ms, sketch.awake_ms
+    sketch.send("1,30\n")
+    while sketch.ms < begun + 1000:  # one sample a second
+        sketch.exchange(b"")
+    assert 0 < sketch.awake_ms - awake < 0.01 * (sketch.ms - begun)
+
+
+@gcc
 def test_time_passes_with_cycles(tmp_path: Path) -> None:
     sketch = make(tmp_path, counting=True)
     sketch.setup()

@@ -44,7 +44,7 @@ def compile_sketch(
         board,
         out,
         entries=(SETUP, LOOP),
-        flags=(f"-D{board.arduino_macro}",) if board.arduino_macro else (),
+        flags=("-DEDGEKD_HARNESS", *([f"-D{board.arduino_macro}"] if board.arduino_macro else [])),
         profile=profile,
         compiler=compiler,
     )
@@ -98,6 +98,11 @@ class Sketch:
         """The board's time since reset."""
         running = self.machine.cycles_so_far() if self._running and self.machine.counting else 0
         return self._ms + 1e3 * (self._cycles + running) / self.machine.board.clock_hz
+
+    @property
+    def awake_ms(self) -> float:
+        """How much of that time the core has computed and not slept (with counting=True)."""
+        return 1e3 * self._cycles / self.machine.board.clock_hz
 
     def _clear(self) -> None:
         self.halted = self._running = False

@@ -5,7 +5,7 @@
  *
  * Service 7E1D0001-5B0C-4F6E-9A53-0F2A9C6D1E77. Its characteristics are 7E1D0002-... to 7E1D0005-...:
  *
- *     0002  sample    write, write without response    one or more samples, each float32[inputs]; a missing value is NaN.
+ *     0002  sample    write, write without response    one or more samples, each float32[inputs]; missing is NaN.
  *                                                      All of them are taken, or none when the length is wrong
  *     0003  history   notify                           the samples, as pieces
  *     0004  forecast  notify                           the forecast, as pieces

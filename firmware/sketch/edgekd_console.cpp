@@ -18,7 +18,7 @@
 namespace {
 
 constexpr unsigned long baud = 115200;
-constexpr unsigned long listener_ms = 4000;
+constexpr unsigned long listener_ms = 100; /* how often a listener is looked for until the first one is there */
 constexpr unsigned long repeat_ms = 3000;
 constexpr int chars_per_turn = EDGEKD_LINE_CHARS;
 
@@ -63,6 +63,34 @@ const edgekd_port port = {EDGEKD_BOARD, CYCLE_COUNTER ? "cycles" : "us", read_cl
 
 edgekd_session session;
 
+char verdict[EDGEKD_LINE_CHARS]; /* of the self-test */
+bool announced = false;
+unsigned long looked_ms = 0;
+
+/* Say what this is and how the self-test went, to the first who listens. */
+void announce() {
+    looked_ms = millis();
+    if (announced || !Serial) {
+        return;
+    }
+    announced = true;
+    edgekd_session_announce(&session);
+    if (session.failed) {
+        edgekd_session_error(&session, verdict);
+    } else {
+        edgekd_session_say(&session, verdict);
+    }
+}
+
+/* Wait for an interrupt: a millisecond at most, as all cores here count milliseconds. */
+void sleep() {
+#if defined(__arm__) && !defined(ARDUINO_ARCH_MBED) && !defined(EDGEKD_HARNESS)
+    __asm__ volatile("wfi");
+#else
+    delay(1); /* mbed's idle thread sleeps */
+#endif
+}
+
 }  // namespace
 
 void edgekd_console_begin(void) {
@@ -72,27 +100,28 @@ void edgekd_console_begin(void) {
     start_clock();
     session.port = &port;
     Serial.begin(baud);
-    while (!Serial && millis() < listener_ms) {
-    }
 }
 
 void edgekd_console_model(const edgekd_model *model, float *sample, float *forecast, int32_t *integers) {
-    char message[EDGEKD_LINE_CHARS];
     edgekd_session_begin(&session, model, &port, sample, forecast, integers);
-    const bool passed = edgekd_session_self_test(&session, message) != 0;
-    edgekd_session_announce(&session);
-    if (passed) {
-        edgekd_session_say(&session, message);
-    } else {
-        edgekd_session_error(&session, message);
-    }
+    (void)edgekd_session_self_test(&session, verdict);
+    announce();
 }
 
 void edgekd_console_serve(void) {
+    if (!announced && millis() - looked_ms >= listener_ms) {
+        announce();
+    }
     for (int taken = 0; taken < chars_per_turn && Serial.available() > 0; taken++) {
         if (edgekd_session_take(&session, static_cast<char>(Serial.read()))) {
             return;
         }
+    }
+}
+
+void edgekd_console_idle(void) {
+    if (Serial.available() <= 0) {
+        sleep();
     }
 }
 

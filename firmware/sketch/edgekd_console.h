@@ -9,14 +9,20 @@
 
 #include "edgekd_protocol.h"
 
-/** Open the line, wait a few seconds for a listener, and switch on the nRF52840's instruction cache (off at reset). */
+/** Open the line, and switch on the nRF52840's instruction cache (off at reset). */
 void edgekd_console_begin(void);
 
-/** Run the self-test, say what this is and how that went. Memory as in edgekd_session_begin. */
+/**
+ * Run the self-test; what this is and how that went is said to the first who listens, now or later. Memory as in
+ * edgekd_session_begin.
+ */
 void edgekd_console_model(const edgekd_model *model, float *sample, float *forecast, int32_t *integers);
 
 /** Take what has come in, up to the end of a line, and answer it. Does not wait. */
 void edgekd_console_serve(void);
+
+/** Sleep until something happens, a millisecond at most, unless characters wait. For the end of loop(). */
+void edgekd_console_idle(void);
 
 /** The session that the line talks to. */
 edgekd_session *edgekd_console_session(void);

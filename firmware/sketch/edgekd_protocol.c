@@ -67,7 +67,8 @@ static int read_samples(edgekd_session *session, const request *r, int take) {
             }
             if (is_infinite(session->sample[f])) {
                 char what[EDGEKD_LINE_CHARS];
-                edgekd_put_text(edgekd_put_pair(what, "column ", f + 1u), " of this line is out of range, 3.4e38 either way");
+                char *to = edgekd_put_pair(what, "column ", f + 1u);
+                edgekd_put_text(to, " of this line is out of range, 3.4e38 either way");
                 edgekd_session_print_error(session, r->tag, what);
                 return 0;
             }
@@ -91,7 +92,8 @@ static void answer_sample(edgekd_session *session, const request *r) {
 
 static int refused(const edgekd_session *session, const request *r) {
     if (session->failed) {
-        edgekd_session_print_error(session, r->tag, "the self-test has failed, so there are no forecasts: selftest says where");
+        edgekd_session_print_error(session, r->tag,
+                                   "the self-test has failed, so there are no forecasts: selftest says where");
     }
     return session->failed;
 }
@@ -167,7 +169,8 @@ static void answer_values(edgekd_session *session, const request *r, const char 
     to = edgekd_put_text(to, " values=");
     for (i = first; i < session->model->outputs && i < first + EDGEKD_VALUES_PER_LINE; i++) {
         to = i > first ? edgekd_put_text(to, ",") : to;
-        to = integers ? edgekd_put_integer(to, edgekd_session_integers(session)[i]) : edgekd_put_float(to, session->forecast[i]);
+        to = integers ? edgekd_put_integer(to, edgekd_session_integers(session)[i])
+                      : edgekd_put_float(to, session->forecast[i]);
     }
     edgekd_session_print_checked(session, line);
 }
@@ -219,9 +222,15 @@ typedef struct {
 } verb;
 
 static const verb verbs[] = {
-    {"sample", argument, answer_sample},     {"predict", no_argument, answer_predict}, {"integers", argument, answer_integers},
-    {"forecast", argument, answer_forecast}, {"reset", optional_argument, answer_reset},     {"state", no_argument, answer_state},
-    {"selftest", no_argument, answer_self_test}, {"info", no_argument, answer_info},      {"help", no_argument, answer_help},
+    {"sample", argument, answer_sample},
+    {"predict", no_argument, answer_predict},
+    {"integers", argument, answer_integers},
+    {"forecast", argument, answer_forecast},
+    {"reset", optional_argument, answer_reset},
+    {"state", no_argument, answer_state},
+    {"selftest", no_argument, answer_self_test},
+    {"info", no_argument, answer_info},
+    {"help", no_argument, answer_help},
 };
 
 /* What follows `word` at the start of `text`, or NULL. */
@@ -236,13 +245,15 @@ static const char *after(const char *text, const verb *one) {
     return text[length] == ' ' && one->takes != no_argument ? text + length + 1 : NULL;
 }
 
+static int lower_case(char c) { return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c; }
+
 /* Whether a line is what people try first. */
 static int greets(const char *text) {
     static const char *const words[] = {"help", "hello", "hi", "?"};
     uint32_t w;
     for (w = 0; w < sizeof words / sizeof words[0]; w++) {
         uint32_t i = 0;
-        while (words[w][i] != '\0' && words[w][i] == (text[i] >= 'A' && text[i] <= 'Z' ? text[i] + ('a' - 'A') : text[i])) {
+        while (words[w][i] != '\0' && words[w][i] == lower_case(text[i])) {
             i++;
         }
         if (words[w][i] == '\0' && text[i] == '\0') {

@@ -2,7 +2,7 @@
 /*
  * What a sketch says and understands on its serial line, in plain C without Arduino.
  *
- * One request per line, which ends in LF, CR or both. A line of numbers is a sample; everything else starts with a word:
+ * One request per line, which ends in LF, CR or both. A line of numbers is a sample; all else starts with a word:
  *
  *     1.07,25.1            one sample, its columns; an empty column or `nan` is a missing value. Answered for people
  *                          and Arduino's Serial Plotter: `# 3 of 100 samples`, or the forecast as numbers and commas.

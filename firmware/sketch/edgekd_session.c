@@ -36,7 +36,9 @@ void edgekd_session_print_error(const edgekd_session *session, const char *tag, 
     edgekd_session_print_checked(session, line);
 }
 
-void edgekd_session_error(const edgekd_session *session, const char *what) { edgekd_session_print_error(session, "", what); }
+void edgekd_session_error(const edgekd_session *session, const char *what) {
+    edgekd_session_print_error(session, "", what);
+}
 
 void edgekd_session_say(const edgekd_session *session, const char *text) {
     char line[EDGEKD_LINE_CHARS + 16];

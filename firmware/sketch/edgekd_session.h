@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A model on a board: samples go in, its forecast comes out, and stored windows prove that both are what edgekd computed.
+ * A model on a board: samples go in, its forecast comes out, and stored windows prove that it is what edgekd computed.
  * What is asked over a line, and how it is answered, is in edgekd_protocol.h.
  */
 #ifndef EDGEKD_SESSION_H
@@ -79,7 +79,7 @@ void edgekd_session_push(edgekd_session *session, const float *sample);
  * self-test that failed. */
 int edgekd_session_predict(edgekd_session *session);
 
-/** The network's integers of the same samples, int32_t[O]: the model runs again. After edgekd_session_predict() only. */
+/** The network's integers of the same samples, int32_t[O]: the model runs again. After edgekd_session_predict(). */
 const int32_t *edgekd_session_integers(edgekd_session *session);
 
 /** Forget all samples. */
