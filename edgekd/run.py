@@ -34,12 +34,23 @@ Files = Mapping[str, bytes]
 class Progress(Protocol):
     """Told how far a run is. `start` names a piece of work of `total` steps, `advance` says how many are done."""
 
-    def start(self, what: str, total: int) -> None: ...
-    def advance(self, done: int) -> None: ...
-    def finish(self) -> None: ...
-    def kept(self, what: str) -> None: ...
-    def made(self, what: str, seconds: float) -> None: ...
-    def note(self, text: str) -> None: ...
+    def start(self, what: str, total: int) -> None:
+        """A piece of work of `total` steps begins."""
+
+    def advance(self, done: int) -> None:
+        """So many of its steps are done."""
+
+    def finish(self) -> None:
+        """It is done."""
+
+    def kept(self, what: str) -> None:
+        """A piece was there already."""
+
+    def made(self, what: str, seconds: float) -> None:
+        """A piece was made in so many seconds."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,7 @@ class ModelCode:
 
     @property
     def sources(self) -> list[str]:
+        """Names of the C files to compile."""
         return [name for name in self.files if name.endswith(".c")]
 
 

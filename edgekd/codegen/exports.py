@@ -47,6 +47,7 @@ class Exported:
 
     @property
     def sources(self) -> list[str]:
+        """Names of the C files to compile."""
         return sorted(name for name in self.files if name.endswith(".c"))
 
 

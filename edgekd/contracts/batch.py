@@ -31,14 +31,14 @@ class Batch:
     @property
     def students(self) -> list[tuple[Candidate, int]]:
         """What stage 1 trains: members that differ before anything is pruned or quantized."""
-        return list(dict.fromkeys((student_of(one), seed) for one, seed in self.members))
+        return list(dict.fromkeys((student_of(candidate), seed) for candidate, seed in self.members))
 
     @property
     def student_index(self) -> list[int]:
         """The student of each member, as its place among `students`."""
-        return [self.students.index((student_of(one), seed)) for one, seed in self.members]
+        return [self.students.index((student_of(candidate), seed)) for candidate, seed in self.members]
 
 
-def student_of(one: Candidate) -> Candidate:
+def student_of(candidate: Candidate) -> Candidate:
     """The candidate before pruning and quantization: equal for all that are made from one student."""
-    return replace(one, weight_bits=8, activation_bits=8, sparsity=0.0, block_sparsity=0.0)
+    return replace(candidate, weight_bits=8, activation_bits=8, sparsity=0.0, block_sparsity=0.0)

@@ -254,6 +254,7 @@ class Augment(Section):
 
     @property
     def changes_anything(self) -> bool:
+        """Whether any column is augmented."""
         return bool(self.columns)
 
 

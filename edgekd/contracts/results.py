@@ -108,6 +108,7 @@ class RegressionScore(Score):
 
     @property
     def error(self) -> float:
+        """The error that is made small: the mean absolute one."""
         return self.mae
 
 
@@ -130,6 +131,7 @@ class ClassificationScore(Score):
 
     @property
     def error(self) -> float:
+        """The error that is made small: the share of wrong classes."""
         return 1 - self.accuracy
 
 
@@ -305,6 +307,7 @@ class PairParity(Result):
 
     @property
     def verdict(self) -> Literal["PASS", "FAIL", "INFO"]:
+        """PASS when all windows are equal; otherwise FAIL, or INFO for a pair that may differ."""
         if self.equal == self.windows > 0:
             return "PASS"
         return "INFO" if self.tolerance is None else "FAIL"
@@ -676,6 +679,7 @@ class Report(Result):
 
     @property
     def chosen_candidate(self) -> ReportedCandidate:
+        """The row of the chosen candidate."""
         return next(candidate for candidate in self.candidates if candidate.name == self.chosen.name)
 
     @property

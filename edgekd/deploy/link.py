@@ -34,12 +34,18 @@ class Serial(Protocol):
 
     timeout: float | None
 
-    def read(self, size: int = 1) -> bytes: ...
-    def write(self, data: bytes) -> int | None: ...
-    def close(self) -> None: ...
+    def read(self, size: int = 1) -> bytes:
+        """Read at most `size` bytes."""
+
+    def write(self, data: bytes) -> int | None:
+        """Write bytes."""
+
+    def close(self) -> None:
+        """Close the port."""
 
     @property
-    def in_waiting(self) -> int: ...
+    def in_waiting(self) -> int:
+        """Number of bytes that can be read at once."""
 
 
 @dataclass(kw_only=True)

@@ -27,6 +27,7 @@ class Chosen:
 
     @property
     def model(self) -> Path:
+        """Folder of the model."""
         folder = self.run / "models" / self.candidate
         return folder / TFLM if self.micro else folder
 

@@ -36,6 +36,7 @@ class Generated:
 
     @property
     def sources(self) -> list[Path]:
+        """The C files to compile."""
         return [self.folder / name for name in self.code.sources]
 
     def image(self, folder: Path, *, profile: Profile = "speed", compiler: str | None = None) -> Image:

@@ -51,6 +51,7 @@ class Firmware:
 
     @property
     def sources(self) -> list[Path]:
+        """The C files to compile."""
         return [self.folder / name for name in self.code.sources]
 
     def entry(self, function: str) -> str:
@@ -175,9 +176,9 @@ def measure_firmware(native: Firmware, image: Image, library: HostLibrary, raw: 
     ]
     predict = native.entry("predict")
     layers = [
-        ProfiledLayer(name=f"{graph}: {one.name}", function=one.function, macs=one.macs, bytes=one.bytes)
+        ProfiledLayer(name=f"{graph}: {layer.name}", function=layer.function, macs=layer.macs, bytes=layer.bytes)
         for graph, code in native.code.graphs.items()
-        for one in code.layers
+        for layer in code.layers
     ]
     calls += [ProfiledCall(predict, STATE, FORECAST, memory={STATE: state}) for state in states]
     inside = [code.entry for code in native.code.graphs.values()]

@@ -242,11 +242,11 @@ def baselines_section(prepared: Prepared) -> dict[str, BaselineResult]:
     """Errors of each baseline on validation and test, and what was chosen for it."""
     return {
         name: BaselineResult(
-            val=score(one(prepared.windows["val"].raw), prepared.windows["val"]),
-            test=score(one(prepared.windows["test"].raw), prepared.windows["test"]),
-            options=dict(one.settings),
+            val=score(baseline(prepared.windows["val"].raw), prepared.windows["val"]),
+            test=score(baseline(prepared.windows["test"].raw), prepared.windows["test"]),
+            options=dict(baseline.settings),
         )
-        for name, one in prepared.baselines.items()
+        for name, baseline in prepared.baselines.items()
     }
 
 

@@ -33,15 +33,15 @@ from edgekd.run import read_json, write_json
 WEIGHTS, STAGE1, MEMBERS = "weights.safetensors", "stage1.safetensors", "members.json"
 
 
-def shape_of(config: Config, prepared: Prepared, one: Candidate | None = None) -> Shape:
+def shape_of(config: Config, prepared: Prepared, candidate: Candidate | None = None) -> Shape:
     """What all networks of a run share, or all of a candidate's batch; the rank is the highest one."""
-    preprocess = prepared.preprocess_of(one)
+    preprocess = prepared.preprocess_of(candidate)
     return Shape(
         patches=preprocess.steps,
         columns=len(preprocess.columns),
         outputs=preprocess.task.outputs,
         rank=max(config.search.rank, default=config.students.rank),
-        euler_steps=(one and one.euler_steps) or 1,
+        euler_steps=(candidate and candidate.euler_steps) or 1,
     )
 
 
@@ -66,13 +66,13 @@ class Trainer:
         save(students, folder / STAGE1)
         save(select(compressed, best), folder / WEIGHTS)
         about = {
-            one.name: {
+            candidate.name: {
                 "seed": batch.members[member][1],
                 "stage1": student_index[member],
                 "stage1_error": stage1_errors[student_index[member]],
                 "ranges": member_ranges(quantizer, member),
             }
-            for one, member in zip(batch.candidates, best, strict=True)
+            for candidate, member in zip(batch.candidates, best, strict=True)
         }
         write_json(folder / MEMBERS, about)
 
@@ -85,19 +85,21 @@ class Trainer:
         """
         parts = self._parts(batch.candidates[0])
         students, _ = self._stage1(batch.students, batch.epoch_factor)
-        candidates = [one for one, _ in batch.members]
+        candidates = [candidate for candidate, _ in batch.members]
         pruned = pruned_members(students, batch.student_index, candidates, parts[0], self.config.students.batch)
         errors = {"stage 2": self._errors(pruned, candidates[0], integer_grid(pruned, candidates, parts[0]))}
         recovered = self._stage2(students, batch.student_index, batch.members, batch.epoch_factor)
         errors["nothing"] = self._errors(recovered[0], candidates[0], recovered[1])
-        alone = replace(batch, candidates=tuple(replace(one, target_weight=1.0) for one in batch.candidates))
+        alone = replace(
+            batch, candidates=tuple(replace(candidate, target_weight=1.0) for candidate in batch.candidates)
+        )
         students, _ = self._stage1(alone.students, batch.epoch_factor)
         recovered = self._stage2(students, alone.student_index, alone.members, batch.epoch_factor)
         errors["distillation"] = self._errors(recovered[0], candidates[0], recovered[1])
         count = len(batch.seeds)
         return {
-            one.name: {left_out: of_members[at * count :][:count] for left_out, of_members in errors.items()}
-            for at, one in enumerate(batch.candidates)
+            candidate.name: {left_out: of_members[at * count :][:count] for left_out, of_members in errors.items()}
+            for at, candidate in enumerate(batch.candidates)
         }
 
     def _stage1(self, students: Members, epoch_factor: int) -> tuple[Population, Tensor]:
@@ -120,7 +122,7 @@ class Trainer:
         Returns them, their grids and their validation errors on these [P].
         """
         config, (train, val) = self.config, self._parts(members[0][0])
-        candidates = [one for one, _ in members]
+        candidates = [candidate for candidate, _ in members]
         pruned = pruned_members(students, student_index, candidates, train, config.students.batch)
         soft = (forecast(students, train)[list(student_index)] + self.soft) / 2
         loss = self._loss(members, config.stage_loss("stage2"), soft)
@@ -140,12 +142,14 @@ class Trainer:
         fit(student.to(self.config.students.device), train, val, loss, recipe)
         return self._errors(student, best)[0]
 
-    def _errors(self, population: Population, one: Candidate, quantizer: FakeQuantizer | None = None) -> list[float]:
+    def _errors(
+        self, population: Population, candidate: Candidate, quantizer: FakeQuantizer | None = None
+    ) -> list[float]:
         """Validation error of each member, in the task's terms, with the patch of a candidate."""
-        return val_errors(population, self.prepared, self.prepared.preprocess_of(one), quantizer)
+        return val_errors(population, self.prepared, self.prepared.preprocess_of(candidate), quantizer)
 
-    def _parts(self, one: Candidate) -> tuple[Examples, Examples]:
-        return self.examples("train", one.patch), self.examples("val", one.patch)
+    def _parts(self, candidate: Candidate) -> tuple[Examples, Examples]:
+        return self.examples("train", candidate.patch), self.examples("val", candidate.patch)
 
     def _examples(self, part: str, patch: int | None) -> Examples:
         preprocess = self.prepared.preprocess
@@ -153,8 +157,8 @@ class Trainer:
         return examples_of(self.prepared, part, use).to(self.config.students.device)
 
     def _loss(self, members: Members, default: str, soft: Tensor) -> Distillation:
-        names = [one.loss or default for one, _ in members]
-        shares = [math.nan if one.target_weight is None else one.target_weight for one, _ in members]
+        names = [candidate.loss or default for candidate, _ in members]
+        shares = [math.nan if candidate.target_weight is None else candidate.target_weight for candidate, _ in members]
         prepared = {name: self.prepared_loss(name, members[0][0].patch) for name in sorted(set(names))}
         weights = torch.tensor(shares, device=soft.device)
         output, temperature = self.config.task.output_loss, self.config.distill.temperature
@@ -264,8 +268,8 @@ def _best_seed(errors: Tensor, first: int, count: int) -> int:
 
 def _recipe(config: Config, epochs: int, members: Members = ()) -> Recipe:
     muon: bool | list[bool] = config.students.optimizer == "muon"
-    if any(one.optimizer for one, _ in members):
-        muon = [(one.optimizer or config.students.optimizer) == "muon" for one, _ in members]
+    if any(candidate.optimizer for candidate, _ in members):
+        muon = [(candidate.optimizer or config.students.optimizer) == "muon" for candidate, _ in members]
     return Recipe(
         epochs=epochs,
         learning_rate=config.students.learning_rate,

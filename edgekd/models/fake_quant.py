@@ -90,6 +90,7 @@ class FakeQuantizer:
 
     @staticmethod
     def off(size: int = 1) -> "FakeQuantizer":
+        """A quantizer that changes nothing."""
         bits = torch.full((size,), 8)
         return FakeQuantizer(bits, bits)
 

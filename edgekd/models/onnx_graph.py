@@ -23,14 +23,17 @@ class OnnxGraphBuilder:
         self.constants: list[onnx.TensorProto] = []
 
     def constant(self, name: str, value: Values) -> str:
+        """Add float32 values; returns their name."""
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=np.float32), name))
         return name
 
     def integers(self, name: str, values: list[int]) -> str:
+        """Add int64 values; returns their name."""
         self.constants.append(numpy_helper.from_array(np.array(values, dtype=np.int64), name))
         return name
 
     def add(self, op: str, inputs: list[str], output: str, **attributes: int | list[int]) -> str:
+        """Add a node; returns the name of its output."""
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
         return output
 

@@ -85,7 +85,7 @@ class _Exploration:
                 }
             )
             count += len(candidates)
-            made = [one for one in candidates if self.run.finished_at(f"models/{one.name}") >= begun_at]
+            made = [point for point in candidates if self.run.finished_at(f"models/{point.name}") >= begun_at]
             if made:
                 member_seconds = (time.monotonic() - begun) / len(made)
             reference = reference or [1.1 * max(axis) for axis in zip(*self._points(), strict=True)]

@@ -30,6 +30,7 @@ class FlatbufferTable:
         return default if at is None else _unpack(self.content, at, _FORMATS[kind], self.what)
 
     def integer(self, field: int, kind: str = "int32", default: int = 0) -> int:
+        """Read an integer field; `default` where it is absent."""
         return int(self.scalar(field, kind, default))
 
     def table(self, field: int, what: str) -> "FlatbufferTable | None":

@@ -33,9 +33,11 @@ class KernelContext:
         return len(self._inputs)
 
     def has(self, position: int) -> bool:
+        """Whether an optional operand is there."""
         return position < len(self._inputs) and self._inputs[position] is not None
 
     def tensor(self, position: int) -> Tensor:
+        """The tensor of an operand. ModelError when it is missing."""
         tensor = self._inputs[position] if position < len(self._inputs) else None
         if tensor is None:
             raise ModelError(f"{self.what}: operand {position} is missing")
@@ -68,13 +70,16 @@ class KernelContext:
         return value.reshape(len(value), *(1,) * missing, *value.shape[1:]) - self.zero_point(position)
 
     def scale(self, position: int) -> float:
+        """Scale of an operand."""
         return scale_of(self.tensor(position), self.what)
 
     def zero_point(self, position: int) -> int:
+        """Zero point of an operand."""
         return zero_point_of(self.tensor(position), self.what)
 
     @property
     def out_scale(self) -> float:
+        """Scale of the output."""
         return scale_of(self.outputs[0], self.what)
 
     def finished(self, x: I64) -> list[Values]:

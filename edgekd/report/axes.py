@@ -33,6 +33,7 @@ class Scale:
         return self.start + (value - low) / (high - low) * (self.end - self.start)
 
     def holds(self, value: float) -> bool:
+        """Whether a value lies on the axis."""
         return self.low <= value <= self.high
 
     def ticks(self, most: int) -> list[Tick]:

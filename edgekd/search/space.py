@@ -67,9 +67,9 @@ def applicable(point: Candidate, output_loss: str = "output_l1") -> Candidate:
 def spread(points: Sequence[Candidate], count: int, seed: int) -> list[Candidate]:
     """At most `count` of the points, dealt from the kinds in turn; fewer points are the first of more."""
     decks = []
-    for kind in dict.fromkeys(one.kind for one in points):
-        deck = [one for one in points if one.kind == kind]
+    for kind in dict.fromkeys(point.kind for point in points):
+        deck = [point for point in points if point.kind == kind]
         random.Random(f"{seed}:{kind}").shuffle(deck)
         decks.append(deck)
-    dealt = [one for turn in zip_longest(*decks) for one in turn if one is not None]
+    dealt = [point for turn in zip_longest(*decks) for point in turn if point is not None]
     return dealt[:count]

@@ -42,10 +42,12 @@ class Buffer:
 
     @property
     def size(self) -> int:
+        """Number of elements."""
         return int(np.prod(self.shape))
 
     @property
     def bytes(self) -> int:
+        """Size in bytes."""
         return self.size * np.dtype(self.dtype).itemsize
 
     @property
@@ -60,6 +62,7 @@ class Buffer:
 
     @property
     def c_type(self) -> str:
+        """Type of an element in C."""
         return c_type_of(self.dtype)
 
 
@@ -103,6 +106,7 @@ class Index:
 
     @property
     def direct(self) -> bool:
+        """Whether the index is that of the loop."""
         return self.terms is None
 
 
@@ -157,6 +161,7 @@ class FusedLoop:
 
     @property
     def size(self) -> int:
+        """Number of iterations."""
         return self.ops[0].out.size
 
     @property
@@ -172,14 +177,17 @@ class FusedLoop:
 
     @property
     def reads(self) -> list[Buffer]:
+        """Buffers that are read."""
         return [each for each in dict.fromkeys(load.source for load in self.loads) if isinstance(each, Buffer)]
 
     @property
     def writes(self) -> list[Buffer]:
+        """Buffers that are written."""
         return self.kept
 
     @property
     def arrays(self) -> list[Array]:
+        """Constant arrays that are read."""
         return [array for op in self.ops for array in op.arrays]
 
 
@@ -255,10 +263,12 @@ class KernelCall:
 
     @property
     def reads(self) -> list[Buffer]:
+        """Buffers that are read."""
         return [each for each in self.sources if isinstance(each, Buffer)]
 
     @property
     def writes(self) -> list[Buffer]:
+        """Buffers that are written."""
         return [self.out]
 
     @property

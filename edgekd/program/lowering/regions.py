@@ -33,6 +33,7 @@ class Region:
 
     @property
     def is_one_piece(self) -> bool:
+        """Whether the elements follow each other in memory."""
         return all(axis[1:] == (1, 1) for axis in self.axes)
 
     @property
