@@ -31,9 +31,9 @@ def _hard_swish_rule(op: CheckedOp) -> None:
 
 
 def _factors(x: Tensor, y: Tensor, what: str) -> tuple[Factor, Factor]:
-    """Multipliers of 16 bits and exponents: to the output, and to units of 3 / 2^15. Of float32, as in TFLite-Micro."""
-    fine = np.float32(1 / 128) * np.float32(scale_of(x, what))
-    pairs = [quantize_multiplier(float(fine / unit)) for unit in (np.float32(scale_of(y, what)), np.float32(3 / 2**15))]
+    """Multipliers of 16 bits and exponents: to the output, and to units of 3 / 2^15."""
+    fine = scale_of(x, what) / 128
+    pairs = [quantize_multiplier(fine / unit) for unit in (scale_of(y, what), 3 / 2**15)]
     (output, output_shift), (relu, relu_shift) = pairs
     return (_upper_half(output), output_shift), (_upper_half(relu), relu_shift)
 

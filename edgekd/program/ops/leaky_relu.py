@@ -15,10 +15,9 @@ MOST_SLOPE = 2.0**15
 
 
 def _leaky_factors(x: Tensor, y: Tensor, alpha: float, what: str) -> tuple[float, float]:
-    """Factors above and below zero, in float32 as TFLite-Micro computes them."""
-    x_scale, y_scale = np.float32(scale_of(x, what)), np.float32(scale_of(y, what))
-    with np.errstate(over="ignore"):
-        return float(x_scale / y_scale), float(x_scale * np.float32(alpha) / y_scale)
+    """Factors above and below zero."""
+    factor = scale_of(x, what) / scale_of(y, what)
+    return factor, scale_of(x, what) * float(np.float32(alpha)) / scale_of(y, what)
 
 
 def _leaky_rule(op: CheckedOp) -> None:

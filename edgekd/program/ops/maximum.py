@@ -42,8 +42,7 @@ def _lower(function: str) -> Callable[[GraphBuilder, OpToLower], None]:
 
 
 def _abs_factor(x: Tensor, y: Tensor, what: str) -> float:
-    with np.errstate(over="ignore"):
-        return float(np.float32(scale_of(x, what)) / np.float32(scale_of(y, what)))
+    return scale_of(x, what) / scale_of(y, what)
 
 
 def _abs_rule(op: CheckedOp) -> None:
