@@ -50,8 +50,8 @@ def front_table(points: "Sequence[FrontPoint]") -> str:
     for point in points:
         costs = [getattr(point.measured, name, None) for name in ("flash_bytes", "ram_bytes", "ms", "energy_uj")]
         shown = ["-" if cost is None else f"{cost:.4g}" if cost < 1000 else f"{cost:.0f}" for cost in costs]
-        test = f"{point.test.error:>10.5f} " if point.test else ""
+        test = f"{point.test.error:>10.4g} " if point.test else ""
         line = " ".join(text.rjust(width) for text, width in zip(shown, (8, 7, 8, 8), strict=True))
         line += "".join(f" {point.ms_on[serial]:>{max(15, len(serial) + 6)}.4g}" for serial in serials)
-        lines.append(f"{point.name:<28} {point.val.error:>10.5f} {test}{line}")
+        lines.append(f"{point.name:<28} {point.val.error:>10.4g} {test}{line}")
     return "\n".join(lines)
