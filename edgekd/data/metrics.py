@@ -3,11 +3,10 @@
 What the error of one target is, the task says. Targets that are only bounds are left out.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from edgekd.contracts.results import ClassificationScore
 from edgekd.data.windows import Windows
 
 F64 = NDArray[np.float64]
@@ -52,8 +51,8 @@ def _share_by_group(answers: NDArray[np.float32], windows: Windows) -> float | N
     return 100 * float(np.mean([share[counted & (windows.group == group)].mean() for group in groups]))
 
 
-def classification(answers: NDArray[np.float32], windows: Windows) -> dict[str, Any]:
-    """Scores of probabilities [B, C] over windows whose label is known."""
+def classification(answers: NDArray[np.float32], windows: Windows) -> ClassificationScore:
+    """Scores of probabilities [B, C] over windows whose label is known, without slices and interval."""
     known = windows.mask[:, 0]
     label, answer = windows.target[known, 0].astype(int), answers[known].argmax(axis=1)
     names = windows.task.class_names
@@ -63,15 +62,15 @@ def classification(answers: NDArray[np.float32], windows: Windows) -> dict[str, 
     recall = right / np.maximum(labels, 1)
     f1 = 2 * right / np.maximum(labels + answered, 1)
     there = labels > 0
-    return {
-        "accuracy": float((label == answer).mean()),
-        "balanced_accuracy": float(recall[there].mean()),
-        "macro_f1": float(f1[there].mean()),
-        "ece": _calibration_error(answers[known].max(axis=1), label == answer),
-        "recalls": {name: float(recall[i]) for i, name in enumerate(names) if there[i]},
-        "confusion": tuple(tuple(map(int, row)) for row in confusion),
-        "smoothed": _smoothed_accuracy(answers, windows),
-    }
+    return ClassificationScore(
+        accuracy=float((label == answer).mean()),
+        balanced_accuracy=float(recall[there].mean()),
+        macro_f1=float(f1[there].mean()),
+        ece=_calibration_error(answers[known].max(axis=1), label == answer),
+        recalls={name: float(recall[i]) for i, name in enumerate(names) if there[i]},
+        confusion=tuple(tuple(map(int, row)) for row in confusion),
+        smoothed=_smoothed_accuracy(answers, windows),
+    )
 
 
 def error_by(answers: NDArray[np.float32], windows: Windows, values: NDArray[np.str_]) -> dict[str, float]:

@@ -96,9 +96,14 @@ def _load(folder: Path) -> Prepared:
 
 def _load_windows(path: Path, task: Task) -> Windows:
     with np.load(path, allow_pickle=False) as file:
-        names: dict[str, Any] = {name: tuple(str(value) for value in file[name]) for name in _NAMES}
         slices = {key.removeprefix(_SLICE): file[key] for key in file.files if key.startswith(_SLICE)}
-        return Windows(task=task, slices=slices, **names, **{name: file[name] for name in _ARRAYS})
+        return Windows(
+            task=task,
+            slices=slices,
+            groups=tuple(map(str, file["groups"])),
+            series_names=tuple(map(str, file["series_names"])),
+            **{name: file[name] for name in _ARRAYS},
+        )
 
 
 def _write(path: Path, value: Any) -> None:

@@ -1,8 +1,7 @@
 """Preprocessed windows with their targets, as the networks are trained on them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -42,6 +41,11 @@ class Examples:
         return torch.where((self.bound > 0) & (y > self.target), y.detach(), self.target)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Examples":
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        changed: dict[str, Any] = {name: change(v) for name, v in values.items() if isinstance(v, Tensor)}
-        return replace(self, **changed)
+        return Examples(
+            relative=change(self.relative),
+            level=change(self.level),
+            target=change(self.target),
+            mask=change(self.mask),
+            bound=None if self.bound is None else change(self.bound),
+            criterion=self.criterion,
+        )

@@ -18,8 +18,8 @@ def score(answers: NDArray[np.float32], windows: Windows) -> AnyScore:
     interval = metrics.bootstrap_interval(answers, windows)
     slices = {name: metrics.error_by(answers, windows, values) for name, values in windows.slices.items()}
     if windows.task.text:
-        known = metrics.classification(answers, windows)
-        return ClassificationScore(**known, slices=slices, interval=interval)
+        known = dict(metrics.classification(answers, windows))
+        return ClassificationScore.model_validate(known | {"slices": slices, "interval": interval})
     return RegressionScore.model_validate(
         metrics.regression(answers, windows) | {"slices": slices, "interval": interval}
     )

@@ -183,8 +183,17 @@ def _signals_wait() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_process: dict[str, Any] = {}
-"""Of a worker process: what it starts with, and the function that does orders once one was given."""
+@dataclass(kw_only=True)
+class _Process:
+    """A worker process: what it starts with, and the function that does orders once one was given."""
+
+    start: str
+    data: tuple[Any, ...]
+    work: Work | None = None
+
+
+_this_process: list[_Process] = []
+"""Holds the worker process that this is; empty elsewhere."""
 
 
 def _begin(owner: int, temporary: str, start: str, data: tuple[Any, ...]) -> None:
@@ -193,14 +202,15 @@ def _begin(owner: int, temporary: str, start: str, data: tuple[Any, ...]) -> Non
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP})
     tempfile.tempdir = temporary
     os.environ["TMPDIR"] = temporary
-    _process.update(start=start, data=data)
+    _this_process.append(_Process(start=start, data=data))
 
 
 def _do(order: Order) -> Made:
     """Do an order in a worker process, which loads what it needs when the first one comes."""
-    if "work" not in _process:
-        _process["work"] = _resolve(_process["start"])(*_process["data"])
-    return _timed(_process["work"], order)
+    process = _this_process[0]
+    if process.work is None:
+        process.work = _resolve(process.start)(*process.data)
+    return _timed(process.work, order)
 
 
 def _end_with(owner: int) -> None:
