@@ -12,7 +12,7 @@ from edgekd.contracts.declarations import distillation_losses, model_kinds
 from edgekd.contracts.errors import ConfigError
 from edgekd.contracts.mistakes import Mistake, Unions, listed, mistakes_of
 from edgekd.contracts.section import Bytes, Count, Fraction, Length, Section, Text, Width, reads
-from edgekd.contracts.task import TASKS, Task, TaskSection
+from edgekd.contracts.task import TASKS, AnyTaskSection, TaskSection
 from edgekd.contracts.yamlfile import Document, dump_yaml, read_yaml
 
 if TYPE_CHECKING:
@@ -383,7 +383,7 @@ class Config(Section):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
     board: str = "nano33ble"
     data: Data
-    task: Task
+    task: AnyTaskSection
     augment: Augment = Augment()
     teacher: Teacher = Teacher()
     students: Students = Students()

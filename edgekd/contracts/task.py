@@ -87,7 +87,7 @@ def _kind_of_task(fields: Any) -> str | None:
     return next((kind for kind in TASKS if isinstance(fields, dict) and kind in fields), None)
 
 
-Task = Annotated[
+AnyTaskSection = Annotated[
     Annotated[ForecastSection, Tag("forecast")]
     | Annotated[EstimateSection, Tag("estimate")]
     | Annotated[ClassifySection, Tag("classify")]

@@ -95,9 +95,9 @@ def flash(
     """
     arduino.find_cli(board, arduino.used_libraries(sketch))
     drive = drive_of(board, drives()) if port is None else None
-    found = None
+    serial_port = None
     if drive is None:
-        found = _port(board, ports(), port, usb_ids)
+        serial_port = _port(board, ports(), port, usb_ids)
     built = compile_only(sketch, board, folder, progress=progress, on_output=on_output)
     if drive is not None:
         uf2 = next((path for path in built.images if path.suffix == ".uf2"), None)
@@ -109,23 +109,23 @@ def flash(
         copy_to_drive(uf2, drive)
         progress.finish()
         return built
-    device = found.device if found else None
+    device = serial_port.device if serial_port else None
     progress.start(f"uploading to {device or 'the bootloader of ' + board.title}", 1)
     moved = arduino.upload(folder / sketch.name, board, device, on_output)
     progress.finish()
-    if found and moved and moved != found.device:
+    if serial_port and moved and moved != serial_port.device:
         on_output(f"{board.title} is at {moved} now")
-        return replace(built, port=Port(moved, found.usb_id, found.serial, found.title))
-    return replace(built, port=found or (Port(moved) if moved else None))
+        return replace(built, port=Port(moved, serial_port.usb_id, serial_port.serial, serial_port.title))
+    return replace(built, port=serial_port or (Port(moved) if moved else None))
 
 
 def _port(board: Board, ports: Sequence[Port], wanted: str | None, usb_ids: Callable[[], set[str]]) -> Port | None:
     """The serial port of a board; None where it waits in a bootloader that has none."""
     try:
-        found = find_port(board, ports, [load_board(name) for name in board_names()], wanted)
+        serial_port = find_port(board, ports, [load_board(name) for name in board_names()], wanted)
     except BoardUnreachable:
         if wanted is None and waits_without_port(board, usb_ids()):
             return None
         raise
-    check_access(found.device)
-    return found
+    check_access(serial_port.device)
+    return serial_port
