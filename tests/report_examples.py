@@ -1,6 +1,7 @@
 """Reports made up for tests, and what their pages say."""
 
 import io
+import json
 import math
 import random
 from html.parser import HTMLParser
@@ -125,6 +126,87 @@ def chosen(best: dict[str, Any]) -> dict[str, Any]:
         "by_group": {cell: {"error": 0.0011 + 0.0003 * i**1.1 / 2, "windows": 40 + i} for i, cell in enumerate(CELLS)},
         "forecasts": drawn,
     }  # fmt: skip
+
+
+def of_one_value(**task: Any) -> dict[str, Any]:
+    """A report of a task that gives one value: truth and answers along groups, errors by level and slice."""
+    report = example(horizon=1, divide_by=1.0, **({"unit": "samples"} if task["kind"] == "remaining" else {}))
+    report["task"] = task | {"error_name": "MAE"}
+    report["target"] = task["target"]
+    one = {"by_horizon": {"val": [0.01], "test": [0.012]}, "baseline_by_horizon": {"name": "ridge", "test": [0.02]}}
+    order = list(range(300, 3_300, 30))
+    truth = [1 - at / 3_600 for at in order]
+    report["chosen"] |= one | {
+        "forecasts": [],
+        "answers": [
+            {
+                "label": label,
+                "series": series,
+                "error": error,
+                "order": order,
+                "truth": truth,
+                "answer": [value + error * (-1) ** i for i, value in enumerate(truth)],
+            }
+            for label, series, error in (("good", "b1c4", 0.004), ("median", "b2c1", 0.011), ("worst", "b3c9", 0.031))
+        ],
+        "levels": [{"low": i / 8, "high": (i + 1) / 8, "error": 0.03 - 0.003 * i, "windows": 30 + i} for i in range(8)],
+        "pairs": [[value, value + 0.02 * (-1) ** i] for i, value in enumerate(truth)],
+    }
+    slices = {"ambient_C": {"-20": 0.031, "0": 0.02, "25": 0.008}}
+    report["chosen"]["test"] |= {"rmse": 0.02, "bias": -0.003, "slices": slices, "bounded": 0.4, "mape": 12.5}
+    report["baselines"]["ridge"]["test"] |= {"slices": {"ambient_C": {"-20": 0.05, "25": 0.012}}}
+    return report
+
+
+def estimated() -> dict[str, Any]:
+    return of_one_value(kind="estimate", target="soc", says="soc at the end of the window")
+
+
+def life() -> dict[str, Any]:
+    says = "the samples left until q_Ah stays below 0.88"
+    return of_one_value(kind="remaining", target="q_Ah", says=says)
+
+
+CLASSES = ["squat", "jumping_jack", "row", "rest"]
+
+
+def classified() -> dict[str, Any]:
+    """A report of a task about classes."""
+    report = json.loads(json.dumps(example(horizon=1, divide_by=1.0)), object_hook=_as_accuracy)
+    report["task"] = {
+        "kind": "classify", "target": "exercise", "says": "exercise", "classes": CLASSES, "error_name": "error rate",
+    }  # fmt: skip
+    report["target"] = "exercise"
+    one = {"by_horizon": {"val": [0.1], "test": [0.12]}, "baseline_by_horizon": {"name": "forest", "test": [0.15]}}
+    report["chosen"] |= one | {
+        "forecasts": [],
+        "hardest": [
+            {
+                "series": f"subject{i}", "order": 50 * i, "truth": CLASSES[i % 4], "answer": CLASSES[(i + 1) % 4],
+                "probability": 0.99 - 0.05 * i,
+                "samples": {f"a{axis}": [math.sin(t / (3 + i) + axis) for t in range(100)] for axis in range(3)},
+            }
+            for i in range(6)
+        ],
+    }  # fmt: skip
+    report["chosen"]["test"] |= {
+        "balanced_accuracy": 0.9,
+        "macro_f1": 0.91,
+        "ece": 0.03,
+        "smoothed": 0.96,
+        "recalls": {"squat": 0.95, "jumping_jack": 0.9, "row": 0.8},
+        "confusion": [[95, 5, 0, 0], [4, 90, 6, 0], [10, 10, 80, 0], [0, 0, 0, 0]],
+        "slices": {"side": {"left": 0.05, "right": 0.1}},
+    }
+    return dict(report)
+
+
+def _as_accuracy(value: dict[str, Any]) -> dict[str, Any]:
+    """Scores of values as scores of classes: an error of 0.00258 becomes one of 8 %."""
+    if "mae" not in value:
+        return value
+    known = {"accuracy": 1 - 30 * value["mae"]}
+    return known | ({"interval": [30 * end for end in value["interval"]]} if "interval" in value else {})
 
 
 class Page(HTMLParser):

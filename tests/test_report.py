@@ -13,17 +13,27 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_examples import CELLS, Page, example, printed, rendered, score
+from report_examples import CELLS, Page, classified, estimated, example, life, printed, rendered, score
 
 from edgekd.contracts.errors import DataError
 from edgekd.contracts.results import Report
+from edgekd.contracts.task import TASKS
 from edgekd.report import formatting, report_page, tables, write
 from edgekd.report.axes import Scale, scale, spread
 from edgekd.report.front_scene import Measure, scene_of, split_references
 from edgekd.report.matplotlib_front import LABEL_WIDTH, front_panel
-from edgekd.report.matplotlib_series import MOST_POINTS, forecast_panel, horizon_panel, thinned
+from edgekd.report.matplotlib_series import (
+    MOST_POINTS,
+    answers_panel,
+    forecast_panel,
+    horizon_panel,
+    pairs_panel,
+    thinned,
+    window_panel,
+)
 from edgekd.report.matplotlib_style import PANEL_HEIGHT, PANEL_WIDTH
 from edgekd.report.palette import DARK, LIGHT
+from edgekd.report.panels import PANELS
 
 
 def test_files_are_written_and_equal_reports_give_equal_files(tmp_path: Path) -> None:
@@ -161,6 +171,69 @@ def test_all_numbers_may_be_zero() -> None:
     for one in report["candidates"]:
         one["measured"] |= {"flash_bytes": 0}
     assert "equal to the best baseline" in rendered(report).text
+
+
+PANELS_OF = {"forecast": example, "estimate": estimated, "classify": classified, "remaining": life}
+
+
+def test_every_task_has_a_panel() -> None:
+    assert set(PANELS) == set(TASKS) == set(PANELS_OF)
+
+
+@pytest.mark.parametrize("kind", list(PANELS_OF))
+def test_the_page_of_every_task_is_well_formed_and_speaks_its_language(kind: str) -> None:
+    report = PANELS_OF[kind]()
+    found = rendered(report)
+    assert PANELS[kind].title in found.text and report["task"]["says"] in found.text
+    assert all(attributes.get("scope") in ("col", "row") for tag, attributes in found.tags if tag == "th")
+    ids = [attributes["id"] for _, attributes in found.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert ("MAE" in found.text) is (kind != "classify")
+    assert ("error rate" in found.text) is (kind == "classify")
+    assert "nan" not in found.text.split() and "None" not in found.text.split()
+    text = printed(report)
+    assert report["task"]["says"] in " ".join(text.split())
+    assert ("error rate" in text) is (kind == "classify")
+
+
+def test_the_confusion_matrix_has_recall_and_precision_and_empty_classes() -> None:
+    """Squat: 95 of 100 found, 95 of 109 answers right; rest: no window and no answer."""
+    found = rendered(classified())
+    assert "squat 95 5 95 %" in found.text and "precision" in found.text
+    assert "87 % 86 % 93 %" in found.text
+    assert "rest" in found.text and "balanced accuracy" in found.text.lower() and "96 % by majority" in found.text
+    for window in classified()["chosen"]["hardest"]:
+        assert f"{window['truth']}, taken for {window['answer']}" in found.text and window["series"] in found.text
+    assert "Test error rate 7.7 %: 19 % lower than the best baseline, ridge (9.6 %)" in found.text
+
+
+def test_errors_by_level_and_slice_stand_beside_the_best_baseline() -> None:
+    found = rendered(estimated())
+    assert "0.875 to 1 37 windows 0.00900" in found.text
+    assert "By ambient_C" in found.text and "-20 ridge 0.05000 0.03100" in found.text
+    assert "Root mean square error 0.02000; mean of estimate minus truth -0.00300" in found.text
+
+
+def test_life_is_counted_in_samples_and_series_that_never_end_are_told_apart() -> None:
+    found = rendered(life())
+    assert "windows. , cycles, lower is better" in found.text
+    assert "12.5 %" in found.text and "never end" in found.text and "0.40000" in found.text
+    unbound = life()
+    unbound["chosen"]["test"] |= {"bounded": None, "mape": None}
+    assert "never end" not in rendered(unbound).text
+
+
+def test_all_answers_are_drawn() -> None:
+    report = Report.parse(estimated())
+    answered = report.chosen.answers[0]
+    drawing = ElementTree.fromstring(answers_panel(report, answered, "answers"))
+    lines = sorted((path.attrib["d"] for path in drawing.iter("path")), key=lambda path: path.count("L"))[-2:]
+    assert [line.count("L") for line in lines] == [len(answered.order) - 1] * 2
+    marks = list(ElementTree.fromstring(pairs_panel(report, "pairs")).iter("use"))
+    assert len(marks) == len(report.chosen.pairs)
+    window = Report.parse(classified()).chosen.hardest[0]
+    drawn = list(ElementTree.fromstring(window_panel(window, "hard")).iter("path"))
+    assert sum(path.attrib["d"].count("L") == 99 for path in drawn) == len(window.samples)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

@@ -525,7 +525,7 @@ class GroupExample(Result):
 
 
 class AnsweredSeries(Result):
-    """Answers over one test series: `truth` and `answer` at the windows' ends, `order`. Classes by number."""
+    """Answers of one value over one test series: known truth and answers at the windows' ends, `order`."""
 
     label: Text
     series: Text
@@ -534,15 +534,29 @@ class AnsweredSeries(Result):
     truth: list[float]
     answer: list[float]
 
+    @model_validator(mode="after")
+    def _lengths(self) -> Self:
+        return _same_length(_same_length(self, "order", "truth"), "order", "answer")
+
+
+class LevelError(Result):
+    """Error over the windows whose truth is from `low` to `high`."""
+
+    low: float
+    high: float
+    error: Amount
+    windows: Count
+
 
 class HardWindow(Result):
-    """A window of the test part that was answered wrong with much confidence; `order` of its end."""
+    """A test window that was answered wrongly with much confidence. order: of its end; samples: inputs by column."""
 
     series: Text
     order: int
     truth: Text
     answer: Text
-    probability: Share
+    probability: Annotated[float, Field(ge=0, le=1)]
+    samples: dict[str, list[float]]
 
 
 class TaskSummary(Result):
@@ -556,7 +570,11 @@ class TaskSummary(Result):
 
 
 class ChosenResult(Result):
-    """The candidate that was chosen on validation, on test, beside the errors of what it was made from."""
+    """The candidate that was chosen on validation, on test, beside the errors of what it was made from.
+
+    forecasts: of tasks with several steps; answers, levels, pairs (truth and answer of windows all over the test part):
+    of those with one value; hardest: of those with classes.
+    """
 
     name: Text
     params: Count
@@ -574,6 +592,8 @@ class ChosenResult(Result):
     by_group: dict[str, GroupError]
     forecasts: list[GroupExample]
     answers: list[AnsweredSeries] = []
+    levels: list[LevelError] = []
+    pairs: list[tuple[float, float]] = []
     hardest: list[HardWindow] = []
 
 
@@ -633,8 +653,8 @@ class Report(Result):
     config: Json
     versions: dict[str, str]
     hashes: dict[str, str]
-    target: Text
     task: TaskSummary
+    target: Text
     unit: str
     divide_by: Annotated[float, Field(gt=0)]
     window: Count
@@ -695,12 +715,17 @@ class Report(Result):
         return order if isinstance(order, str) else "sample"
 
     @property
+    def error_name(self) -> str:
+        """What errors are: `MAE`, or the `error rate` of classes."""
+        return self.task.error_name
+
+    @property
     def error_unit(self) -> str:
-        """What errors are counted in, as `discharge_capacity_Ah / 1.1`."""
+        """What errors are counted in, as `discharge_capacity_Ah / 1.1` or `cycles`."""
         if self.task.classes:
-            return f"classes of {self.target}"
-        if self.task.kind == "remaining":
-            return f"{self.order_name}s left"
+            return "share of windows"
+        if self.unit == "samples":
+            return f"{self.order_name}s"
         return self.target if self.divide_by == 1 else f"{self.target} / {self.divide_by:g}"
 
     def resolved_config(self) -> Config:

@@ -15,7 +15,6 @@ from edgekd.contracts.candidate import Candidate
 from edgekd.contracts.engines import Engine
 from edgekd.contracts.results import (
     Ablation,
-    AnsweredSeries,
     BaselineByHorizon,
     BaselineResult,
     BudgetLimits,
@@ -27,13 +26,11 @@ from edgekd.contracts.results import (
     ExcludedCandidate,
     GroupError,
     GroupExample,
-    HardWindow,
     PairParity,
     Parity,
     Refused,
     Report,
     ReportedCandidate,
-    TaskSummary,
     TeacherResult,
     Tested,
 )
@@ -42,6 +39,7 @@ from edgekd.data.prepared import Prepared
 from edgekd.data.table import BUILT_IN
 from edgekd.data.windows import Windows
 from edgekd.distill.trainer import forecast as forecast_all
+from edgekd.evaluate.answers import answers_of, task_summary
 from edgekd.evaluate.candidates import STAGE1, read_result
 from edgekd.evaluate.findings import Evidence, Findings
 from edgekd.evaluate.runtimes import forecast, forecast_model, load_preprocess, population_runtime
@@ -66,7 +64,6 @@ PACKAGES = (
     "numpy",
 )
 SHOWN_WINDOWS = 4  # forecasts drawn per group
-MOST_ANSWERS, MOST_HARDEST = 300, 8
 
 
 def assemble(findings: Findings) -> Report:
@@ -147,9 +144,8 @@ def _chosen(findings: Findings, teacher_test_error: float) -> ChosenResult:
         ),
         baseline_by_horizon=BaselineByHorizon(name=best, test=by_horizon(prepared.baselines[best](test.raw), test)),
         by_group=by_group(forecasts["test"], test),
-        forecasts=examples_of_forecasts(forecasts["test"], test, prepared),
-        answers=answered_series(forecasts["test"], test),
-        hardest=hardest_windows(forecasts["test"], test),
+        forecasts=examples_of_forecasts(forecasts["test"], test, prepared) if test.task.steps > 1 else [],
+        **answers_of(forecasts["test"], test, prepared.preprocess.columns),
     )
 
 
@@ -271,62 +267,6 @@ def examples_of_forecasts(forecasts: F32, windows: Windows, prepared: Prepared) 
     ranked = sorted(mae_by_group(forecasts, windows).items(), key=lambda item: item[1])
     picks = {"good": ranked[len(ranked) // 10], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
     return [_example(label, name, error, forecasts, windows, prepared) for label, (name, error) in picks.items()]
-
-
-def task_summary(task: Task) -> TaskSummary:
-    """What a run is about."""
-    return TaskSummary(
-        kind=task.kind,
-        target=task.column,
-        classes=task.class_names,
-        says=task.says(),
-        error_name=task.error_name,
-    )
-
-
-def answered_series(answers: F32, windows: Windows) -> list[AnsweredSeries]:
-    """A good, a median and the worst series of tasks that answer at the window's end; at most MOST_ANSWERS points."""
-    if windows.task.lead:
-        return []
-    values = answers.argmax(axis=1) if windows.task.text else answers[:, 0]
-    errors = windows.task.errors(answers, windows.target)[:, 0]
-    known = windows.mask[:, 0] & ~windows.bound[:, 0]
-    ranked = sorted(
-        (float(errors[rows].mean()), name)
-        for number, name in enumerate(windows.series_names)
-        if (rows := known & (windows.series == number)).any()
-    )
-    if not ranked:
-        return []
-    picks = {"good": ranked[len(ranked) // 10], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
-    drawn = []
-    for label, (error, name) in picks.items():
-        rows = np.flatnonzero(known & (windows.series == windows.series_names.index(name)))
-        rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(MOST_ANSWERS, len(rows))).astype(int))]
-        order, truth = windows.start[rows] + windows.raw.shape[1] - 1, windows.target[rows, 0]
-        points = {"order": order.tolist(), "truth": truth.tolist(), "answer": values[rows].tolist()}
-        drawn.append(AnsweredSeries.parse({"label": label, "series": name, "error": error, **points}))
-    return drawn
-
-
-def hardest_windows(answers: F32, windows: Windows) -> list[HardWindow]:
-    """The windows whose wrong class was given the highest probability, one of each series at most."""
-    if not windows.task.text:
-        return []
-    names = windows.task.class_names
-    wrong = np.flatnonzero((windows.task.errors(answers, windows.target)[:, 0] > 0) & windows.mask[:, 0])
-    worst = wrong[np.argsort(-answers[wrong].max(axis=1), kind="stable")]
-    _, first = np.unique(windows.series[worst], return_index=True)
-    return [
-        HardWindow(
-            series=windows.series_names[windows.series[row]],
-            order=int(windows.start[row]) + windows.raw.shape[1] - 1,
-            truth=names[int(windows.target[row, 0])],
-            answer=names[int(answers[row].argmax())],
-            probability=min(float(answers[row].max()), 0.9999),
-        )
-        for row in worst[np.sort(first)][:MOST_HARDEST]
-    ]
 
 
 def versions() -> dict[str, str]:

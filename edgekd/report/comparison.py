@@ -51,11 +51,11 @@ class RunResult:
     alone: float
     owned: int
     chosen: str
-    chosen_val_mae: float
-    chosen_test_mae: float
+    chosen_val_error: float
+    chosen_test_error: float
     chosen_size: int
     best_baseline: str
-    best_baseline_test_mae: float
+    best_baseline_test_error: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class FrontSegment:
 @dataclass(frozen=True, kw_only=True)
 class RunComparison:
     """What `compare` found. measures: the costs that every candidate has, size and third first; reference: error, size,
-    third; differences: why the runs are not comparable, if forced.
+    third; differences: why the runs are not comparable, if forced; error_name: what errors are; shares: of windows.
     """
 
     measures: tuple[Measure, ...]
@@ -78,6 +78,8 @@ class RunComparison:
     runs: tuple[RunResult, ...]
     segments: tuple[FrontSegment, ...]
     differences: tuple[str, ...]
+    error_name: str
+    shares: bool
 
     @property
     def best(self) -> RunResult:
@@ -100,7 +102,7 @@ def compare(reports: Mapping[str, Report], *, force: bool = False) -> RunCompari
         raise DataError(
             "\n  ".join(["these runs are not scored on the same data", *different]), hint="--force compares them anyway"
         )
-    measures = measures_of(reports.values())
+    measures, first = measures_of(reports.values()), next(iter(reports.values()))
     candidates = {label: _candidates(label, report, measures) for label, report in reports.items()}
     reference = reference_point([candidate.space for candidate in run] for run in candidates.values())
     size, error, third = reference
@@ -112,6 +114,8 @@ def compare(reports: Mapping[str, Report], *, force: bool = False) -> RunCompari
         runs=tuple(_result(label, report, candidates, reference, segments) for label, report in reports.items()),
         segments=segments,
         differences=tuple(different),
+        error_name=first.error_name,
+        shares=bool(first.task.classes),
     )
 
 
@@ -162,7 +166,7 @@ def to_json(comparison: RunComparison) -> Json:
     """The contents of comparison.json."""
     error, size, third = comparison.reference
     return {
-        "objectives": ["validation MAE", comparison.size_name, comparison.third],
+        "objectives": [f"validation {comparison.error_name}", comparison.size_name, comparison.third],
         "reference": {"mae": error, "size": size, "third": third},
         "differences": list(comparison.differences),
         "runs": {run.label: asdict(run) for run in comparison.runs},
@@ -174,9 +178,8 @@ def _scored_data(report: Report) -> Json:
     """Options that decide what is scored, by name."""
     data = report.config.get("data")
     options = {key: value for key, value in (data if isinstance(data, dict) else {}).items() if key not in OWN_TO_A_RUN}
-    return options | {
-        "target": report.target, "divide_by": report.divide_by, "window": report.window, "horizon": report.horizon,
-    }  # fmt: skip
+    keys = ("target", "divide_by", "window", "horizon")
+    return options | {"task": report.task.says} | {key: getattr(report, key) for key in keys}
 
 
 def _scored_groups(a: Report, b: Report) -> list[tuple[str, list[str], list[str]]]:
@@ -220,9 +223,9 @@ def _result(
         hypervolume_3d=dominated_share([candidate.space for candidate in own], reference),
         alone=lost / together if together else 0.0,
         owned=sum(len(segment.candidates) for segment in segments if label in segment.runs),
-        chosen=chosen.name, chosen_val_mae=chosen.error, chosen_test_mae=report.chosen.test.error,
+        chosen=chosen.name, chosen_val_error=chosen.error, chosen_test_error=report.chosen.test.error,
         chosen_size=chosen.size,
-        best_baseline=baseline_name, best_baseline_test_mae=baseline.test.error,
+        best_baseline=baseline_name, best_baseline_test_error=baseline.test.error,
     )  # fmt: skip
 
 

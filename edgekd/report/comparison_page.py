@@ -23,10 +23,10 @@ def render(comparison: RunComparison, scene: FrontScene) -> str:
 def headline(comparison: RunComparison, scene: FrontScene) -> str:
     """Which run dominates most, and which chosen candidate is best on test."""
     best = comparison.best
-    tested = min(comparison.runs, key=lambda run: run.chosen_test_mae)
+    tested = min(comparison.runs, key=lambda run: run.chosen_test_error)
     equal = [run.label for run in comparison.runs if run.hypervolume == best.hypervolume]
     first = f"{best.label} has the largest hypervolume" if len(equal) == 1 else f"{' and '.join(equal)} are equal"
     return (
         f"{first} ({best.hypervolume:.4f}). The lowest test error of a chosen candidate is "
-        f"{scene.form(tested.chosen_test_mae)}, by {tested.label} ({tested.chosen})."
+        f"{scene.form(tested.chosen_test_error)}, by {tested.label} ({tested.chosen})."
     )

@@ -28,8 +28,13 @@ ABLATIONS = {"with everything": "nothing", "no stage 2": "stage 2", "no distilla
 Format = Callable[[float], str]
 
 
-def error_format(values: Iterable[float], significant: int = 3) -> Format:
-    """Write errors with equal decimals, enough for the smallest of them to show its first digits."""
+def error_format(values: Iterable[float], significant: int = 3, *, shares: bool = False) -> Format:
+    """Write errors with equal decimals, enough for the smallest of them to show its first digits.
+
+    shares: the errors are shares of windows, written in per cent.
+    """
+    if shares:
+        return lambda value: f"{100 * value:.1f} %"
     smallest = min((value for value in values if value > 0), default=1.0)
     decimals = min(12, max(0, significant - 1 - math.floor(math.log10(smallest))))
     return lambda value: f"{value:.{decimals}f}"
@@ -37,11 +42,9 @@ def error_format(values: Iterable[float], significant: int = 3) -> Format:
 
 def errors_of(report: Report) -> Format:
     """The format of a report's errors."""
-    scores = [candidate.val.error for candidate in report.candidates] + [
-        report.teacher.test.error,
-        report.chosen.test.error,
-    ]
-    return error_format(scores)
+    errors = [candidate.val.error for candidate in report.candidates]
+    errors += [report.teacher.test.error, report.chosen.test.error]
+    return error_format(errors, shares=bool(report.task.classes))
 
 
 def with_interval(score: Score, form: Format) -> str:
@@ -90,7 +93,7 @@ def what_was_done(report: Report) -> str:
     them, were = "it" if teacher.members == 1 else "them", "was" if students == 1 else "were"
     val, test = plural(parts.val.groups, "validation group"), plural(parts.test.groups, "test group")
     return (
-        f"{members} learned {report.task.says} from the last "
+        f"{members} learned to tell {report.task.says} from the last "
         f"{plural(report.window, report.order_name)}; {plural(students, 'smaller network')} learned from {them}, "
         f"{were} pruned and quantized, and {were} scored as integer models on {val}. The most accurate one that "
         f"meets the budget, {report.chosen.name}, was then scored once on {test}, which nothing before had used."
@@ -104,7 +107,12 @@ def headline(report: Report) -> tuple[str, bool]:
     form = errors_of(report)
     better = error < reference * (1 - NOTICEABLE)
     relation = against(error, reference)
-    return f"Test error {form(error)}: {relation} the best baseline, {name} ({form(reference)}).", better
+    return f"{test_error_name(report)} {form(error)}: {relation} the best baseline, {name} ({form(reference)}).", better
+
+
+def test_error_name(report: Report) -> str:
+    """`Test error`, or what it is where that is no mean distance."""
+    return "Test error" if report.error_name == "MAE" else f"Test {report.error_name}"
 
 
 def caveat(report: Report) -> str:

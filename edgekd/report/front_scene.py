@@ -59,7 +59,8 @@ class FrontScene:
     """Candidates of one run or of several, in colored groups.
 
     fronts: groups whose own front is linked; descriptions: the figures of each candidate, line by line; references:
-    errors of baselines and teacher; limits: of budget and board, by cost; form: how errors are written.
+    errors of baselines and teacher; limits: of budget and board, by cost; form, error_name: how errors are
+    written, and what they are.
     """
 
     candidates: Sequence[ReportedCandidate]
@@ -71,6 +72,7 @@ class FrontScene:
     measures: Sequence[Measure]
     limits: Mapping[Measure, Mapping[str, float]]
     form: Format
+    error_name: str
 
     @property
     def errors(self) -> list[float]:
@@ -112,12 +114,13 @@ class FrontScene:
 def scene_of(report: Report) -> FrontScene:
     """The candidates of one run, a group for each kind."""
     candidates, measures = report.candidates, measures_of([report])
-    form = error_format(candidate.val.error for candidate in candidates)
+    form = form_of([report])
     members: dict[str, list[int]] = {}
     for index, candidate in enumerate(candidates):
         members.setdefault(candidate.kind, []).append(index)
     return FrontScene(
         candidates=candidates, form=form, measures=measures, references=references_of(report),
+        error_name=report.error_name,
         descriptions=[describe(candidate, report, form) for candidate in candidates],
         groups=[
             PointGroup(label=kind_style(kind).label, color=kind_style(kind).color, members=members[kind])
@@ -132,8 +135,7 @@ def scene_of(report: Report) -> FrontScene:
 def scene_of_runs(reports: Mapping[str, Report]) -> FrontScene:
     """The candidates of several runs by label, a group for each run; references and limits where all runs agree."""
     candidates = [candidate for report in reports.values() for candidate in report.candidates]
-    form = error_format(candidate.val.error for candidate in candidates)
-    measures = measures_of(reports.values())
+    form, measures = form_of(list(reports.values())), measures_of(reports.values())
     groups: list[PointGroup] = []
     descriptions: list[list[str]] = []
     chosen: list[int] = []
@@ -147,17 +149,24 @@ def scene_of_runs(reports: Mapping[str, Report]) -> FrontScene:
     common = PointGroup(label="common front", color="measured", members=range(len(candidates)), broad=True)
     return FrontScene(
         candidates=candidates, descriptions=descriptions, groups=groups, fronts=[common, *groups], chosen=chosen,
-        measures=measures, form=form, references=_agreed([references_of(report) for report in reports.values()]),
+        measures=measures, form=form, error_name=next(iter(reports.values())).error_name,
+        references=_agreed([references_of(report) for report in reports.values()]),
         limits={measure: _agreed([limits_of(report, measure) for report in reports.values()]) for measure in measures},
     )  # fmt: skip
+
+
+def form_of(reports: Sequence[Report]) -> Format:
+    """How the errors of all candidates are written."""
+    errors = [candidate.val.error for report in reports for candidate in report.candidates]
+    return error_format(errors, shares=bool(reports[0].task.classes))
 
 
 def describe(candidate: ReportedCandidate, report: Report, form: Format) -> list[str]:
     """All figures of a candidate, its name first."""
     chosen, measured = candidate.name == report.chosen.name, candidate.measured
     test = candidate.test or (report.chosen.test if chosen else None)
-    lines = [candidate.name, f"validation MAE {with_interval(candidate.val, form)}"]
-    lines += [f"test MAE {with_interval(test, form)}"] if test else []
+    lines = [candidate.name, f"validation {report.error_name} {with_interval(candidate.val, form)}"]
+    lines += [f"test {report.error_name} {with_interval(test, form)}"] if test else []
     if measured:
         lines += [
             f"flash {measured.flash_bytes:,} bytes, RAM {measured.ram_bytes:,} bytes",

@@ -2,6 +2,13 @@
 
 TERMS = {
     "MAE": "Mean absolute error: the mean distance between forecast and measurement, over all steps and windows.",
+    "error rate": "The share of windows whose most probable class is not their label.",
+    "balanced accuracy": "The mean of the recalls of all classes, so that rare classes count as much as frequent ones.",
+    "macro F1": "The mean over classes of the harmonic mean of precision and recall.",
+    "calibration error": "How far stated probabilities are from how often such answers are right, in the mean over "
+    "ten bins (expected calibration error).",
+    "recall": "Of the windows with this label, the share that is answered so.",
+    "precision": "Of the windows answered so, the share that has this label.",
     "95 % interval": "Found by drawing whole groups 2,000 times with replacement (bootstrap): how far the error "
     "would vary with other groups of the same kind.",
     "teacher": "The large float network, or the mean of several, whose forecasts the small networks learn to imitate.",

@@ -105,7 +105,7 @@ def _frame(axes: Any, scene: FrontScene, measure: Measure) -> tuple[Scale, Scale
     axes.set_yticks([tick.value for tick in y.ticks(7)], labels=[tick.label for tick in y.ticks(7)])
     beyond = limits_text(scene.limits[measure], measure, x)
     axes.set_xlabel(COSTS[measure].title + (f"\n({beyond})" if beyond else ""))
-    axes.set_ylabel("validation MAE")
+    axes.set_ylabel(f"validation {scene.error_name}")
     return x, y
 
 

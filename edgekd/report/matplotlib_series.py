@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from edgekd.contracts.results import GroupExample, Report
+from edgekd.contracts.results import AnsweredSeries, GroupExample, HardWindow, Report
 from edgekd.report import matplotlib_style
 from edgekd.report.axes import Scale, scale, spread
 from edgekd.report.formatting import errors_of, plural
@@ -20,6 +20,8 @@ LABEL_GAP = 0.06  # between names of lines, as a fraction of the height
 NAMES_WIDTH = 130  # units beside the axes, for names of lines
 LONGEST_LABEL = 36  # letters beside an axis
 SMALL_WIDTH, SMALL_HEIGHT = 360, 270  # of one of three panels in a row, units
+
+INPUT_LETTERS = 9  # of the name of an input beside its line
 
 Point = tuple[int, float]
 Values = Sequence[float | None]
@@ -70,7 +72,7 @@ def horizon_panel(report: Report, name: str) -> Markup:
     y = Scale(low=0.0, high=y.high, start=0, end=1)
     with style():
         figure, axes = matplotlib_style.panel(right=NAMES_WIDTH)
-        _frame(axes, x, y, f"{report.order_name}s ahead", f"MAE, {report.error_unit}")
+        _frame(axes, x, y, f"{report.order_name}s ahead", f"{report.error_name}, {report.error_unit}")
         ends: dict[str, float] = {}
         for label, values, look in series:
             numbers = [math.nan if value is None else value for value in values]
@@ -85,6 +87,53 @@ def horizon_panel(report: Report, name: str) -> Markup:
             color = looks[label]["color"]
             axes.text(1.02, height, label, transform=axes.transAxes, color=color, fontsize=PANEL_FONT, va="center")
         return matplotlib_style.inline(figure, name, alt=_horizon_text(report))
+
+
+def answers_panel(report: Report, answered: AnsweredSeries, name: str) -> Markup:
+    """The truth over a series and an answer for each window. name: unique in the page."""
+    with style():
+        figure, axes = matplotlib_style.panel(width=SMALL_WIDTH, height=SMALL_HEIGHT)
+        x = scale(answered.order, 0, 1, margin=0.02)
+        y = scale([*answered.truth, *answered.answer], 0, 1)
+        _frame(axes, x, y, report.order_name, report.error_unit)
+        axes.plot(answered.order, answered.truth, color=LIGHT["measured"], linewidth=2.4)
+        dots = {"marker": "o", "markersize": 3} if len(answered.order) <= FEWEST_JOINED else {}
+        axes.plot(answered.order, answered.answer, color=LIGHT["accent"], linewidth=1.3, **dots)
+        form = errors_of(report)
+        count = plural(len(answered.answer), "answer")
+        alt = f"Series {answered.series}, error {form(answered.error)}: {count} and the truth."
+        return matplotlib_style.inline(figure, name, alt=alt)
+
+
+def pairs_panel(report: Report, name: str) -> Markup:
+    """Answers over the truth, and the line on which they would be right. name: unique in the page."""
+    truth, answer = zip(*report.chosen.pairs, strict=True)
+    with style():
+        figure, axes = matplotlib_style.panel()
+        both = scale([*truth, *answer], 0, 1)
+        _frame(axes, both, both, f"truth, {report.error_unit}", f"answer, {report.error_unit}")
+        axes.plot([both.low, both.high], [both.low, both.high], color=LIGHT["soft"], dashes=(5, 3), linewidth=1.2)
+        axes.plot(truth, answer, "o", color=LIGHT["accent"], alpha=0.35, markersize=3.5, markeredgewidth=0)
+        alt = f"Answer over truth of {plural(len(truth), 'test window')}, and the line where both are equal."
+        return matplotlib_style.inline(figure, name, alt=alt)
+
+
+def window_panel(window: HardWindow, name: str) -> Markup:
+    """The inputs of a window, each over its own range, one above another. name: unique in the page."""
+    with style():
+        figure, axes = matplotlib_style.panel(width=SMALL_WIDTH, height=SMALL_HEIGHT)
+        count = len(window.samples)
+        for row, samples in enumerate(window.samples.values()):
+            low, high = min(samples), max(samples)
+            middle, span = (low + high) / 2, (high - low) or 1.0
+            heights = [count - 1 - row + 0.8 * (value - middle) / span for value in samples]
+            axes.plot(range(len(samples)), heights, color=LIGHT["accent"], linewidth=1.2)
+        axes.set_xlim(0, max(len(samples) for samples in window.samples.values()) - 1)
+        axes.set_ylim(-0.6, count - 0.4)
+        axes.set_yticks(range(count), labels=[column[:INPUT_LETTERS] for column in reversed(window.samples)])
+        axes.set_xlabel("sample of the window")
+        alt = f"Inputs of a window with label {window.truth} that was taken for {window.answer}."
+        return matplotlib_style.inline(figure, name, alt=alt)
 
 
 def live_panel(

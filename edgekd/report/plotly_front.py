@@ -93,7 +93,10 @@ def _dress(layout: PlotlyValues, scene: FrontScene, panel: int, measure: Measure
         "title": {"text": COSTS[measure].title + note, "standoff": 8}, "range": _range(x), "nticks": 8 if wide else 5,
         "type": "log" if x.log else "linear", "tickformat": ",.6~g", "minexponent": 9,
     } | ({"dtick": "D1" if x.high / x.low < 10 else "D2"} if x.log else {})  # fmt: skip
-    layout[f"yaxis{number}"] |= {"title": {"text": "validation MAE", "standoff": 10}, "range": [y.low, y.high]}
+    layout[f"yaxis{number}"] |= {
+        "title": {"text": f"validation {scene.error_name}", "standoff": 10},
+        "range": [y.low, y.high],
+    }
     across = {"type": "line", "xref": f"x{number} domain", "x0": 0, "x1": 1, "yref": f"y{number}", "layer": "below"}
     for name, error in scene.references.items():
         color, dash = ("teacher", "solid") if name == "teacher" else ("measured", "dash")

@@ -83,7 +83,7 @@ def tiles(report: Report) -> list[Tile]:
     )
     return [
         Tile(
-            label=f"Test error ({report.task.error_name})",
+            label=f"Test {report.error_name}",
             value=form(chosen.test.error),
             note=relation,
             state="good" if better else "bad",
@@ -155,6 +155,41 @@ def group_bars(report: Report) -> list[Bar]:
         )
         for name, group in ranked
     ]
+
+
+def level_bars(report: Report) -> list[Bar]:
+    """Error over parts of the range of the truth, from low to high."""
+    form, levels = formatting.errors_of(report), report.chosen.levels
+    longest = max((level.error for level in levels), default=0.0)
+    return [
+        Bar(
+            label=f"{level.low:.4g} to {level.high:.4g}",
+            value=form(level.error),
+            share=_share(level.error, longest),
+            note=formatting.plural(level.windows, "window"),
+        )
+        for level in levels
+    ]
+
+
+def slice_bars(report: Report) -> list[tuple[str, list[Bar]]]:
+    """Error by the values of further columns, and that of the best baseline, by column."""
+    form, (name, baseline) = formatting.errors_of(report), report.best_baseline
+    columns = []
+    for column, errors in report.chosen.test.slices.items():
+        reference = baseline.test.slices.get(column, {})
+        longest = max(errors.values(), default=0.0)
+        bars = [
+            Bar(
+                label=value,
+                value=form(error),
+                share=_share(error, longest),
+                note=f"{name} {form(reference[value])}" if value in reference else "",
+            )
+            for value, error in errors.items()
+        ]
+        columns.append((column, bars))
+    return columns
 
 
 def ladder_bars(report: Report) -> list[Bar]:

@@ -47,7 +47,7 @@ def hypervolume_figure(scene: FrontScene, groups: Sequence[PointGroup]) -> Plotl
 def parallel_figure(scene: FrontScene) -> PlotlyFigure:
     """Parallel coordinates: each candidate is a line over what was searched and what came of it."""
     axes = [_parameter_axis(scene, name, values) for name, values in parameters(scene.candidates).items()]
-    axes.append(_axis("validation<br>MAE", scene.errors))
+    axes.append(_axis(f"validation<br>{scene.error_name}", scene.errors))
     axes += [
         _axis(f"{COSTS[measure].name}<br>{COSTS[measure].unit}", scene.costs(measure)) for measure in scene.measures
     ]
@@ -76,13 +76,14 @@ def parallel_figure(scene: FrontScene) -> PlotlyFigure:
 
 def importance_figure(scene: FrontScene) -> PlotlyFigure:
     """Bars: how much of the differences in error and in the first two costs each parameter explains."""
-    objectives = {"validation MAE": ("accent", scene.errors)}
+    error = f"validation {scene.error_name}"
+    objectives = {error: ("accent", scene.errors)}
     objectives |= {
         COSTS[measure].name: (color, scene.costs(measure))
         for measure, color in zip(scene.measures[:2], ("soft", "measured"), strict=True)
     }
     shares = {name: importance(scene.candidates, values) for name, (_, values) in objectives.items()}
-    names = list(reversed(shares["validation MAE"]))
+    names = list(reversed(shares[error]))
     traces = [
         {
             "type": "bar", "orientation": "h", "name": objective,

@@ -4,6 +4,7 @@ import functools
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
 from edgekd.report import formatting, glossary
 from edgekd.report.palette import DARK, LIGHT, kind_style, run_color
@@ -24,3 +25,8 @@ def environment() -> jinja2.Environment:
         "kind_style": kind_style, "run_color": run_color,
     }  # fmt: skip
     return templates
+
+
+def macro(template: str, name: str, *arguments: object) -> Markup:
+    """What a macro of a template makes of its arguments."""
+    return Markup(getattr(environment().get_template(template).module, name)(*arguments))

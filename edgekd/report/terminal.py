@@ -45,6 +45,8 @@ def _ending(report: Report, run: str) -> RenderableType:
     facts.add_row("cost", _safe(formatting.cost_line(report)))
     facts.add_row("parity", _safe(formatting.parity_line(report), style=STYLES["FAIL"] if failed else ""))
     commands = Table.grid(padding=(0, 1, 0, 0))
+    commands.add_column(no_wrap=True, overflow="fold")  # a command is copied: it is not cut at its spaces
+    commands.add_column()
     for command, purpose in formatting.next_commands(run):
         commands.add_row(_safe(command, style="bold"), Text(purpose, style="dim"))
     facts.add_row("next", commands)
@@ -61,7 +63,7 @@ def _table(title: str, columns: list[str], *, left: int = 1) -> Table:
 def _results(report: Report) -> Table:
     form = formatting.errors_of(report)
     table = _table(
-        f"{report.task.error_name} in {report.error_unit}, 95 % interval over groups", ["model", "test", "validation"]
+        f"{report.error_name}, {report.error_unit}, 95 % interval over groups", ["model", "test", "validation"]
     )
     for row in score_rows(report):
         test, val = formatting.with_interval(row.test, form), formatting.with_interval(row.val, form)
@@ -74,7 +76,14 @@ def _candidates(report: Report) -> list[RenderableType]:
     form, chosen = formatting.errors_of(report), report.chosen.name
     shown = [candidate for candidate in report.candidates if candidate.on_front or candidate.name == chosen]
     measured = any(candidate.measured for candidate in shown)
-    columns = ["candidate", "val error", ".tflite B", "arena B", *(["flash B", "RAM B", "ms"] if measured else []), ""]
+    columns = [
+        "candidate",
+        f"val {report.error_name}",
+        ".tflite B",
+        "arena B",
+        *(["flash B", "RAM B", "ms"] if measured else []),
+        "",
+    ]
     table = _table("Candidates on the front, validation", columns)
     for candidate in sorted(shown, key=lambda candidate: (candidate.val.error, candidate.name)):
         sizes = f"{candidate.tflite_bytes:,}", f"{candidate.arena_bytes:,}"
@@ -92,7 +101,7 @@ def _candidates(report: Report) -> list[RenderableType]:
 
 def _ladder(report: Report) -> Table:
     form = formatting.errors_of(report)
-    table = _table(f"From the teacher to {report.chosen.name}", ["step", "test error"])
+    table = _table(f"From the teacher to {report.chosen.name}", ["step", f"test {report.error_name}"])
     for name, error in formatting.ladder(report):
         table.add_row(name, form(error))
     for other in report.comparisons:
@@ -104,7 +113,9 @@ def _ablations(report: Report) -> list[RenderableType]:
     if not report.ablations:
         return []
     form = formatting.errors_of(report)
-    table = _table("What distillation and stage 2 are worth: validation error", ["candidate", *formatting.ABLATIONS])
+    table = _table(
+        f"What distillation and stage 2 are worth: validation {report.error_name}", ["candidate", *formatting.ABLATIONS]
+    )
     for ablation in report.ablations:
         errors = [formatting.mean_and_range(ablation, left_out, form) for left_out in formatting.ABLATIONS.values()]
         table.add_row(_safe(ablation.name), *errors)
@@ -138,15 +149,16 @@ def _safe(text: str, style: str = "") -> Text:
 
 def comparison_tables(comparison: RunComparison) -> list[RenderableType]:
     """The runs, and who owns which part of the common front."""
-    form = formatting.error_format(candidate.error for run in comparison.runs for candidate in run.candidates)
+    errors = [candidate.error for run in comparison.runs for candidate in run.candidates]
+    form = formatting.error_format(errors, shares=comparison.shares)
     table = _table(
-        f"Hypervolume of validation MAE and {comparison.size_name}",
-        ["run", "hypervolume", "alone", "chosen", "test MAE"],
+        f"Hypervolume of validation {comparison.error_name} and {comparison.size_name}",
+        ["run", "hypervolume", "alone", "chosen", f"test {comparison.error_name}"],
     )
     for run in comparison.runs:
         volume, alone = f"{run.hypervolume:.4f}", formatting.per_cent(run.alone)
-        table.add_row(_safe(run.label), volume, alone, _safe(run.chosen), form(run.chosen_test_mae))
-    owners = _table("Common front", ["run", "from B", "to B", "MAE from", "to"])
+        table.add_row(_safe(run.label), volume, alone, _safe(run.chosen), form(run.chosen_test_error))
+    owners = _table("Common front", ["run", "from B", "to B", f"{comparison.error_name} from", "to"])
     for segment in comparison.segments:
         first, last = segment.candidates[0], segment.candidates[-1]
         sizes = f"{first.size:,}", f"{last.size:,}"

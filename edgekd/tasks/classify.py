@@ -21,7 +21,7 @@ class Classify(Task):
     kind: ClassVar[str] = "classify"
     answer: ClassVar[Answer] = "probabilities"
     text: ClassVar[bool] = True
-    error_name: ClassVar[str] = "share of wrong windows"
+    error_name: ClassVar[str] = "error rate"
     criterion: ClassVar[HardLoss] = "cross_entropy"
     doubts_classes: ClassVar[bool] = False
 
