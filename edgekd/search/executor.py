@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any, Protocol
 
 from edgekd.run import Files
@@ -98,12 +99,18 @@ class LocalPool:
         self._pool = self._new_pool()
 
     def _new_pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            self._processes,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin,
-            initargs=(os.getpid(), self._temporary, self._start, self._data),
-        )
+        """An idle pool. Its semaphores are registered with the standard library's tracker: an interrupt between the
+        two, or a tracker that a hangup ended, would have it print a traceback.
+        """
+        with _signals_wait():
+            resource_tracker.ensure_running()
+        with _signals_wait():  # starting the tracker has unblocked some of them
+            return ProcessPoolExecutor(
+                self._processes,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_begin,
+                initargs=(os.getpid(), self._temporary, self._start, self._data),
+            )
 
     def submit(self, order: Order) -> Future[Made]:
         """Have an order done by the next process that is free."""
