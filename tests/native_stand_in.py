@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgekd.codegen.sketches import Vectors, ble_sketch, native_sketch, stream_sketch
+from edgekd.codegen.sketches import Vectors, ble_sketch, model_libraries, native_sketch, stream_sketch
 from edgekd.program.package import Deployed
 from edgekd.run import write_files
 
@@ -103,27 +103,25 @@ def deployed() -> Deployed:
 
 def write_native_sketch(out: Path, bits: int, tests: Vectors | None = None) -> Path:
     """The sketch in a folder below `out`, which is returned; with a self-test of two windows."""
-    return write_sketch(
-        out / "battery_native", bits, native_sketch(deployed(), tests or vectors(windows(2, seed=1), bits))
-    )
+    return write_sketch(out, "native", bits, native_sketch(deployed(), tests or vectors(windows(2, seed=1), bits)))
 
 
 def write_stream_sketch(out: Path, bits: int) -> Path:
     """The sketch that is fed by a sensor."""
-    return write_sketch(out / "battery_stream", bits, stream_sketch(deployed(), vectors(windows(2, seed=1), bits)))
+    return write_sketch(out, "stream", bits, stream_sketch(deployed(), vectors(windows(2, seed=1), bits)))
 
 
 def write_ble_sketch(out: Path, bits: int, tests: Vectors | None = None) -> Path:
     """The sketch that is fed over Bluetooth."""
-    return write_sketch(out / "battery_ble", bits, ble_sketch(deployed(), tests or vectors(windows(2, seed=1), bits)))
+    return write_sketch(out, "ble", bits, ble_sketch(deployed(), tests or vectors(windows(2, seed=1), bits)))
 
 
-def write_sketch(folder: Path, bits: int, sketch: dict[str, str | bytes]) -> Path:
-    """A sketch with the model's own files."""
+def write_sketch(out: Path, kind: str, bits: int, sketch: dict[str, str | bytes]) -> Path:
+    """A sketch with the model's library."""
     integer = f"int{bits}_t"
     files: dict[str, str | bytes] = {
         "battery.h": HEADER.replace("INTEGER", integer),
         "battery.c": SOURCE.replace("INTEGER", integer),
     }
-    write_files(folder, files | sketch)
-    return folder
+    write_files(out, model_libraries("battery", files) | sketch)
+    return out / f"battery_{kind}"

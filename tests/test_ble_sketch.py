@@ -13,6 +13,7 @@ from native_stand_in import INPUTS, OUTPUTS, WINDOW, deployed, vectors, windows,
 from numpy.typing import NDArray
 
 from edgekd.codegen.sketches import ble_sketch
+from edgekd.contracts.sketchbook import sketch_files
 from edgekd.deploy.arduino import used_libraries
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
@@ -28,13 +29,15 @@ TOO_FEW, FORECASTING, FAILED = range(3)
 
 
 def compile_sketch(sketch: Path, *more: str) -> Path:
-    """As Arduino does: the .ino and .cpp as C++, .c as C. more: flags."""
+    """As Arduino does: the .ino and .cpp as C++, .c as C, with the libraries beside the sketch. more: flags."""
     objects = []
-    sources = [path for path in sorted(sketch.iterdir()) if path.suffix in (".ino", ".cpp", ".c")]
+    files = sketch_files(sketch)
+    includes = [flag for folder in dict.fromkeys(path.parent for path in files) for flag in ("-I", folder)]
+    sources = [path for path in files if path.suffix in (".ino", ".cpp", ".c")]
     for source in [*sources, STAND_INS / "ble_central.cpp"]:
         compiler = ["gcc", "-x", "c"] if source.suffix == ".c" else ["g++", "-std=c++14", "-x", "c++"]
         objects.append(sketch / f"{source.name}.o")
-        run([*compiler, *FLAGS, *more, "-I", STAND_INS, "-I", sketch, "-c", source, "-o", objects[-1]])
+        run([*compiler, *FLAGS, *more, "-I", STAND_INS, *includes, "-c", source, "-o", objects[-1]])
     program = sketch / "sketch"
     run(["g++", *more, *objects, "-o", program])
     return program

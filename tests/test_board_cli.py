@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from edgekd.cli import app
 from edgekd.contracts.errors import BoardUnreachable, ConfigError, DataError
+from edgekd.contracts.sketchbook import sketch_files
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 pytest.importorskip("serial", reason="pyserial is not installed")
@@ -210,12 +211,14 @@ def test_flash_dry_run_loads_no_framework(folder: Path) -> None:
 def test_the_example_of_a_sensor_goes_into_the_sketch(folder: Path, tmp_path: Path, kind: str) -> None:
     """As the page of the board says: copied over it; every file then compiles."""
     sketch = next((folder / "runs" / "small" / "firmware").glob(f"*/small_{kind}"))
-    copy = shutil.copytree(sketch, tmp_path / sketch.name)
-    for path in (copy / "ina219").iterdir():
+    sketchbook = shutil.copytree(sketch.parent, tmp_path / "mine")
+    copy = sketchbook / sketch.name
+    for path in (sketchbook / "libraries" / "edgekd" / "extras" / "ina219").iterdir():
         shutil.copy(path, copy)
     headers = Path(__file__).parent / "firmware" / "arduino"
     flags = ["-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror", "-fsyntax-only", "-I", str(headers)]
-    for path in sorted(copy.iterdir()):
+    flags += [flag for library in (sketchbook / "libraries").iterdir() for flag in ("-I", str(library / "src"))]
+    for path in sketch_files(copy):
         if path.suffix in (".c", ".cpp", ".ino"):
             language = "c" if path.suffix == ".c" else "c++"
             done = subprocess.run(["g++", *flags, "-x", language, path], capture_output=True, text=True)

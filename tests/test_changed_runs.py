@@ -89,7 +89,7 @@ CHANGED: dict[str, Callable[[Path], Path]] = {
     "weights of the integer model": lambda out: model(out) / "head.tflite",
     "its score": lambda out: model(out) / "score.json",
     "weights": lambda out: model(out) / "weights.safetensors",
-    "generated C": lambda out: next((out / "firmware").rglob("*_native/small_head.c")),
+    "generated C": lambda out: next((out / "firmware").rglob("small_model/src/small_head.c")),
     "windows": lambda out: out / "data" / "train.npz",
     "the teacher": lambda out: out / "teacher" / "weights.safetensors",
     "what parity found": lambda out: next((out / "search" / "parity").rglob("result.json")),

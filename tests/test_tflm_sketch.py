@@ -22,6 +22,7 @@ from edgekd.codegen.sketches import Vectors
 from edgekd.codegen.tflm import library_fault, write_refusal, write_sketch
 from edgekd.contracts.board import resource
 from edgekd.contracts.errors import EdgekdError, ModelError
+from edgekd.contracts.sketchbook import sketch_files
 from edgekd.emulate.host import HostLibrary
 from edgekd.program.arena import arena_bytes
 from edgekd.program.interpreters import TfliteMicro
@@ -77,14 +78,16 @@ def make_sketch(case: Case, out: Path) -> Path:
 
 
 def compile_sketch(sketch: Path, flags: Sequence[str] = ("-std=c++17", "-O1")) -> Path:
-    """What Arduino does: the .ino as C++, every other file as what it is."""
+    """What Arduino does: the .ino as C++, every other file as what it is, with the libraries beside the sketch."""
     objects = []
-    for source in sorted(sketch.iterdir()):
+    files = sketch_files(sketch)
+    includes = [flag for folder in dict.fromkeys(path.parent for path in files) for flag in ("-I", folder)]
+    for source in files:
         language = {".ino": "c++", ".cpp": "c++", ".c": "c"}.get(source.suffix)
         if language:
-            objects.append(source.with_suffix(".o"))
+            objects.append(sketch / f"{source.name}.o")
             own = [flag for flag in flags if language == "c++" or not flag.startswith("-std=")]
-            command = ["g++" if language == "c++" else "gcc", *STRICT, *own, "-I", STAND_INS, "-I", sketch]
+            command = ["g++" if language == "c++" else "gcc", *STRICT, *own, "-I", STAND_INS, *includes]
             run([*command, "-c", "-x", language, source, "-o", objects[-1]])
     program = sketch / "sketch"
     run(["g++", *flags, "-I", STAND_INS, STAND_INS / "stand_in.cpp", *objects, "-o", program])

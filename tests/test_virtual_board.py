@@ -17,7 +17,7 @@ from model_folders import COLUMNS, WINDOW, make_model_folder, preprocess, window
 from numpy.typing import NDArray
 
 from edgekd.codegen.c_model import generate_model
-from edgekd.codegen.sketches import Vectors, native_sketch
+from edgekd.codegen.sketches import Vectors, model_libraries, native_sketch
 from edgekd.contracts.board import load_board
 from edgekd.contracts.errors import BoardUnreachable
 from edgekd.deploy.device import Device
@@ -66,7 +66,9 @@ def make(out: Path, kind: str, bits: int) -> tuple[Path, Image]:
     deployed = load_model(folder)
     sketch = out / "battery_native"
     write_files(
-        sketch, dict(generate_model(deployed).files) | native_sketch(deployed, expect(folder, windows(2, seed=1)))
+        out,
+        model_libraries("battery", generate_model(deployed).files)
+        | native_sketch(deployed, expect(folder, windows(2, seed=1))),
     )
     return folder, compile_sketch(sketch, load_board("nano33ble"), out / "sketch.elf", profile="arduino")
 

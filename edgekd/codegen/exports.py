@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from edgekd import __version__
 from edgekd.codegen.write import render
 from edgekd.contracts.board import resource
+from edgekd.contracts.sketchbook import PROPERTIES
 
 Kind = Literal["arduino", "platformio", "cmake", "zephyr", "esp-idf", "plain"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -98,22 +99,29 @@ def _main(exported: Exported, entry: str) -> str:
     return render("export_main.c.j2", name=exported.name, entry=entry)
 
 
-def _arduino(exported: Exported) -> tuple[Files, str]:
-    name = exported.name
+def library_properties(name: str, sentence: str, paragraph: str, header: str) -> str:
+    """Text of an Arduino library's library.properties. header: what a sketch includes."""
     properties = {
         "name": name,
         "version": __version__,
         "author": "edgekd",
         "maintainer": "edgekd",
-        "sentence": exported.about,
-        "paragraph": "An integer network as plain C, with the kernels it uses and a self-test.",
+        "sentence": sentence,
+        "paragraph": paragraph,
         "category": "Data Processing",
         "url": "https://github.com",
         "architectures": "*",
-        "includes": f"{name}.h",
+        "includes": header,
     }
+    return "".join(f"{key}={value}\n" for key, value in properties.items())
+
+
+def _arduino(exported: Exported) -> tuple[Files, str]:
+    name = exported.name
     files: Files = {f"src/{file}": content for file, content in (dict(exported.files) | _costs(exported)).items()}
-    files["library.properties"] = "".join(f"{key}={value}\n" for key, value in properties.items())
+    files[PROPERTIES] = library_properties(
+        name, exported.about, "An integer network as plain C, with the kernels it uses and a self-test.", f"{name}.h"
+    )
     files["examples/SelfTest/SelfTest.ino"] = render("export_arduino.ino.j2", name=name)
     return files, (
         "Arduino IDE: Sketch, Include Library, Add .ZIP Library, with this folder as a zip; or copy the folder to\n"

@@ -8,7 +8,8 @@ import numpy as np
 from edgekd import __version__
 from edgekd.codegen.c_names import model_name
 from edgekd.codegen.constants import c_type, network_values, preprocess_values
-from edgekd.codegen.sketches import CONSOLE, Vectors, carried, check
+from edgekd.codegen.exports import Files
+from edgekd.codegen.sketches import CONSOLE, Vectors, below, carried, check, runtime_library
 from edgekd.codegen.write import TemplateValues, render
 from edgekd.program.ops import OPERATORS
 from edgekd.program.package import Deployed, load_model
@@ -29,7 +30,7 @@ FIRMWARE = (
     "kernels/edgekd_window.c",
     *CONSOLE,
 )
-"""Files of firmware/ that the sketch carries unchanged."""
+"""Files of firmware/ that the sketch needs."""
 PROBABILITIES = ("include/edgekd_probabilities.h", "kernels/edgekd_probabilities.c")
 """And those that a model of classes needs."""
 
@@ -62,7 +63,7 @@ def write_refusal(out: Path, model_folder: Path, reason: str) -> None:
 
 
 def write_sketch(out: Path, model_folder: Path, *, arena_bytes: int, vectors: Vectors) -> None:
-    """Write the sketch <name>_tflm/ below `out`, for the model in `model_folder`, tested on `vectors`.
+    """Write the sketch <name>_tflm/ and its library below `out`, for the model in `model_folder`, tested on `vectors`.
 
     arena_bytes: the arena measured for all graphs of the model together; the sketch adds ARENA_MARGIN.
     Raises ModelError for an operator or type that TFLite-Micro does not have, EdgekdError when shapes do not fit.
@@ -70,11 +71,11 @@ def write_sketch(out: Path, model_folder: Path, *, arena_bytes: int, vectors: Ve
     model = load_model(model_folder)
     name = model_name(model.name)
     about_classes = task_from_json(model.preprocess["task"]).answer == "probabilities"
-    files = carried(FIRMWARE + (PROBABILITIES if about_classes else ()))
-    write_files(out / f"{name}_tflm", files | _generated(model, name, arena_bytes, vectors))
+    library = runtime_library(carried(FIRMWARE + (PROBABILITIES if about_classes else ())))
+    write_files(out, library | below(f"{name}_tflm", _generated(model, name, arena_bytes, vectors)))
 
 
-def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -> dict[str, str]:
+def _generated(model: Deployed, name: str, arena_bytes: int, vectors: Vectors) -> Files:
     programs = {graph: read_tflite(content) for graph, content in model.graphs().items()}
     values = {
         "version": __version__,

@@ -13,6 +13,7 @@ from typing import Any
 
 from edgekd.contracts.board import Board
 from edgekd.contracts.errors import BoardUnreachable, ConfigError, DoesNotFit, EdgekdError, ToolMissing
+from edgekd.contracts.sketchbook import sketch_files
 from edgekd.deploy.ports import start_bootloader
 from edgekd.run import write_atomic
 
@@ -105,12 +106,16 @@ def project_file(board: Board, libraries: Sequence[str]) -> str:
 
 
 def stage(sketch: Path, board: Board, folder: Path) -> Path:
-    """Copy the sketch into `folder`, below its own name, with its sketch.yaml. Returns the copy."""
+    """Copy the sketch, edgekd's libraries that it needs and its sketch.yaml into one folder below `folder`, which is
+    returned.
+
+    arduino-cli takes no `--libraries` beside a profile, and `dir:` in a profile only in releases after 1.2. Flat, each
+    release from 1.0 compiles the same files.
+    """
     copy = folder / sketch.name
     copy.mkdir(parents=True, exist_ok=True)
-    for path in sorted(sketch.iterdir()):
-        if path.is_file():
-            write_atomic(copy / path.name, path.read_bytes())
+    for path in sketch_files(sketch):
+        write_atomic(copy / path.name, path.read_bytes())
     write_atomic(copy / "sketch.yaml", project_file(board, used_libraries(sketch)))
     return copy
 

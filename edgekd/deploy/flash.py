@@ -41,7 +41,7 @@ def plan(sketch: Path, board: Board, folder: Path, port: str | None) -> list[str
     text = [shlex.join(command) for command in commands]
     project = arduino.project_file(board, arduino.used_libraries(sketch)).rstrip().replace("\n", "\n    ")
     notes = [f"note: {line}" for line in arduino.unsupported_libraries(sketch, board)]
-    return [*notes, f"copy {sketch} to {staged}, with sketch.yaml:\n    {project}", *text]
+    return [*notes, f"copy {sketch} and its libraries to {staged}, with sketch.yaml:\n    {project}", *text]
 
 
 def compile_only(

@@ -4,7 +4,7 @@ r"""Run an Arduino sketch on the emulated board: setup() and loop(), with text g
     sketch.setup()                      # what setup() printed, for instance "self-test PASS: ..."
     sketch.send("1.07\n1.069\n")        # what loop() answered
 
-Libraries other than edgekd's own files are not there: this is for sketches that need none.
+Libraries other than edgekd's own are not there: this is for sketches that need none.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edgekd.contracts.board import Board, resource
 from edgekd.contracts.errors import ConfigError, EdgekdError
+from edgekd.contracts.sketchbook import sketch_files
 from edgekd.emulate.compiler import CXX_SUFFIXES, Compiler, Image, Profile, compile_image
 from edgekd.emulate.machine import Machine
 
@@ -33,14 +34,18 @@ MBED_LOOK_MS = 1
 def compile_sketch(
     folder: Path, board: Board, out: Path, *, profile: Profile = "speed", compiler: Compiler | None = None
 ) -> Image:
-    """Compile the .ino, .cpp and .c files of a sketch folder. ConfigError when there is no .ino among them."""
-    sources = sorted(path for path in folder.iterdir() if path.suffix in (*CXX_SUFFIXES, ".c"))
+    """Compile the .ino, .cpp and .c files of a sketch folder, with edgekd's libraries beside it that it includes.
+
+    ConfigError when there is no .ino among them.
+    """
+    files = sketch_files(folder)
+    sources = [path for path in files if path.suffix in (*CXX_SUFFIXES, ".c")]
     if not any(path.suffix == ".ino" for path in sources):
         raise ConfigError(f"{folder} holds no sketch (.ino)", hint="name the folder that `edgekd compress` wrote")
     layer = resource("firmware") / "harness" / "arduino"
     return compile_image(
         [*sources, layer / "arduino.cpp"],
-        [folder, layer],
+        [*dict.fromkeys(path.parent for path in files), layer],
         board,
         out,
         entries=(SETUP, LOOP),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgekd.codegen import tflm
 from edgekd.codegen.c_model import ModelCode, generate_model
-from edgekd.codegen.sketches import Vectors, ble_sketch, native_sketch, stream_sketch
+from edgekd.codegen.sketches import Vectors, ble_sketch, model_libraries, native_sketch, stream_sketch
 from edgekd.contracts.board import Board
 from edgekd.contracts.engines import Engine
 from edgekd.contracts.errors import Disagreement
@@ -194,7 +194,10 @@ def sources_sha256(model_folder: Path) -> str:
 
 
 def write_sketches(model_folder: Path, raw: F32, folder: Path) -> None:
-    """Write the Arduino sketches of one model, which test themselves on windows spread over `raw` [B, T, F]."""
+    """Write the Arduino sketches of one model, and the libraries they share, as a sketchbook.
+
+    They test themselves on windows spread over `raw` [B, T, F].
+    """
     windows = evenly_spaced(raw, SELF_TEST_WINDOWS)
     micro = model_folder / TFLM
     fault = tflm.library_fault(micro)
@@ -205,8 +208,10 @@ def write_sketches(model_folder: Path, raw: F32, folder: Path) -> None:
         tflm.write_sketch(folder, micro, arena_bytes=arena, vectors=self_test_vectors(micro, windows))
     model, vectors = load_model(model_folder), self_test_vectors(model_folder, windows)
     code = generate_model(model)
-    for kind, sketch in (("native", native_sketch), ("stream", stream_sketch), ("ble", ble_sketch)):
-        write_files(folder / f"{code.name}_{kind}", dict(code.files) | sketch(model, vectors))
+    files = model_libraries(code.name, code.files)
+    for sketch in (native_sketch, stream_sketch, ble_sketch):
+        files |= sketch(model, vectors)
+    write_files(folder, files)
 
 
 def self_test_vectors(model_folder: Path, windows: F32) -> Vectors:

@@ -3,7 +3,7 @@
  * A LiFePO4 cell of 1.1 Ah behind an INA219, on an Arduino Nano 33 BLE: one sample, the capacity in Ah, per cycle. The
  * capacities stay in flash, so that after a reset the model gets its window back before the next cycle ends.
  *
- * Copy this folder's files over those of the sketch. Wiring: boards/nano33ble.md. Change what is below to your cell.
+ * Copy the files of this folder over those of the sketch. Wiring: boards/nano33ble.md. Change what is below to your cell.
  * Uploading a sketch may erase the history; pulling the plug does not.
  */
 #include "sensor.h"
