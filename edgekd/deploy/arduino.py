@@ -109,8 +109,8 @@ def stage(sketch: Path, board: Board, folder: Path) -> Path:
     """Copy the sketch, edgekd's libraries that it needs and its sketch.yaml into one folder below `folder`, which is
     returned.
 
-    arduino-cli takes no `--libraries` beside a profile, and `dir:` in a profile only in releases after 1.2. Flat, each
-    release from 1.0 compiles the same files.
+    The copy is flat: `dir:` in a profile is documented for arduino-cli 1.4, not for 1.2, and files of one folder need
+    neither it nor `--libraries`.
     """
     copy = folder / sketch.name
     copy.mkdir(parents=True, exist_ok=True)
