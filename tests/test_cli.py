@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import small_run
+from heard_signals import hear_signals
 from operator_cases import MAKERS
 
 from edgekd.cli.options import length_of_time
@@ -72,8 +73,7 @@ def test_boards_as_table_and_json() -> None:
 def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
     path = small_run.write(tmp_path, teacher="{kind: gru, hidden: 32, members: 8, epochs: 1000}")
     command = [*EDGEKD, "compress", str(path), "--out", str(tmp_path / "out")]
-    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # a background job's would be ignored
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_signals)
     while not (tmp_path / "out" / "data").exists() and process.poll() is None:
         time.sleep(0.2)
     time.sleep(1)
@@ -230,7 +230,7 @@ def test_other_signals_stop_as_ctrl_c_does(number: signal.Signals) -> None:
         "from edgekd.cli import main\n"
         "main()"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, preexec_fn=hear_signals)
     assert result.returncode == 130
     assert "finished pieces are kept" in result.stderr
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import small_run
+from heard_signals import hear_signals
 
 pytestmark = pytest.mark.heavy
 STOPS = int(os.environ.get("EDGEKD_STOPS", "3"))
@@ -24,9 +25,8 @@ SLACK = 8.0  # of a machine whose cores are shared with other tests
 
 def started(config: Path, folder: Path, workers: int) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "edgekd", "compress", config, "--out", folder, "--workers", workers]
-    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)  # a background job's would be ignored
     return subprocess.Popen(
-        [*map(str, command)], stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heard
+        [*map(str, command)], stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_signals
     )
 
 
@@ -103,9 +103,10 @@ main()
 
 
 def test_an_interrupt_that_is_lost_ends_it_too() -> None:
-    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     begun = time.monotonic()
-    result = subprocess.run([sys.executable, "-c", LOST], capture_output=True, text=True, timeout=60, preexec_fn=heard)
+    result = subprocess.run(
+        [sys.executable, "-c", LOST], capture_output=True, text=True, timeout=60, preexec_fn=hear_signals
+    )
     assert result.returncode == 130
     assert "finished pieces are kept" in result.stderr
     assert time.monotonic() - begun < 25
