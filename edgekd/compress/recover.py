@@ -1,6 +1,6 @@
 """Prune students, fine-tune them in float, then train them on the integer grid of the export."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -22,7 +22,6 @@ def recover(
     val: Examples | None,
     loss: Loss,
     recipe: Recipe,
-    each_epoch: Callable[[int], None] = lambda epoch: None,
     window_mask: Tensor | None = None,
 ) -> tuple[FakeQuantizer, Tensor]:
     """Train pruned members again, candidates[p] is member p: half of the epochs float, the other half on the integer
@@ -32,35 +31,26 @@ def recover(
     errors on that grid [P], as `fit` does.
     """
     half = recipe.epochs // 2
-    fit(pruned, train, val, loss, replace(recipe, epochs=half), each_epoch=each_epoch, window_mask=window_mask)
+    fit(pruned, train, val, loss, replace(recipe, epochs=half), window_mask=window_mask)
     quantizer = integer_grid(pruned, candidates, train, window_mask)
     quiet = replace(recipe.slower(), epochs=recipe.epochs - half)
-    errors = fit(
-        pruned,
-        train,
-        val,
-        loss,
-        quiet,
-        quantizer=quantizer,
-        each_epoch=lambda epoch: each_epoch(half + epoch),
-        window_mask=window_mask,
-    )
+    errors = fit(pruned, train, val, loss, quiet, quantizer=quantizer, window_mask=window_mask)
     return quantizer, errors
 
 
 def pruned_members(
     stage1: Population,
-    made_from: Sequence[int],
+    student_index: Sequence[int],
     candidates: Sequence[Candidate],
     train: Examples,
     batch: int,
     window_mask: Tensor | None = None,
 ) -> Population:
-    """Candidates from the stage-1 students made_from[p], without the units and blocks they lose; not trained again.
+    """Candidates from the stage-1 students student_index[p], without the units and blocks they lose; not trained again.
 
     window_mask [P, n]: 0 in windows that a member does not see.
     """
-    population = select(stage1, made_from)
+    population = select(stage1, student_index)
     scores = importance(population, train, batch, window_mask)
     prune(population, scores, [c.units_left for c in candidates])
     prune_blocks(population, [c.block_sparsity for c in candidates])
